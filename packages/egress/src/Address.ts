@@ -1,0 +1,223 @@
+/**
+ * What kind of address an address is: public, or one of the ranges that lead into the user's own networks.
+ *
+ * @since 0.1.0
+ */
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import IpAddr from "ipaddr.js"
+import * as Host from "./Host.js"
+import { printable } from "./internal/text.js"
+
+/**
+ * The kind of an address. Only `public` is dialled without being listed; `unspecified`, `multicast` and `broadcast` are
+ * never dialled.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const AddressKind = Schema.Literal(
+  "public",
+  "private",
+  "loopback",
+  "link-local",
+  "carrier-nat",
+  "unique-local",
+  "metadata",
+  "reserved",
+  "unspecified",
+  "multicast",
+  "broadcast"
+)
+
+/**
+ * The kind of an address.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AddressKind = typeof AddressKind.Type
+
+/**
+ * A range of addresses in canonical form: no bits are set behind the prefix.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cidr {
+  readonly text: string
+  readonly address: string
+  readonly family: 4 | 6
+  readonly prefix: number
+}
+
+/**
+ * The text is not a range of addresses; `text` is its printable form.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CidrInvalid extends Schema.TaggedError<CidrInvalid>("@bottle/egress/CidrInvalid")("CidrInvalid", {
+  text: Schema.String,
+  reason: Schema.Literal("address", "prefix", "host-bits")
+}) {
+  override get message(): string {
+    const why = {
+      address: "its address is not an IP address",
+      prefix: "its prefix is not a number of bits that its family has",
+      "host-bits": "bits are set behind its prefix"
+    }[this.reason]
+    return `"${this.text}" is not a range of addresses: ${why}`
+  }
+
+  /** What to do next. */
+  get suggestion(): string {
+    return "Write a range such as 10.0.0.0/8 or fd00::/8, or one address"
+  }
+}
+
+/**
+ * Addresses at which clouds hand out credentials to whoever asks from inside; some of them lie in public ranges.
+ *
+ * Sources: the documentation of AWS (IMDS, ECS, EKS pod identity), Google Cloud, Azure (WireServer), Alibaba, Oracle.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const metadataAddresses: ReadonlySet<string> = new Set([
+  "169.254.169.254",
+  "169.254.170.2",
+  "169.254.170.23",
+  "168.63.129.16",
+  "100.100.100.200",
+  "192.0.0.192",
+  "fd00:ec2::254",
+  "fd00:ec2::23",
+  "fd20:ce::254"
+])
+
+const kindOfFour = (address: string): AddressKind => {
+  if (metadataAddresses.has(address)) return "metadata"
+  switch (IpAddr.IPv4.parse(address).range()) {
+    case "unicast":
+      return "public"
+    case "unspecified":
+      return "unspecified"
+    case "broadcast":
+      return "broadcast"
+    case "multicast":
+      return "multicast"
+    case "linkLocal":
+      return "link-local"
+    case "loopback":
+      return "loopback"
+    case "carrierGradeNat":
+      return "carrier-nat"
+    case "private":
+      return "private"
+    default:
+      return "reserved"
+  }
+}
+
+const four = (high = 0, low = 0): string => [high >> 8, high & 255, low >> 8, low & 255].join(".")
+
+/** An address that is only another way to an IPv4 address is never better than that address. */
+const notPublic = (kind: AddressKind): AddressKind => (kind === "public" ? "reserved" : kind)
+
+const kindOfSix = (address: string): AddressKind => {
+  if (metadataAddresses.has(address)) return "metadata"
+  if (address === "::") return "unspecified"
+  if (address === "::1") return "loopback"
+  const { parts } = IpAddr.IPv6.parse(address)
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = parts
+  const zeroes = (a | b | c | d) === 0
+
+  // IPv4-compatible (RFC 4291), mapped (RFC 4291), translated (RFC 7915): none of them belongs on a wire.
+  if (zeroes && e === 0 && (f === 0 || f === 0xffff)) return notPublic(kindOfFour(four(g, h)))
+  if (zeroes && e === 0xffff && f === 0) return notPublic(kindOfFour(four(g, h)))
+  // NAT64 (RFC 6052): what DNS64 answers on a network without IPv4, so as good as the address inside.
+  if (a === 0x64 && b === 0xff9b && (c | d | e | f) === 0) return kindOfFour(four(g, h))
+  // 6to4 (RFC 3056).
+  if (a === 0x2002) return kindOfFour(four(b, c))
+  // ISATAP (RFC 5214).
+  if ((e === 0 || e === 0x200) && f === 0x5efe && kindOfFour(four(g, h)) !== "public") return kindOfFour(four(g, h))
+
+  const range: string = IpAddr.IPv6.parse(address).range()
+  switch (range) {
+    case "multicast":
+      return "multicast"
+    case "linkLocal":
+      return "link-local"
+    case "uniqueLocal":
+      return "unique-local"
+    case "deprecatedSiteLocal":
+      return "private"
+    case "unicast":
+      // The library calls unicast what it does not know; only 2000::/3 has ever been given out.
+      return a >> 13 === 1 ? "public" : "reserved"
+    default:
+      return "reserved"
+  }
+}
+
+/**
+ * The kind of an address, with the IPv4 address inside it (IPv4-compatible, translated, NAT64, 6to4, ISATAP) judged too.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const kind = (address: Host.Address): AddressKind =>
+  address.family === 4 ? kindOfFour(address.address) : kindOfSix(address.address)
+
+/**
+ * Whether a connection to an address of this kind can be meant at all, listed or not.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const isDialable = (kind: AddressKind): boolean =>
+  kind !== "unspecified" && kind !== "multicast" && kind !== "broadcast"
+
+/**
+ * A range from `address/prefix`, or from one address (which is the range of itself alone).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parseCidr = (text: string): Either.Either<Cidr, CidrInvalid> => {
+  const fail = (reason: CidrInvalid["reason"]): Either.Either<never, CidrInvalid> =>
+    Either.left(new CidrInvalid({ text: printable(text), reason }))
+  const slash = text.indexOf("/")
+  const addressText = slash < 0 ? text : text.slice(0, slash)
+  const host = Either.getOrUndefined(Host.parse(addressText))
+  if (host === undefined || host._tag !== "Address") return fail("address")
+  // `::ffff:10.0.0.0/104` is IPv4 in disguise, whose prefix would mean something else.
+  if (host.family === 4 && addressText.includes(":")) return fail("address")
+  const bits = host.family === 4 ? 32 : 128
+  const prefixText = slash < 0 ? String(bits) : text.slice(slash + 1)
+  const prefix = Number(prefixText)
+  if (!/^(?:0|[1-9][0-9]{0,2})$/.test(prefixText) || prefix > bits) return fail("prefix")
+  const canonical = `${host.address}/${prefix}`
+  const network =
+    host.family === 4
+      ? IpAddr.IPv4.networkAddressFromCIDR(canonical).toString()
+      : IpAddr.IPv6.networkAddressFromCIDR(canonical).toString()
+  if (network !== host.address) return fail("host-bits")
+  return Either.right({ text: canonical, address: host.address, family: host.family, prefix })
+}
+
+/**
+ * Whether the range holds the address. A metadata address is held only by the range of itself alone: nobody who lists
+ * 169.254.0.0/16 means the credentials of the machine.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const holds = (cidr: Cidr, address: Host.Address): boolean => {
+  if (cidr.family !== address.family) return false
+  if (kind(address) === "metadata" && cidr.prefix !== (cidr.family === 4 ? 32 : 128)) return false
+  return address.family === 4
+    ? IpAddr.IPv4.parse(address.address).match(IpAddr.IPv4.parse(cidr.address), cidr.prefix)
+    : IpAddr.IPv6.parse(address.address).match(IpAddr.IPv6.parse(cidr.address), cidr.prefix)
+}

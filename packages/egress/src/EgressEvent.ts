@@ -1,0 +1,93 @@
+/**
+ * The decision log: what was asked for, what was said, and what came of it.
+ *
+ * A request that is refused makes one event, of phase `decision`. A request that is allowed makes two with the same
+ * `request`: `decision` when it is about to be dialled, and `closed` when it is over, with its bytes and its time.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { DenyReason } from "./Decision.js"
+
+/**
+ * Why the proxy itself refuses a request or cuts a connection, whatever the policy says.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ProtocolReason = Schema.Literal(
+  "not-a-proxy-request",
+  "scheme-unsupported",
+  "host-mismatch",
+  "request-malformed",
+  "framing-ambiguous",
+  "headers-too-large",
+  "headers-too-slow",
+  "too-many-connections",
+  "too-many-pipelined"
+)
+
+/**
+ * Why the proxy itself refuses a request or cuts a connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ProtocolReason = typeof ProtocolReason.Type
+
+/**
+ * How an allowed request ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Outcome = Schema.Literal(
+  "completed",
+  "client-gone",
+  "upstream-failed",
+  "resolve-failed",
+  "connect-failed",
+  "timed-out",
+  "idle",
+  "shut-down"
+)
+
+/**
+ * How an allowed request ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Outcome = typeof Outcome.Type
+
+/**
+ * One entry of the decision log. All text is visible ASCII of a bounded length.
+ *
+ * - `sequence` counts the events of one proxy from 1: a gap is what a slow reader lost.
+ * - `request` counts requests and tunnels from 1; 0 for a connection that was cut before it asked for anything.
+ * - `host`, `port` are null when the request did not get as far as naming them.
+ * - `address` is the address that is dialled, or the one that made the request be refused.
+ * - `rule` is the rule that allowed it, or the one that came nearest.
+ * - `reason` is `allowed` in an allowing decision, an outcome when it is closed, else why it was refused.
+ * - `bytesUp`, `bytesDown` are what went over the upstream connection; `durationMillis` counts from the request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class EgressEvent extends Schema.Class<EgressEvent>("@bottle/egress/EgressEvent")({
+  sequence: Schema.Int,
+  request: Schema.Int,
+  phase: Schema.Literal("decision", "closed"),
+  time: Schema.DateTimeUtc,
+  method: Schema.NullOr(Schema.String),
+  host: Schema.NullOr(Schema.String),
+  port: Schema.NullOr(Schema.Int),
+  address: Schema.NullOr(Schema.String),
+  rule: Schema.NullOr(Schema.String),
+  verdict: Schema.Literal("allow", "deny"),
+  reason: Schema.Union(Schema.Literal("allowed"), DenyReason, ProtocolReason, Outcome),
+  detail: Schema.String,
+  bytesUp: Schema.Int,
+  bytesDown: Schema.Int,
+  durationMillis: Schema.Int
+}) {}
