@@ -1,0 +1,109 @@
+/**
+ * Run a program and read its output as it comes.
+ *
+ * @since 0.1.0
+ */
+import type { CommandExecutor } from "@effect/platform/CommandExecutor"
+import * as Chunk from "effect/Chunk"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Exit } from "./Exit.js"
+import * as Readers from "./internal/readers.js"
+import * as Running from "./internal/running.js"
+import type { ProcessError } from "./ProcessError.js"
+import type { Program } from "./Program.js"
+
+/**
+ * What a followed program did: wrote bytes to stdout or stderr, or ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type FollowEvent =
+  | { readonly _tag: "Stdout"; readonly bytes: Uint8Array }
+  | { readonly _tag: "Stderr"; readonly bytes: Uint8Array }
+  | { readonly _tag: "Exit"; readonly exit: Exit }
+
+/**
+ * What `follow` may be told.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FollowOptions {
+  /** What the program reads, fed as fast as it reads; without it, standard input is empty. */
+  readonly stdin?: Stream.Stream<Uint8Array> | undefined
+  /** How long SIGTERM may take before SIGKILL follows; 5000 by default. */
+  readonly graceMillis?: number | undefined
+  /** How long to wait for more after the end while a background process holds a pipe open; 1000 by default. */
+  readonly drainMillis?: number | undefined
+}
+
+/**
+ * The defaults of `follow`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const defaults = { graceMillis: 5000, drainMillis: 1000 } as const
+
+/** How many events may wait to be taken; each holds what one read of a pipe gave, 64 KiB at most. */
+const waitingEvents = 16
+
+/**
+ * Runs a program and gives what it writes, then exactly one `Exit`, which is the last event. There is no cap: a program
+ * that writes faster than its events are taken has to wait. Whoever leaves the stream early ends the program and its
+ * group.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const follow = (
+  program: Program,
+  options?: FollowOptions
+): Stream.Stream<FollowEvent, ProcessError, CommandExecutor> =>
+  Stream.unwrapScoped(
+    Effect.gen(function* () {
+      // Acquired first, so released last: while the program is being ended it can still write.
+      const readerScope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
+      const process = yield* Running.start(program, {
+        stdin: options?.stdin === undefined ? "empty" : "pipe",
+        output: "pipe",
+        graceMillis: options?.graceMillis ?? defaults.graceMillis
+      })
+      const events = yield* Queue.bounded<FollowEvent>(waitingEvents)
+      const failed = yield* Deferred.make<never>()
+      let isLeft = false
+      yield* Effect.addFinalizer(() =>
+        Effect.suspend(() => {
+          isLeft = true
+          return Queue.takeAll(events)
+        })
+      )
+      const take = (toEvent: (bytes: Uint8Array) => FollowEvent) => (chunk: Chunk.Chunk<Uint8Array>) =>
+        isLeft ? Effect.void : Effect.asVoid(Queue.offerAll(events, Chunk.map(chunk, toEvent)))
+      const readers = [
+        yield* Readers.fork(process.stdout, take(stdoutEvent), readerScope),
+        yield* Readers.fork(process.stderr, take(stderrEvent), readerScope)
+      ]
+      const end = Running.awaitExit(process).pipe(
+        Effect.tap(() => Readers.drain(readers, options?.drainMillis ?? defaults.drainMillis)),
+        Effect.flatMap((exit) => Queue.offer(events, { _tag: "Exit", exit })),
+        Effect.catchAllCause((cause) => Deferred.failCause(failed, cause))
+      )
+      yield* Effect.forkScoped(end)
+      if (options?.stdin !== undefined) {
+        yield* Running.forkFeed(process, options.stdin, (cause) => Deferred.failCause(failed, cause))
+      }
+      return Stream.fromQueue(events, { maxChunkSize: waitingEvents }).pipe(
+        Stream.interruptWhenDeferred(failed),
+        Stream.takeUntil((event) => event._tag === "Exit")
+      )
+    })
+  )
+
+const stdoutEvent = (bytes: Uint8Array): FollowEvent => ({ _tag: "Stdout", bytes })
+const stderrEvent = (bytes: Uint8Array): FollowEvent => ({ _tag: "Stderr", bytes })

@@ -1,0 +1,67 @@
+import * as Channel from "effect/Channel"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import type { Readable, Writable } from "node:stream"
+
+/** The bytes of a pipe as they come; reads no further than it is asked to, and closes the pipe when it is left. */
+export const fromReadable = <E>(
+  readable: Readable | null,
+  onError: (cause: unknown) => E
+): Stream.Stream<Uint8Array, E> =>
+  readable === null ? Stream.empty : Stream.fromChannel(Channel.suspend(() => readAll(readable, onError)))
+
+const readAll = <E>(
+  readable: Readable,
+  onError: (cause: unknown) => E
+): Channel.Channel<Chunk.Chunk<Uint8Array>, unknown, E> => {
+  if (!readable.readable) return Channel.void
+  const latch = Effect.unsafeMakeLatch(false)
+  let failure: { readonly cause: unknown } | undefined
+  let isEnded = false
+  const onReadable = () => latch.unsafeOpen()
+  const onFailure = (cause: unknown) => {
+    failure = { cause }
+    latch.unsafeOpen()
+  }
+  const onEnd = () => {
+    isEnded = true
+    latch.unsafeOpen()
+  }
+  readable.on("readable", onReadable)
+  readable.on("error", onFailure)
+  readable.on("end", onEnd)
+  readable.on("close", onEnd)
+  const next: Channel.Channel<Chunk.Chunk<Uint8Array>, unknown, E> = Channel.suspend(() => {
+    const bytes: Uint8Array | null = readable.read()
+    if (bytes !== null) return Channel.flatMap(Channel.write(Chunk.of(bytes)), () => next)
+    if (failure !== undefined) return Channel.fail(onError(failure.cause))
+    if (isEnded) return Channel.void
+    latch.unsafeClose()
+    return Channel.flatMap(latch.await, () => next)
+  })
+  const close = Effect.sync(() => {
+    readable.off("readable", onReadable)
+    readable.off("end", onEnd)
+    readable.off("close", onEnd)
+    // "error" keeps its listener: one that comes after we left must not become an uncaught exception.
+    readable.destroy()
+  })
+  return Channel.ensuring(next, close)
+}
+
+/** A pipe to write to, one chunk at a time, each only when the one before has left; it is closed at the end. */
+export const toWritable = <E>(
+  writable: Writable | null,
+  onError: (cause: unknown) => E
+): Sink.Sink<void, Uint8Array, never, E> => {
+  if (writable === null) return Sink.drain
+  const write = (bytes: Uint8Array): Effect.Effect<void, E> =>
+    Effect.async((resume) => {
+      writable.write(bytes, (cause) => resume(cause ? Effect.fail(onError(cause)) : Effect.void))
+    })
+  return Sink.forEachChunk((chunk: Chunk.Chunk<Uint8Array>) => Effect.forEach(chunk, write, { discard: true })).pipe(
+    Sink.ensuring(Effect.sync(() => writable.end()))
+  )
+}
