@@ -1,0 +1,185 @@
+/**
+ * What a release of smolvm can do, as data: known from the version up to the newest release line, and read from
+ * `--help` after that.
+ *
+ * Every "since" below was read in smolvm's source, tests and change log at its public tags; nothing was guessed from a
+ * version that is not named.
+ *
+ * @since 0.1.0
+ */
+import * as Line from "./Line.js"
+
+/**
+ * What one release of smolvm can do.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Capabilities {
+  /** The version as `X.Y.Z`. */
+  readonly version: string
+  /** The first line that `--version` printed; another program with smolvm's command line may say more in it. */
+  readonly versionText: string
+  /** The release line whose grammar this version has; for a newer one, the newest that is known. */
+  readonly line: Line.Line
+  /** Whether the version is newer than every release line that is known. */
+  readonly newerThanKnown: boolean
+
+  /** How create and delete take a name: a positional up to 1.0.1, `--name` from 1.0.2 (`create_rejects_bare_positional_name`). */
+  readonly nameStyle: "positional" | "flag"
+  /** `machine create --label`: from 1.8.0. */
+  readonly label: boolean
+  /** `--secret-env` on create and exec: from 1.0.0. */
+  readonly secretEnv: boolean
+  /** `machine exec --detach`: from 1.3.0. */
+  readonly execDetach: boolean
+  /** `machine create --mount-socket`: from 1.6.4. */
+  readonly mountSocket: boolean
+  /** `--image` takes an archive, a rootfs directory or `-`: from 1.1.0. */
+  readonly localImages: boolean
+  /** `machine egress-events`: from 1.8.1. */
+  readonly egressEvents: boolean
+  /** `pack create -o X.smolmachine` is refused: from 1.7.0. Before, it wrote `X.smolmachine.smolmachine`. */
+  readonly packSuffixRefused: boolean
+
+  /**
+   * Which machines' commands see a mounted socket: none before 1.6.4; from 1.6.4 those of bare machines; from 1.8.0
+   * also those of images and packs (`inject_into_container`).
+   */
+  readonly socketReachesWorkload: "none" | "bare" | "all"
+  /** Whether `create --from` honours the allow options: from 1.8.0 (PR #892). Before, they are dropped in silence. */
+  readonly policyHeldWithFrom: boolean
+  /**
+   * The backend that holds an egress policy. `none`: up to 1.0.1 virtio-net refuses a policy and TSI does not hold one.
+   * `virtio-net-on-request`: 1.0.2 to 1.1.2, only where `--net-backend virtio-net` is given. `virtio-net`: from 1.1.3,
+   * which chooses it by itself and refuses TSI (`src/network/launch.rs`).
+   */
+  readonly policyBackend: "none" | "virtio-net-on-request" | "virtio-net"
+  /**
+   * Whether private addresses are refused whatever the policy allows, unless `SMOLVM_EGRESS_ALLOW_PRIVATE=1` is set at
+   * `machine start`: 1.0.4 to 1.1.2 (`floor_mode`).
+   */
+  readonly policyFloorsPrivate: boolean
+  /** Whether `machine create` already refuses a registry image without a network: from 1.7.3. Before, start fails. */
+  readonly createRefusesOfflineImage: boolean
+
+  /** Whether `machine delete` stops a running machine first: from 0.8.1. 0.8.0 orphans it. */
+  readonly deleteStopsFirst: boolean
+  /** Whether `machine stop` fails for a machine that does not exist: from 0.8.1. 0.8.0 exits 0. */
+  readonly stopFailsWhenMissing: boolean
+  /** Whether a command that a signal ended exits 128+n: from 0.8.1. 0.8.0 exits 255. */
+  readonly execSignalCodes: boolean
+  /** Whether `exec --timeout` ends the command in machines made from images: not from 1.4.1 to 1.6.13 (PR #684). */
+  readonly execTimeoutEnforcedForImages: boolean
+  /** The most bytes that `exec --stream` carries, both streams together: 11534336 from 1.3.8, `null` for no limit. */
+  readonly streamCapBytes: number | null
+  /** Whether more output than a buffered exec keeps is an error: from 1.0.0, for bare machines. Before, it is cut in silence. */
+  readonly bufferedOverflowFails: boolean
+  /** Whether `exec -i` takes more than 256 KiB of stdin without a deadlock: from 1.8.1 (PR #931). */
+  readonly stdinLargeSafe: boolean
+  /** Whether `machine cp` writes where commands of an image machine see it: from 1.7.3 (PR #810); before, `/workspace` only. */
+  readonly cpReachesWorkload: boolean
+  /** Whether `create --from` seeds a pack of a bare machine correctly: from 1.2.2 (`seed_vm_mode_disks`). */
+  readonly vmPacksSeeded: boolean
+}
+
+/**
+ * The first version that has an option which not every release line has, by subcommand and long name.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const neededVersions: Readonly<Record<string, string>> = {
+  "machine create --label": "1.8.0",
+  "machine create --mount-socket": "1.6.4",
+  "machine create --secret-env": "1.0.0",
+  "machine exec --secret-env": "1.0.0",
+  "machine exec --detach": "1.3.0"
+}
+
+/**
+ * What a version can do, from the version alone. A release newer than the data gets what the newest known one has; text
+ * that is not a version gets what the oldest has.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromVersion = (version: string): Capabilities => {
+  const since = (first: string): boolean => Line.compare(version, first) >= 0
+  const between = (first: string, last: string): boolean => since(first) && Line.compare(version, last) <= 0
+  return {
+    version,
+    versionText: `smolvm ${version}`,
+    line: Line.ofVersion(version),
+    newerThanKnown: Line.compare(version, Line.newest) > 0,
+
+    nameStyle: since("1.0.2") ? "flag" : "positional",
+    label: since("1.8.0"),
+    secretEnv: since("1.0.0"),
+    execDetach: since("1.3.0"),
+    mountSocket: since("1.6.4"),
+    localImages: since("1.1.0"),
+    egressEvents: since("1.8.1"),
+    packSuffixRefused: since("1.7.0"),
+
+    socketReachesWorkload: since("1.8.0") ? "all" : since("1.6.4") ? "bare" : "none",
+    policyHeldWithFrom: since("1.8.0"),
+    policyBackend: since("1.1.3") ? "virtio-net" : since("1.0.2") ? "virtio-net-on-request" : "none",
+    policyFloorsPrivate: between("1.0.4", "1.1.2"),
+    createRefusesOfflineImage: since("1.7.3"),
+
+    deleteStopsFirst: since("0.8.1"),
+    stopFailsWhenMissing: since("0.8.1"),
+    execSignalCodes: since("0.8.1"),
+    execTimeoutEnforcedForImages: !between("1.4.1", "1.6.13"),
+    streamCapBytes: since("1.3.8") ? 11_534_336 : null,
+    bufferedOverflowFails: since("1.0.0"),
+    stdinLargeSafe: since("1.8.1"),
+    cpReachesWorkload: since("1.7.3"),
+    vmPacksSeeded: since("1.2.2")
+  }
+}
+
+/**
+ * What `--help` of the two subcommands with gated options prints.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HelpTexts {
+  readonly create: string
+  readonly exec: string
+}
+
+/**
+ * Corrects the capabilities of a release newer than the data by what its `--help` lists: an option that is no longer
+ * there is not used.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const withHelp = (capabilities: Capabilities, { create, exec }: HelpTexts): Capabilities => {
+  const mountSocket = listsOption(create, "--mount-socket")
+  return {
+    ...capabilities,
+    nameStyle: listsOption(create, "--name") ? "flag" : "positional",
+    label: listsOption(create, "--label"),
+    secretEnv: listsOption(create, "--secret-env") && listsOption(exec, "--secret-env"),
+    execDetach: listsOption(exec, "--detach"),
+    mountSocket,
+    socketReachesWorkload: mountSocket ? capabilities.socketReachesWorkload : "none"
+  }
+}
+
+/**
+ * The version that `--version` printed, or `undefined` where the text is not smolvm's. Only stdout counts: 1.7.0 prints
+ * a stray note on stderr.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const parseVersion = (stdout: string): string | undefined => /^smolvm (\d+\.\d+\.\d+)/.exec(stdout)?.[1]
+
+/** Whether a help text lists the option as one of its own, not as a word in a sentence. */
+const listsOption = (help: string, long: string): boolean =>
+  new RegExp(`^\\s+(?:-\\w, )?${long}(?![\\w-])`, "m").test(help)

@@ -1,0 +1,110 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as Capabilities from "../src/Capabilities.js"
+import * as Grammar from "../src/Grammar.js"
+import * as Line from "../src/Line.js"
+
+const gates: ReadonlyArray<readonly [keyof Capabilities.Capabilities, string, unknown, string, unknown]> = [
+  ["nameStyle", "1.0.1", "positional", "1.0.2", "flag"],
+  ["label", "1.7.7", false, "1.8.0", true],
+  ["secretEnv", "0.9.0", false, "1.0.0", true],
+  ["execDetach", "1.2.5", false, "1.3.0", true],
+  ["mountSocket", "1.6.3", false, "1.6.4", true],
+  ["localImages", "1.0.4", false, "1.1.0", true],
+  ["egressEvents", "1.8.0", false, "1.8.1", true],
+  ["packSuffixRefused", "1.6.13", false, "1.7.0", true],
+  ["socketReachesWorkload", "1.6.3", "none", "1.6.4", "bare"],
+  ["socketReachesWorkload", "1.7.7", "bare", "1.8.0", "all"],
+  ["policyHeldWithFrom", "1.7.7", false, "1.8.0", true],
+  ["policyBackend", "1.0.1", "none", "1.0.2", "virtio-net-on-request"],
+  ["policyBackend", "1.1.2", "virtio-net-on-request", "1.1.3", "virtio-net"],
+  ["policyFloorsPrivate", "1.0.3", false, "1.0.4", true],
+  ["policyFloorsPrivate", "1.1.2", true, "1.1.3", false],
+  ["createRefusesOfflineImage", "1.7.2", false, "1.7.3", true],
+  ["deleteStopsFirst", "0.8.0", false, "0.8.1", true],
+  ["stopFailsWhenMissing", "0.8.0", false, "0.8.1", true],
+  ["execSignalCodes", "0.8.0", false, "0.8.1", true],
+  ["execTimeoutEnforcedForImages", "1.4.0", true, "1.4.1", false],
+  ["execTimeoutEnforcedForImages", "1.6.13", false, "1.7.0", true],
+  ["streamCapBytes", "1.3.7", null, "1.3.8", 11_534_336],
+  ["bufferedOverflowFails", "0.9.0", false, "1.0.0", true],
+  ["stdinLargeSafe", "1.8.0", false, "1.8.1", true],
+  ["cpReachesWorkload", "1.7.2", false, "1.7.3", true],
+  ["vmPacksSeeded", "1.2.1", false, "1.2.2", true],
+  ["newerThanKnown", "1.9.3", false, "1.9.4", true]
+]
+
+describe("Capabilities", () => {
+  for (const [field, before, old, from, now] of gates) {
+    it(`${field} is ${String(old)} in ${before} and ${String(now)} in ${from}`, () => {
+      assert.strictEqual(Capabilities.fromVersion(before)[field], old)
+      assert.strictEqual(Capabilities.fromVersion(from)[field], now)
+    })
+  }
+
+  it("give an unreadable version what the oldest line has", () => {
+    const { newerThanKnown, ...rest } = Capabilities.fromVersion("unknown")
+    const oldest = Capabilities.fromVersion("0.7.0")
+    assert.isFalse(newerThanKnown)
+    assert.deepStrictEqual(
+      { ...rest, version: "", versionText: "" },
+      {
+        ...(({ newerThanKnown: _, ...fields }) => fields)(oldest),
+        version: "",
+        versionText: ""
+      }
+    )
+  })
+
+  it("agree with the grammar of every line about the options it has", () => {
+    for (const line of Line.lines) {
+      const { execDetach, label, mountSocket, nameStyle, secretEnv } = Capabilities.fromVersion(line)
+      const accepts = (...argv: ReadonlyArray<string>) => Either.isRight(Grammar.parse(line, argv))
+      assert.strictEqual(accepts("machine", "create", "--name", "a"), nameStyle === "flag", line)
+      assert.strictEqual(accepts("machine", "create", "a"), nameStyle === "positional", line)
+      assert.strictEqual(accepts("machine", "create", "--mount-socket", "/a:/b"), mountSocket, line)
+      assert.strictEqual(accepts("machine", "create", "--label", "a=b"), label, line)
+      assert.strictEqual(accepts("machine", "create", "--secret-env", "a=b"), secretEnv, line)
+      assert.strictEqual(accepts("machine", "exec", "--secret-env", "a=b", "--", "x"), secretEnv, line)
+      assert.strictEqual(accepts("machine", "exec", "-d", "--", "x"), execDetach, line)
+    }
+  })
+
+  it("name a needed version at which the gate opens", () => {
+    for (const [option, version] of Object.entries(Capabilities.neededVersions)) {
+      assert.match(version, /^\d+\.\d+\.\d+$/, option)
+    }
+    assert.isTrue(Capabilities.fromVersion(Capabilities.neededVersions["machine create --label"] ?? "").label)
+    assert.isTrue(Capabilities.fromVersion(Capabilities.neededVersions["machine exec --detach"] ?? "").execDetach)
+  })
+
+  it("are corrected by the help of a newer release", () => {
+    const help = {
+      create: Grammar.help("1.9.3", "machine create") ?? "",
+      exec: Grammar.help("1.9.3", "machine exec") ?? ""
+    }
+    const newer = Capabilities.fromVersion("1.22.2")
+    assert.deepStrictEqual(Capabilities.withHelp(newer, help), newer)
+    const without = {
+      create: help.create.replace(/.*--mount-socket.*\n/, ""),
+      exec: help.exec.replace(/.*--detach.*\n/, "")
+    }
+    const corrected = Capabilities.withHelp(newer, without)
+    assert.isFalse(corrected.mountSocket)
+    assert.strictEqual(corrected.socketReachesWorkload, "none")
+    assert.isFalse(corrected.execDetach)
+    assert.isTrue(corrected.label)
+    const mentioned = { ...without, create: `${without.create}\n      --other <X>  replaces --mount-socket\n` }
+    assert.isFalse(Capabilities.withHelp(newer, mentioned).mountSocket)
+    const prefix = { ...without, create: `${without.create}\n      --mount-socket-mode <X>\n` }
+    assert.isFalse(Capabilities.withHelp(newer, prefix).mountSocket)
+  })
+
+  it("read the version from stdout alone", () => {
+    assert.strictEqual(Capabilities.parseVersion("smolvm 1.9.3\n"), "1.9.3")
+    assert.strictEqual(Capabilities.parseVersion("smolvm 1.9.3 (namespaces, shared kernel)\n"), "1.9.3")
+    assert.isUndefined(Capabilities.parseVersion("note\nsmolvm 1.9.3\n"))
+    assert.isUndefined(Capabilities.parseVersion("other 1.9.3\n"))
+    assert.isUndefined(Capabilities.parseVersion(""))
+  })
+})
