@@ -3,12 +3,26 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
-import type * as Stream from "effect/Stream"
-import type { EgressEvent } from "./EgressEvent.js"
+import * as Chunk from "effect/Chunk"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { EgressEvent } from "./EgressEvent.js"
+import * as EventLog from "./internal/eventLog.js"
+import type { Core } from "./internal/exchange.js"
+import * as Listener from "./internal/listener.js"
+import * as Server from "./internal/server.js"
+import { isPositiveInteger } from "./internal/text.js"
 import type { Policy } from "./Policy.js"
-import type { Listen, ProxyClosed } from "./ProxyError.js"
+import type { Listen, ProxyError } from "./ProxyError.js"
+import { LimitInvalid, ProxyClosed } from "./ProxyError.js"
 import type { Resolver } from "./Resolver.js"
+import { system } from "./Resolver.js"
 
 /**
  * What the proxy takes at most; all are positive whole numbers. Beyond a limit a connection is refused or cut, with an
@@ -72,3 +86,130 @@ export interface RunningProxy {
   /** Fails when the proxy has stopped; never succeeds. */
   readonly closed: Effect.Effect<never, ProxyClosed>
 }
+
+/**
+ * The limits of a proxy that is not told otherwise.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const defaultLimits: Limits = {
+  connections: 1024,
+  headerBytes: 64 * 1024,
+  headerMillis: 10_000,
+  idleMillis: 600_000,
+  halfClosedIdleMillis: 120_000,
+  keepAliveMillis: 30_000,
+  connectMillis: 10_000,
+  connectAttempts: 4,
+  pipelined: 64,
+  events: 4096
+}
+
+// Closing waits for sockets that are destroyed already; more than this is never spent on it.
+const closeMillis = 2000
+
+const checkLimits = (given: Partial<Limits> | undefined): Effect.Effect<Limits, LimitInvalid> => {
+  const limits = { ...defaultLimits, ...given }
+  for (const [limit, value] of Object.entries(limits)) {
+    if (!isPositiveInteger(value)) return Effect.fail(new LimitInvalid({ limit, value }))
+  }
+  return Effect.succeed(limits)
+}
+
+/** Runs the resolver for the callbacks. A resolver that dies has found nothing. */
+const resolveWith =
+  (runtime: Runtime.Runtime<never>, resolver: Resolver): Core["resolve"] =>
+  (name, done) => {
+    const cancel = Runtime.runCallback(runtime)(resolver.resolve(name), {
+      onExit: Exit.match({
+        onSuccess: (addresses) => done({ _tag: "Addresses", addresses }),
+        onFailure: (cause) =>
+          done({
+            _tag: "Failed",
+            detail:
+              cause._tag === "Fail" && cause.error.reason === "not-found"
+                ? "its name has no address"
+                : "its name could not be resolved just now"
+          })
+      })
+    })
+    return () => cancel()
+  }
+
+const toEvent = ({ timeMillis, ...entry }: EventLog.Numbered): EgressEvent =>
+  new EgressEvent({ ...entry, time: DateTime.unsafeMake(timeMillis) }, { disableValidation: true })
+
+const eventsOf = (log: EventLog.EventLog): Stream.Stream<EgressEvent> =>
+  Stream.suspend(() => {
+    const reader = log.reader()
+    const pull: Effect.Effect<Chunk.Chunk<EgressEvent>, Option.Option<never>> = Effect.suspend(() => {
+      const batch = reader.take()
+      if (batch.length > 0) return Effect.succeed(Chunk.unsafeFromArray(batch.map(toEvent)))
+      if (log.isEnded()) return Effect.fail(Option.none())
+      return Effect.zipRight(
+        Effect.async<void>((resume) => {
+          const forget = log.onChange(() => resume(Effect.void))
+          return Effect.sync(forget)
+        }),
+        pull
+      )
+    })
+    return Stream.repeatEffectChunkOption(pull)
+  })
+
+/**
+ * Starts a proxy that lives as long as the scope.
+ *
+ * It takes `CONNECT host:port` and `http://` requests in absolute form, decides each by the policy, resolves what is
+ * allowed once, and dials exactly the address it judged. Closing the scope destroys every connection, ends the listener
+ * and removes its socket file, within two seconds.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const serve = (options: ServeOptions): Effect.Effect<RunningProxy, ProxyError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const limits = yield* checkLimits(options.limits)
+    const runtime = yield* Effect.runtime<never>()
+    const closed = yield* Deferred.make<never, ProxyClosed>()
+    const log = EventLog.make(limits.events)
+    let requests = 0
+    const { destroyConnections, server } = Server.make({
+      policy: options.policy,
+      limits,
+      log,
+      resolve: resolveWith(runtime, options.resolver ?? system),
+      exchanges: new Set(),
+      upstreams: new Set(),
+      nextRequest: () => (requests += 1)
+    })
+    const stop = (reason: ProxyClosed["reason"], code: string | null): void => {
+      destroyConnections()
+      log.end()
+      Deferred.unsafeDone(closed, Effect.fail(new ProxyClosed({ reason, code })))
+    }
+
+    const listen = Effect.async<Listen, ProxyError>((resume) => {
+      Listener.open(server, options.listen, (listened) => {
+        if (listened._tag === "ListenRefused") return resume(Effect.fail(listened))
+        server.on("error", (error: NodeJS.ErrnoException) => {
+          stop("listener-failed", error.code ?? null)
+          server.close()
+        })
+        return resume(Effect.succeed(listened))
+      })
+    })
+    const close = Effect.async<void>((resume) => {
+      Listener.close(server, () => resume(Effect.void))
+      stop("scope-closed", null)
+    }).pipe(Effect.interruptible, Effect.timeoutOption(closeMillis))
+    const address = yield* Effect.acquireRelease(listen, () => close)
+
+    return {
+      address,
+      events: eventsOf(log),
+      dropped: Effect.sync(() => log.dropped()),
+      closed: Deferred.await(closed)
+    }
+  })

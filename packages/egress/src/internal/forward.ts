@@ -1,0 +1,238 @@
+import * as Http from "node:http"
+import type * as Net from "node:net"
+import * as Stream from "node:stream"
+import type { Outcome } from "../EgressEvent.js"
+import * as Host from "../Host.js"
+import type { Core, Exchange } from "./exchange.js"
+import type { Framing } from "./headers.js"
+import * as Headers from "./headers.js"
+import type { Reply } from "./reply.js"
+import * as ReplyOf from "./reply.js"
+import type { Target } from "./target.js"
+import * as Tunnel from "./tunnel.js"
+
+const ignore = (): void => {}
+
+// A client that is told off may still be sending; cutting it off at once would take the answer away from it.
+const lingerMillis = 2000
+
+/** Answers on a connection that nobody parses any more, and ends it. */
+export const answerRaw = (client: Net.Socket, reply: Reply): void => {
+  client.removeAllListeners("timeout")
+  client.setTimeout(0)
+  client.on("error", ignore)
+  client.end(ReplyOf.bytes(reply))
+  client.resume()
+  const timer = setTimeout(() => client.destroy(), lingerMillis)
+  client.once("close", () => clearTimeout(timer))
+}
+
+/** Answers a parsed request. One whose body is still to come takes its connection with it. */
+export const answer = (
+  request: Http.IncomingMessage,
+  response: Http.ServerResponse,
+  reply: Reply,
+  isBodyToCome: boolean
+): void => {
+  response.writeHead(reply.status, reply.statusText, [
+    ...reply.headers.flat(),
+    "Content-Length",
+    String(Buffer.byteLength(reply.body)),
+    ...(isBodyToCome ? ["Connection", "close"] : [])
+  ])
+  if (!isBodyToCome || request.complete) {
+    response.end(reply.body)
+    return
+  }
+  response.write(reply.body)
+  const finish = (): void => {
+    clearTimeout(timer)
+    response.end()
+  }
+  const timer = setTimeout(finish, lingerMillis)
+  request.once("end", finish)
+  response.once("close", finish)
+  request.resume()
+}
+
+/** The header of the forwarded request: end-to-end headers, and a Host and a framing that are ours. */
+const forwardedHeaders = (
+  request: Http.IncomingMessage,
+  target: Target,
+  framing: Framing,
+  extra: ReadonlyArray<string>
+): Array<string> => {
+  const { host, port } = target.authority
+  const authority = Host.formatAuthority(host, port)
+  const isOldClient = request.httpVersion === "1.0"
+  const kept = Headers.endToEnd(request.rawHeaders, ["host", "content-length", ...(isOldClient ? ["expect"] : [])])
+  const headers = ["Host", port === 80 ? authority.slice(0, -":80".length) : authority, ...kept, ...extra]
+  switch (framing._tag) {
+    case "Length":
+      return [...headers, "Content-Length", framing.text]
+    case "Chunked":
+      return [...headers, "Transfer-Encoding", "chunked"]
+    default:
+      // Without it node would send these methods an empty chunked body, which some servers refuse.
+      return ["POST", "PUT", "PATCH"].includes(request.method ?? "") ? [...headers, "Content-Length", "0"] : headers
+  }
+}
+
+const startUpstream = (
+  core: Core,
+  upstream: Net.Socket,
+  request: Http.IncomingMessage,
+  path: string,
+  headers: Array<string>
+): Http.ClientRequest => {
+  const upstreamRequest = Http.request({
+    createConnection: () => upstream,
+    method: request.method ?? "GET",
+    path,
+    headers,
+    setHost: false,
+    insecureHTTPParser: false,
+    maxHeaderSize: core.limits.headerBytes
+  })
+  // Without this node would silently drop what comes behind the 2000th header.
+  upstreamRequest.maxHeadersCount = 0
+  return upstreamRequest
+}
+
+// What node's own writer takes; the parser is a little more generous.
+const writable = /^[\t\u0020-\u007e\u0080-\u00ff]*$/
+
+/** Why an answer of the upstream cannot be passed on, if it cannot. */
+const unusable = (response: Http.IncomingMessage): string | undefined => {
+  const framing = Headers.framing(response.rawHeaders)
+  if (framing._tag === "Ambiguous") return `its answer is ambiguous: ${framing.detail}`
+  const { rawHeaders, statusCode = 0, statusMessage = "" } = response
+  const isWritable = writable.test(statusMessage) && rawHeaders.every((text) => writable.test(text))
+  return statusCode >= 200 && statusCode <= 999 && isWritable ? undefined : "its answer is not well-formed HTTP"
+}
+
+export interface ForwardOptions {
+  readonly core: Core
+  readonly exchange: Exchange
+  readonly upstream: Net.Socket
+  readonly request: Http.IncomingMessage
+  readonly target: Target
+  readonly framing: Framing
+}
+
+/** One request and one response over a connection of their own, both streamed with backpressure. */
+export const forward = (options: ForwardOptions & { readonly response: Http.ServerResponse }): void => {
+  const { core, exchange, framing, request, response, target, upstream } = options
+  const headers = forwardedHeaders(request, target, framing, [])
+  const upstreamRequest = startUpstream(core, upstream, request, target.path, headers)
+  let isAnswered = false
+
+  const fail = (outcome: Outcome, detail: string): void => {
+    if (exchange.isOver()) return
+    exchange.end(outcome, detail)
+    if (response.headersSent || response.destroyed) {
+      // The client must see that the answer is not whole.
+      response.destroy()
+      return
+    }
+    const reply = ReplyOf.failed(request.method ?? "", exchange.allow, outcome, detail)
+    answer(request, response, reply, Headers.hasBody(framing))
+  }
+  const stopSending = (): void => {
+    request.unpipe(upstreamRequest)
+    request.resume()
+  }
+
+  upstream.setTimeout(core.limits.idleMillis, () => fail("idle", "it said nothing for too long"))
+  response.once("close", () => {
+    const isWhole = response.writableFinished
+    exchange.end(isWhole ? "completed" : "client-gone", isWhole ? "" : "the client cut the connection")
+  })
+  upstreamRequest.on("continue", () => {
+    if (!response.headersSent && request.httpVersion !== "1.0") response.writeContinue()
+  })
+  upstreamRequest.on("error", () => {
+    stopSending()
+    if (!isAnswered) fail("upstream-failed", "it cut the connection, or its answer is not HTTP")
+  })
+  upstreamRequest.once("close", () => {
+    stopSending()
+    if (!isAnswered) fail("upstream-failed", "it cut the connection before it answered")
+  })
+  upstreamRequest.once("response", (answered) => {
+    const why = unusable(answered)
+    if (why !== undefined) return fail("upstream-failed", why)
+    isAnswered = true
+    response.sendDate = false
+    const status = answered.statusCode ?? 502
+    response.writeHead(status, answered.statusMessage ?? "", Headers.endToEnd(answered.rawHeaders))
+    Stream.pipeline(answered, response, (error) => {
+      if (error) fail("upstream-failed", "it cut the connection before its answer was whole")
+    })
+  })
+
+  if (Headers.hasBody(framing)) request.pipe(upstreamRequest)
+  else upstreamRequest.end()
+}
+
+const headBytes = (status: number, statusText: string, headers: ReadonlyArray<string>): Buffer => {
+  let text = `HTTP/1.1 ${status} ${statusText}\r\n`
+  for (let index = 0; index + 1 < headers.length; index += 2) text += `${headers[index]}: ${headers[index + 1]}\r\n`
+  return Buffer.from(`${text}\r\n`, "latin1")
+}
+
+/** A request to switch to WebSocket: the header goes through HTTP, what follows a 101 is a tunnel. */
+export const forwardUpgrade = (
+  options: ForwardOptions & { readonly client: Net.Socket; readonly head: Buffer }
+): void => {
+  const { client, core, exchange, framing, head, request, target, upstream } = options
+  const headers = forwardedHeaders(request, target, framing, ["Connection", "Upgrade", "Upgrade", "websocket"])
+  const upstreamRequest = startUpstream(core, upstream, request, target.path, headers)
+  let isAnswered = false
+
+  const fail = (outcome: Outcome, detail: string): void => {
+    if (exchange.isOver()) return
+    exchange.end(outcome, detail)
+    answerRaw(client, ReplyOf.failed(request.method ?? "", exchange.allow, outcome, detail))
+  }
+
+  upstream.setTimeout(core.limits.idleMillis, () => fail("idle", "it said nothing for too long"))
+  upstreamRequest.on("error", () => {
+    if (!isAnswered) fail("upstream-failed", "it cut the connection, or its answer is not HTTP")
+  })
+  upstreamRequest.once("close", () => {
+    if (!isAnswered) fail("upstream-failed", "it cut the connection before it answered")
+  })
+  upstreamRequest.once("upgrade", (answered, _socket, upstreamHead) => {
+    if (Headers.tokens(answered.rawHeaders, "upgrade").join() !== "websocket") {
+      return fail("upstream-failed", "it switched to something else than WebSocket")
+    }
+    isAnswered = true
+    const kept = Headers.endToEnd(answered.rawHeaders, ["content-length"])
+    client.write(headBytes(101, "Switching Protocols", [...kept, "Connection", "Upgrade", "Upgrade", "websocket"]))
+    if (upstreamHead.length > 0) client.write(upstreamHead)
+    if (head.length > 0) upstream.write(head)
+    const { halfClosedIdleMillis, idleMillis } = core.limits
+    Tunnel.join({ client, upstream, exchange, idleMillis, halfClosedIdleMillis })
+  })
+  upstreamRequest.once("response", (answered) => {
+    const why = unusable(answered)
+    if (why !== undefined) return fail("upstream-failed", why)
+    isAnswered = true
+    // Chunks are not passed on: the end of the connection ends the body.
+    const kept = Headers.endToEnd(answered.rawHeaders)
+    client.write(headBytes(answered.statusCode ?? 502, answered.statusMessage ?? "", [...kept, "Connection", "close"]))
+    Stream.pipeline(answered, client, (error) => {
+      if (error) {
+        exchange.end("upstream-failed", "it cut the connection before its answer was whole")
+        client.destroy()
+        return
+      }
+      exchange.end("completed", "")
+      const timer = setTimeout(() => client.destroy(), lingerMillis)
+      client.once("close", () => clearTimeout(timer))
+      client.resume()
+    })
+  })
+  upstreamRequest.end()
+}

@@ -1,0 +1,94 @@
+import * as Either from "effect/Either"
+import type { Authority } from "../Host.js"
+import * as Host from "../Host.js"
+import type { ProtocolReason } from "../EgressEvent.js"
+import type { RawHeaders } from "./headers.js"
+import * as Headers from "./headers.js"
+import { printable } from "./text.js"
+
+/** Why a request names no target that the policy could be asked about. */
+export interface NotATarget {
+  readonly reason: ProtocolReason | "host-invalid"
+  readonly detail: string
+  readonly host: string | null
+}
+
+/** What a request is for: an authority, and the path that goes on to it. */
+export interface Target {
+  readonly authority: Authority
+  readonly path: string
+}
+
+const refuse = (reason: NotATarget["reason"], detail: string, host: string | null = null) =>
+  Either.left<NotATarget>({ reason, detail, host })
+
+/** Names that are not ASCII come as the bytes of UTF-8, which node shows as Latin-1. */
+const decode = (text: string): string | undefined => {
+  // oxlint-disable-next-line no-control-regex
+  if (/^[\u0000-\u007f]*$/.test(text)) return text
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(text, "latin1"))
+  } catch {
+    return undefined
+  }
+}
+
+const parseAuthority = (text: string, defaultPort?: number): Either.Either<Authority, NotATarget> => {
+  const decoded = decode(text)
+  if (decoded === undefined) return refuse("host-invalid", "the host is not UTF-8", printable(text))
+  return Either.mapLeft(Host.parseAuthority(decoded, defaultPort), (error) => ({
+    reason: "host-invalid",
+    detail: error.message,
+    host: error.text
+  }))
+}
+
+/** The target of CONNECT: `host:port`, the port always given (RFC 9110 9.3.6). */
+export const ofConnect = (url: string): Either.Either<Authority, NotATarget> => parseAuthority(url)
+
+/** The target of a request in absolute form, `http://host[:port]/path`. */
+export const ofAbsolute = (method: string, url: string): Either.Either<Target, NotATarget> => {
+  if (url.startsWith("/") || url === "*") {
+    return refuse(
+      "not-a-proxy-request",
+      "this is a forward proxy: it takes CONNECT host:port and http://host/path only"
+    )
+  }
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)
+  if (scheme === null) return refuse("request-malformed", "its target is not a URL")
+  const name = (scheme[1] ?? "").toLowerCase()
+  if (name !== "http") {
+    const detail = name === "https" ? "https goes through CONNECT host:443" : "only http and CONNECT are proxied"
+    return refuse("scheme-unsupported", detail)
+  }
+  const rest = url.slice(scheme[0].length)
+  if (!/^[\u0021-\u007e\u0080-\u00ff]*$/.test(rest) || rest.includes("#")) {
+    return refuse("request-malformed", "its target holds a character that no request target has")
+  }
+  const end = rest.search(/[/?\\]/)
+  const path = end < 0 ? "" : rest.slice(end)
+  if (path.startsWith("\\")) return refuse("request-malformed", "its target holds a backslash behind the host")
+  return Either.map(parseAuthority(end < 0 ? rest : rest.slice(0, end), 80), (authority) => ({
+    authority,
+    // RFC 9112 3.2.4: OPTIONS about a whole server becomes `*`.
+    path: path === "" ? (method === "OPTIONS" ? "*" : "/") : path.startsWith("?") ? `/${path}` : path
+  }))
+}
+
+/** Whether `Host` names the target of the absolute form: one that does not is a request for somebody else. */
+export const checkHost = (
+  headers: RawHeaders,
+  authority: Authority,
+  httpVersion: string
+): Either.Either<void, NotATarget> => {
+  const hosts = Headers.values(headers, "host")
+  const target = Host.formatAuthority(authority.host, authority.port)
+  const [text] = hosts
+  if (text === undefined) {
+    return httpVersion === "1.0" ? Either.void : refuse("host-mismatch", "it has no Host header", target)
+  }
+  if (hosts.length > 1) return refuse("host-mismatch", "it has more than one Host header", target)
+  const host = parseAuthority(text.trim(), 80)
+  if (Either.isRight(host) && Host.formatAuthority(host.right.host, host.right.port) === target) return Either.void
+  return refuse("host-mismatch", `its Host header says "${printable(text)}"`, target)
+}

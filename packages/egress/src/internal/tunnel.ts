@@ -1,0 +1,54 @@
+import type * as Net from "node:net"
+import type { Outcome } from "../EgressEvent.js"
+import type { Exchange } from "./exchange.js"
+
+export interface TunnelOptions {
+  readonly client: Net.Socket
+  readonly upstream: Net.Socket
+  readonly exchange: Exchange
+  readonly idleMillis: number
+  readonly halfClosedIdleMillis: number
+}
+
+/**
+ * Joins two connections until both sides have ended. Each side may end on its own: what it had to say is delivered, and
+ * the other may go on. A side that breaks takes the other down.
+ */
+export const join = (options: TunnelOptions): void => {
+  const { client, exchange, upstream } = options
+  client.removeAllListeners("timeout")
+  upstream.removeAllListeners("timeout")
+
+  const idle = (): void => {
+    exchange.end("idle", "no byte went either way for too long")
+    client.destroy()
+  }
+  // Data of one side is written to the other, so that either timer firing means that nothing moves.
+  client.setTimeout(options.idleMillis, idle)
+  upstream.setTimeout(options.idleMillis, idle)
+  const halfClosed = (): void => {
+    client.setTimeout(options.halfClosedIdleMillis)
+    upstream.setTimeout(options.halfClosedIdleMillis)
+  }
+  client.once("end", halfClosed)
+  upstream.once("end", halfClosed)
+
+  let isOtherClosed = false
+  const onClose = (self: Net.Socket, other: Net.Socket, outcome: Outcome, detail: string) => (): void => {
+    if (!self.readableEnded || !self.writableFinished) {
+      exchange.end(outcome, detail)
+      other.destroy()
+    } else if (isOtherClosed) {
+      exchange.end("completed", "")
+    }
+    isOtherClosed = true
+  }
+  // What a broken connection means is told by how it closes.
+  client.on("error", () => {})
+  upstream.on("error", () => {})
+  client.once("close", onClose(client, upstream, "client-gone", "the client cut the connection"))
+  upstream.once("close", onClose(upstream, client, "upstream-failed", "the other side cut the connection"))
+
+  client.pipe(upstream)
+  upstream.pipe(client)
+}
