@@ -89,7 +89,9 @@ const run = (
     const finished = yield* Deferred.make<Exit, ProcessError>()
     const collect = (stream: "stdout" | "stderr") => {
       const capBytes = options.capBytes ?? defaults.capBytes
-      const refuse = Deferred.fail(finished, new OutputTooLarge({ program: program.program, stream, capBytes }))
+      const refuse = Effect.suspend(() =>
+        Deferred.fail(finished, new OutputTooLarge({ program: program.program, stream, capBytes }))
+      )
       return collector(capBytes, Effect.asVoid(refuse))
     }
     const stdout = collect("stdout")

@@ -5,9 +5,8 @@
  */
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as Chunk from "effect/Chunk"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
+import * as Mailbox from "effect/Mailbox"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Exit } from "./Exit.js"
@@ -74,34 +73,24 @@ export const follow = (
         output: "pipe",
         graceMillis: options?.graceMillis ?? defaults.graceMillis
       })
-      const events = yield* Queue.bounded<FollowEvent>(waitingEvents)
-      const failed = yield* Deferred.make<never>()
-      let isLeft = false
-      yield* Effect.addFinalizer(() =>
-        Effect.suspend(() => {
-          isLeft = true
-          return Queue.takeAll(events)
-        })
-      )
+      const events = yield* Mailbox.make<FollowEvent>(waitingEvents)
+      yield* Effect.addFinalizer(() => events.shutdown)
+      // After the shutdown nothing is taken up any more: what the program still says is read and dropped.
       const take = (toEvent: (bytes: Uint8Array) => FollowEvent) => (chunk: Chunk.Chunk<Uint8Array>) =>
-        isLeft ? Effect.void : Effect.asVoid(Queue.offerAll(events, Chunk.map(chunk, toEvent)))
+        Effect.asVoid(events.offerAll(Chunk.map(chunk, toEvent)))
       const readers = [
         yield* Readers.fork(process.stdout, take(stdoutEvent), readerScope),
         yield* Readers.fork(process.stderr, take(stderrEvent), readerScope)
       ]
       const end = Running.awaitExit(process).pipe(
         Effect.tap(() => Readers.drain(readers, options?.drainMillis ?? defaults.drainMillis)),
-        Effect.flatMap((exit) => Queue.offer(events, { _tag: "Exit", exit })),
-        Effect.catchAllCause((cause) => Deferred.failCause(failed, cause))
+        Effect.flatMap((exit) => events.offer({ _tag: "Exit", exit })),
+        Effect.zipRight(events.end),
+        Effect.catchAllCause(events.failCause)
       )
       yield* Effect.forkScoped(end)
-      if (options?.stdin !== undefined) {
-        yield* Running.forkFeed(process, options.stdin, (cause) => Deferred.failCause(failed, cause))
-      }
-      return Stream.fromQueue(events, { maxChunkSize: waitingEvents }).pipe(
-        Stream.interruptWhenDeferred(failed),
-        Stream.takeUntil((event) => event._tag === "Exit")
-      )
+      if (options?.stdin !== undefined) yield* Running.forkFeed(process, options.stdin, events.failCause)
+      return Mailbox.toStream(events)
     })
   )
 

@@ -25,16 +25,25 @@ const send = (pid: number, signal: NodeJS.Signals | 0): boolean => {
   }
 }
 
-/** The process group that a detached child leads. It outlives its leader while it has a member. */
-export const detachedGroup = (leader: number): Members => ({
-  signal: (signal) => leader > 1 && send(-leader, signal),
-  anyRunning: () => {
-    if (leader <= 1 || !send(-leader, 0)) return false
-    // Signal 0 also reaches zombies, and nobody may ever collect those.
-    const rows = ProcTable.readAll()
-    return rows === undefined || rows.some((row) => row.group === leader && ProcTable.isRunning(row))
+/**
+ * The process group that a detached child leads. It outlives its leader while it has a member, and until then no other
+ * process can get the leader's number.
+ */
+export const detachedGroup = (leader: ChildProcess): Members => {
+  const group = leader.pid ?? 0
+  const isOurs = () => group > 1 && (isChildRunning(leader) || ProcTable.readRow(group) === undefined)
+  return {
+    signal: (signal) => isOurs() && send(-group, signal),
+    anyRunning: () => {
+      if (!isOurs() || !send(-group, 0)) return false
+      // Signal 0 also reaches zombies, and nobody may ever collect those.
+      const rows = ProcTable.readAll()
+      return rows === undefined || rows.some((row) => row.group === group && ProcTable.isRunning(row))
+    }
   }
-})
+}
+
+const isChildRunning = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null
 
 /**
  * A child in our own process group, which we cannot signal as a whole, and its descendants. They are noted at every
@@ -50,12 +59,12 @@ export const foregroundTree = (child: ChildProcess): Members => {
   return {
     signal: (signal) => {
       if (pid <= 1) return false
-      if (child.exitCode === null && child.signalCode === null) {
+      if (isChildRunning(child)) {
         for (const row of ProcTable.descendants(ProcTable.readAll() ?? [], pid)) noted.set(row.pid, row)
       }
       const sent = [...noted.values()].filter((row) => isSame(row) && send(row.pid, signal)).length
       return child.kill(signal) || sent > 0
     },
-    anyRunning: () => (child.exitCode === null && child.signalCode === null) || [...noted.values()].some(isSame)
+    anyRunning: () => isChildRunning(child) || [...noted.values()].some(isSame)
   }
 }

@@ -55,30 +55,29 @@ export const fork = (
  * Waits, after the process has ended, until its pipes are read. A background process may hold a pipe open for ever, so a
  * reader that has waited `drainMillis` for more is stopped; time in which others make it wait does not count.
  */
-export const drain = (readers: ReadonlyArray<Reader>, drainMillis: number): Effect.Effect<void> => {
-  // Counted in ticks, so that a machine that stood still comes round to reading before time is up.
-  const tickMillis = Math.max(1, drainMillis / drainTicks)
-  const watch: Effect.Effect<void> = Effect.suspend(() => {
-    const live = readers.filter((reader) => !reader.progress.isDone)
-    if (live.length === 0) return Effect.void
-    const late = live.filter((reader) => {
-      if (reader.progress.isWaiting) reader.progress.waitedMillis += tickMillis
-      return reader.progress.waitedMillis > drainMillis
+export const drain = (readers: ReadonlyArray<Reader>, drainMillis: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const live = readers.filter(({ progress }) => !progress.isDone)
+    if (live.length === 0) return joinAll(readers)
+    // Counted in ticks, so that a machine that stood still comes round to reading before time is up.
+    const tickMillis = Math.max(1, drainMillis / drainTicks)
+    return Effect.flatMap(Effect.timeoutOption(joinAll(live), tickMillis), (joined) => {
+      if (Option.isSome(joined)) return joinAll(readers)
+      const late = live.filter(({ progress }) => {
+        if (progress.isWaiting) progress.waitedMillis += tickMillis
+        return progress.waitedMillis >= drainMillis
+      })
+      return Effect.zipRight(
+        Effect.forEach(late, ({ fiber }) => Fiber.interrupt(fiber), { discard: true }),
+        drain(readers, drainMillis)
+      )
     })
-    return Effect.zipRight(
-      Effect.forEach(late, (reader) => Fiber.interrupt(reader.fiber), { discard: true }),
-      Effect.delay(watch, tickMillis)
-    )
   })
-  return Effect.raceFirst(
-    Effect.forEach(readers, (reader) => Effect.flatMap(Fiber.await(reader.fiber), unlessInterrupted), {
-      discard: true
-    }),
-    Effect.zipRight(watch, Effect.never)
-  )
-}
 
 const drainTicks = 10
+
+const joinAll = (readers: ReadonlyArray<Reader>): Effect.Effect<void> =>
+  Effect.forEach(readers, ({ fiber }) => Effect.flatMap(Fiber.await(fiber), unlessInterrupted), { discard: true })
 
 // A reader that was stopped is done; one that broke must not pass for one.
 const unlessInterrupted = (exit: Exit.Exit<void>): Effect.Effect<void> =>

@@ -96,11 +96,28 @@ const spawn = (command: Command.StandardCommand): Effect.Effect<Child, PlatformE
       handle.on("error", (cause) => resume(Effect.fail(spawnError(command, cause))))
       handle.on("exit", (code, signal) => Deferred.unsafeDone(ended, Effect.succeed([code, signal])))
       handle.on("spawn", () => {
-        const pid = handle.pid ?? 0
-        resume(Effect.succeed({ handle, ended, members: foreground ? foregroundTree(handle) : detachedGroup(pid) }))
+        const members = foreground ? foregroundTree(handle) : detachedGroup(handle)
+        endWithUs(handle, members)
+        resume(Effect.succeed({ handle, ended, members }))
       })
     })
   )
+
+const running = new Set<Members>()
+
+// Should this process exit without closing its scopes (a second Ctrl-C), its children must not outlive it.
+const endWithUs = (handle: ChildProcess.ChildProcess, members: Members) => {
+  if (running.size === 0) process.on("exit", killRunning)
+  running.add(members)
+  handle.on("exit", () => {
+    running.delete(members)
+    if (running.size === 0) process.off("exit", killRunning)
+  })
+}
+
+const killRunning = () => {
+  for (const members of running) members.signal("SIGKILL")
+}
 
 const ProcessProto = {
   [CommandExecutor.ProcessTypeId]: CommandExecutor.ProcessTypeId,
@@ -172,10 +189,10 @@ export const start = (
   Effect.gen(function* () {
     if (isForeground(command)) yield* TerminalSignals.leaveToChild
     const child = yield* Effect.acquireRelease(spawn(command), release)
-    const running = toProcess(command, child)
+    const started = toProcess(command, child)
     if (typeof command.stdin !== "string" && command.stdin !== Stream.empty) {
-      const pump = Stream.run(command.stdin as Stream.Stream<Uint8Array>, running.stdin)
+      const pump = Stream.run(command.stdin as Stream.Stream<Uint8Array>, started.stdin)
       yield* Effect.forkScoped(Effect.raceFirst(pump, Deferred.await(child.ended)))
     }
-    return running
+    return started
   })
