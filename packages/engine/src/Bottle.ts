@@ -1,0 +1,142 @@
+/**
+ * A bottle: a machine that is ready, whose only way out is its bundle. It lives as long as the scope it was launched in.
+ *
+ * @since 0.1.0
+ */
+import type { EgressEvent } from "@bottle/egress/EgressEvent"
+import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
+import * as Schema from "effect/Schema"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type { BottleId } from "./BottleId.js"
+import { BundleDied } from "./LaunchError.js"
+import type { LaunchPlan } from "./LaunchPlan.js"
+
+/**
+ * Who an exit code comes from: the guest's command, the runtime that was to run it, or it cannot be told.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ExitOrigin = Schema.Literal("guest", "runtime", "unknown")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ExitOrigin = typeof ExitOrigin.Type
+
+/**
+ * How a command in a bottle ended. A non-zero code is a value, not an error.
+ *
+ * - `exitCode`: the command's own, 128+n when signal n ended it, 124 when `timedOut`
+ * - `origin`: `guest` only where a witness in the guest agrees, or where the code is 0
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class CommandExit extends Schema.Class<CommandExit>("@bottle/engine/CommandExit")({
+  exitCode: Schema.Number,
+  origin: ExitOrigin,
+  timedOut: Schema.Boolean
+}) {}
+
+/**
+ * What a captured command printed, byte for byte, and how it ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExecResult {
+  readonly exit: CommandExit
+  readonly stdout: Uint8Array
+  readonly stderr: Uint8Array
+}
+
+/**
+ * What a streamed command says: its output as it comes, and exactly one `Exit` at the end.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type BottleOutput =
+  | { readonly _tag: "Stdout"; readonly bytes: Uint8Array }
+  | { readonly _tag: "Stderr"; readonly bytes: Uint8Array }
+  | { readonly _tag: "Exit"; readonly exit: CommandExit }
+
+/**
+ * A command of the guest.
+ *
+ * - `command`: the words, never read by a shell of ours
+ * - `env`: added to the bottle's own environment, which it overrides
+ * - `timeoutMillis`: after it the command is killed and the exit says `timedOut`
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommandOptions {
+  readonly command: ReadonlyArray<string>
+  readonly env?: ReadonlyArray<readonly [name: string, value: string]> | undefined
+  readonly workdir?: string | undefined
+  readonly timeoutMillis?: number | undefined
+}
+
+/**
+ * A captured command printed more than fits in memory, and was killed. Output as a stream has no such limit.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CapturedTooMuch extends Schema.TaggedError<CapturedTooMuch>("@bottle/engine/CapturedTooMuch")(
+  "CapturedTooMuch",
+  { stream: Schema.Literal("stdout", "stderr"), capBytes: Schema.Number }
+) {
+  override get message(): string {
+    return `the command printed more than ${this.capBytes} bytes on ${this.stream}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Use stream instead of exec, or raise capBytes."
+  }
+}
+
+/**
+ * What can go wrong when a bottle is used.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type BottleError = SmolvmError | BundleDied | CapturedTooMuch
+
+/**
+ * A ready bottle.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Bottle {
+  readonly id: BottleId
+  readonly plan: LaunchPlan
+  /** Runs a command without input and keeps what it prints, up to `capBytes` (16 MiB) of each stream. */
+  readonly exec: (
+    options: CommandOptions & { readonly capBytes?: number | undefined }
+  ) => Effect.Effect<ExecResult, BottleError>
+  /** Runs a command and passes its output on as it comes, unbounded and with backpressure. */
+  readonly stream: (
+    options: CommandOptions & { readonly stdin?: Stream.Stream<Uint8Array> | undefined }
+  ) => Stream.Stream<BottleOutput, BottleError>
+  /** Runs a command on the caller's own terminal. `tty` gives it a terminal, `interactive` its input. */
+  readonly attach: (
+    options: CommandOptions & { readonly tty: boolean; readonly interactive: boolean }
+  ) => Effect.Effect<CommandExit, BottleError>
+  /** Copies one file of the host into the guest; `guest` is the absolute path of the file it becomes. */
+  readonly cpIn: (options: { readonly host: string; readonly guest: string }) => Effect.Effect<void, BottleError>
+  /** Copies one file of the guest to the host; what it holds is the guest's word. */
+  readonly cpOut: (options: { readonly guest: string; readonly host: string }) => Effect.Effect<void, BottleError>
+  /** Every decision of the bundle from now on. */
+  readonly events: Stream.Stream<EgressEvent>
+  /** The refusals among them. */
+  readonly denials: Stream.Stream<EgressEvent>
+  /** Leaves the machine in place when the scope closes; the bundle goes all the same, so nothing can leave it. */
+  readonly keep: Effect.Effect<void>
+}

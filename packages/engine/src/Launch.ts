@@ -1,0 +1,169 @@
+/**
+ * The launch: a plan becomes a bottle, in one scope. What it acquires it releases in reverse, whatever happens in
+ * between: the bottle's directory, the bundle, the machine.
+ *
+ * @since 0.1.0
+ */
+import * as Policy from "@bottle/egress/Policy"
+import { Smolvm } from "@bottle/smolvm/Smolvm"
+import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import type * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import type { Bottle } from "./Bottle.js"
+import * as BottleId from "./BottleId.js"
+import { Bundle, none, type RunningBundle } from "./Bundle.js"
+import { Engine } from "./Engine.js"
+import * as Commands from "./internal/commands.js"
+import { fileFailed } from "./internal/files.js"
+import * as Machine from "./internal/machine.js"
+import * as Relay from "./internal/relay.js"
+import { stage } from "./internal/stage.js"
+import {
+  type BundleDied,
+  BundleFailed,
+  type HostFileFailed,
+  type LaunchError,
+  type PlanRefused,
+  SecretMissing,
+  StageFailed
+} from "./LaunchError.js"
+import { notify } from "./LaunchObserver.js"
+import type { LaunchOptions } from "./LaunchOptions.js"
+import * as LaunchPlan from "./LaunchPlan.js"
+import * as Prepare from "./Prepare.js"
+
+const DIRECTORY_MODE = 0o700
+
+/**
+ * What a launch is given apart from its plan: the values of the secrets that the plan names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Given {
+  readonly secrets?: ReadonlyMap<string, Redacted.Redacted> | undefined
+}
+
+/**
+ * Decides a launch for the runtime at hand. It creates nothing; only the runtime's `--version` and `--help` are read.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const plan = (
+  options: LaunchOptions
+): Effect.Effect<LaunchPlan.LaunchPlan, PlanRefused | SmolvmError, Engine | Smolvm> =>
+  Effect.gen(function* () {
+    const settings = yield* Engine
+    const smolvm = yield* Smolvm
+    const capabilities = yield* smolvm.capabilities
+    const id = yield* BottleId.make(options.name ?? "bottle")
+    return yield* LaunchPlan.make({ id, options, capabilities, program: smolvm.program, settings })
+  })
+
+/**
+ * Executes a plan. The bottle is ready to use when this returns, and gone when the scope has closed; an interruption or
+ * a failure at any point takes down whatever was there by then.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const launch = (
+  plan: LaunchPlan.LaunchPlan,
+  given: Given = {}
+): Effect.Effect<Bottle, LaunchError, Scope.Scope | Smolvm | Bundle | FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const smolvm = yield* Smolvm
+    const secrets = yield* takeSecrets(plan, given)
+    yield* Prepare.pack(plan)
+    yield* acquireDirectory(plan)
+    // Scopes of their own, made in this order, so that the machine goes before its bundle however the two were made.
+    const scope = yield* Effect.scope
+    const bundleScope = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+    const machineScope = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+    const [bundle, machine] = yield* Effect.all(
+      [Scope.extend(startBundle(plan), bundleScope), Scope.extend(Machine.acquire(plan), machineScope)],
+      { concurrency: "unbounded" }
+    )
+    yield* bringUp(plan, machine).pipe(Effect.raceFirst(bundle.died))
+    return yield* Commands.make({ plan, smolvm, bundle, secrets, keep: machine.keep })
+  }).pipe(Effect.withSpan("bottle.launch", { attributes: { id: plan.id } }))
+
+/**
+ * Plans and executes in one step.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const bottle = (
+  options: LaunchOptions,
+  given: Given = {}
+): Effect.Effect<Bottle, LaunchError | SmolvmError, Scope.Scope | Engine | Smolvm | Bundle | FileSystem.FileSystem> =>
+  Effect.flatMap(plan(options), (decided) => launch(decided, given))
+
+/** Only what the plan names is taken, so nothing else can reach the guest. */
+const takeSecrets = (plan: LaunchPlan.LaunchPlan, given: Given) =>
+  Effect.map(
+    Effect.forEach(plan.guest.secrets, (name) => {
+      const value = given.secrets?.get(name)
+      return value === undefined ? new SecretMissing({ name }) : Effect.succeed([name, value] as const)
+    }),
+    (entries) => new Map(entries)
+  )
+
+const acquireDirectory = (
+  plan: LaunchPlan.LaunchPlan
+): Effect.Effect<void, HostFileFailed, Scope.Scope | FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const parent = plan.directory.slice(0, plan.directory.lastIndexOf("/"))
+    yield* fs.makeDirectory(parent, { recursive: true, mode: DIRECTORY_MODE }).pipe(Effect.mapError(fileFailed(parent)))
+    // Not recursive: a directory that is there already is somebody else's.
+    yield* Effect.acquireRelease(
+      fs.makeDirectory(plan.directory, { mode: DIRECTORY_MODE }).pipe(Effect.mapError(fileFailed(plan.directory))),
+      () => removeDirectory(fs, plan.directory)
+    )
+  })
+
+const removeDirectory = (fs: FileSystem.FileSystem, directory: string): Effect.Effect<void> =>
+  fs.remove(directory, { recursive: true, force: true }).pipe(
+    Effect.catchAll((error) =>
+      notify({
+        _tag: "ReleaseFailed",
+        resource: `directory ${directory}`,
+        reason: fileFailed(directory)(error).message,
+        suggestion: `Remove it by hand: rm -r ${directory}`
+      })
+    )
+  )
+
+const startBundle = (plan: LaunchPlan.LaunchPlan): Effect.Effect<RunningBundle, BundleFailed, Scope.Scope | Bundle> =>
+  Effect.gen(function* () {
+    if (plan.bundle._tag === "None") return none
+    const { socket, socketMode } = plan.bundle
+    const policy = yield* Effect.mapError(
+      Policy.fromDocument(plan.egress),
+      (error) => new BundleFailed({ reason: error.message, advice: error.suggestion })
+    )
+    const bundle = yield* Bundle
+    return yield* bundle.start({ policy, socket, socketMode }).pipe(stage("bundle"))
+  })
+
+/** From created to usable, one after the other: a command while another one is set up can corrupt a guest. */
+const bringUp = (
+  plan: LaunchPlan.LaunchPlan,
+  machine: Machine.OwnedMachine
+): Effect.Effect<void, LaunchError | BundleDied, Smolvm> =>
+  Effect.gen(function* () {
+    const smolvm = yield* Smolvm
+    const name = plan.machine
+    if (plan.source._tag === "Pack") yield* Machine.refuseNetwork(plan)
+    yield* machine.step(smolvm.machineStart({ name })).pipe(Effect.mapError(StageFailed.of("start")), stage("start"))
+    yield* smolvm
+      .waitExecReady({ name, timeoutMillis: plan.readyTimeoutMillis })
+      .pipe(Effect.mapError(StageFailed.of("ready")), stage("ready"))
+    yield* Relay.start(plan)
+  })

@@ -1,0 +1,241 @@
+/**
+ * Why a launch did not become a bottle. Every message is one line; `suggestion` says what to do next. None holds a
+ * secret: argv is redacted by the smolvm package before it reaches an error.
+ *
+ * @since 0.1.0
+ */
+import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
+import * as Schema from "effect/Schema"
+import { PROGRAMS } from "./GuestRelay.js"
+import { Stage } from "./Stage.js"
+
+/**
+ * What a plan cannot be made of: an option that says nothing sensible.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OptionRefused extends Schema.TaggedError<OptionRefused>("@bottle/engine/OptionRefused")("OptionRefused", {
+  /** The option as the library names it: `allow`, `resolve`, `env`, `secrets`, `mounts`, `name`. */
+  option: Schema.String,
+  reason: Schema.String,
+  advice: Schema.String
+}) {
+  override get message(): string {
+    return `${this.option}: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.advice
+  }
+}
+
+/**
+ * The runtime cannot hold what the plan asks of it, so nothing is created: an allowlist that the guest could go
+ * around, a secret that would have to travel by argv, an isolation that is not there.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RuntimeUnfit extends Schema.TaggedError<RuntimeUnfit>("@bottle/engine/RuntimeUnfit")("RuntimeUnfit", {
+  version: Schema.String,
+  /** What was asked for. */
+  demand: Schema.String,
+  reason: Schema.String,
+  advice: Schema.String
+}) {
+  override get message(): string {
+    return `${this.demand} cannot be had from smolvm ${this.version}: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.advice
+  }
+}
+
+/**
+ * A secret that the plan names was not given to the launch.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SecretMissing extends Schema.TaggedError<SecretMissing>("@bottle/engine/SecretMissing")("SecretMissing", {
+  name: Schema.String
+}) {
+  override get message(): string {
+    return `no value was given for the secret ${this.name}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return `Set ${this.name} in the environment, or leave it out.`
+  }
+}
+
+/**
+ * A directory or file of the engine's own could not be made or read.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HostFileFailed extends Schema.TaggedError<HostFileFailed>("@bottle/engine/HostFileFailed")(
+  "HostFileFailed",
+  { path: Schema.String, reason: Schema.String }
+) {
+  override get message(): string {
+    return `${this.path}: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Check that the directory is yours, that it can be written, and that the disk is not full."
+  }
+}
+
+/**
+ * The bundle could not be started.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BundleFailed extends Schema.TaggedError<BundleFailed>("@bottle/engine/BundleFailed")("BundleFailed", {
+  reason: Schema.String,
+  advice: Schema.String
+}) {
+  override get message(): string {
+    return `the proxy could not be started: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.advice
+  }
+}
+
+/**
+ * The bundle ended while the bottle was in use; the bottle is closed, not opened, by that.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BundleDied extends Schema.TaggedError<BundleDied>("@bottle/engine/BundleDied")("BundleDied", {
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `the proxy ended while the bottle was in use: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Launch again. If it happens again, report it with the output of `bottle doctor`."
+  }
+}
+
+/**
+ * A command of the launch failed; `cause` is the typed error of the runtime.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StageFailed extends Schema.TaggedError<StageFailed>("@bottle/engine/StageFailed")("StageFailed", {
+  stage: Stage,
+  reason: Schema.String,
+  advice: Schema.String,
+  cause: Schema.Defect
+}) {
+  static of(stage: Stage): (error: SmolvmError) => StageFailed {
+    return (error) => new StageFailed({ stage, reason: error.message, advice: error.suggestion, cause: error })
+  }
+  override get message(): string {
+    return `${this.stage}: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.advice
+  }
+}
+
+/**
+ * The machine has a network of its own although the plan asks for none: its pack was made with networking on. It is
+ * refused before it starts, since what it could reach would not go through the bundle.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NetworkNotOff extends Schema.TaggedError<NetworkNotOff>("@bottle/engine/NetworkNotOff")("NetworkNotOff", {
+  machine: Schema.String
+}) {
+  override get message(): string {
+    return "create: the machine has a network although none was asked for; its pack was made with networking on"
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Make the pack again without networking."
+  }
+}
+
+const relayReasons = {
+  "no-program": {
+    text: `the guest has none of ${PROGRAMS.join(", ")} to carry its traffic to the proxy`,
+    advice: "Use an image that has one of them, or --bundle none for a bottle without any network."
+  },
+  "no-shell": {
+    text: "the guest has no POSIX shell to start the relay with",
+    advice: "Use an image that has sh, or --bundle none for a bottle without any network."
+  },
+  "no-socket": {
+    text: "the proxy's socket did not appear in the guest",
+    advice: "The runtime did not mount it. Use smolvm 1.8.0 or newer, or the local runtime."
+  },
+  "port-taken": {
+    text: "something in the guest listens on the relay's port already",
+    advice: "Keep port 3128 of the guest's loopback free: no service of the image may start there by itself."
+  },
+  "not-listening": {
+    text: "the relay was started but does not listen",
+    advice: "The image's socat, node, python3 or perl does not work; run it in the image by hand to see why."
+  },
+  unknown: { text: "the relay could not be started", advice: "See what the command printed; try --bundle none." }
+} as const
+
+/**
+ * The guest's relay to the proxy could not be started.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RelayFailed extends Schema.TaggedError<RelayFailed>("@bottle/engine/RelayFailed")("RelayFailed", {
+  reason: Schema.Literal("no-program", "no-shell", "no-socket", "port-taken", "not-listening", "unknown"),
+  exitCode: Schema.Number,
+  /** The last of what it printed, without control characters. */
+  output: Schema.String
+}) {
+  override get message(): string {
+    const output = this.reason === "unknown" && this.output !== "" ? `: ${this.output}` : ""
+    return `relay: ${relayReasons[this.reason].text}${output}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return relayReasons[this.reason].advice
+  }
+}
+
+/**
+ * Why a plan could not be made.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type PlanRefused = OptionRefused | RuntimeUnfit
+
+/**
+ * Everything that can keep a launch from becoming a bottle.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type LaunchError =
+  | PlanRefused
+  | SecretMissing
+  | HostFileFailed
+  | BundleFailed
+  | BundleDied
+  | StageFailed
+  | NetworkNotOff
+  | RelayFailed

@@ -1,0 +1,48 @@
+/**
+ * What a launch says while it happens: for progress, records and tests. The default listens to nothing.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { Stage } from "./Stage.js"
+
+/**
+ * One thing that happened to a bottle.
+ *
+ * - `StageEnded.durationMillis` is wall-clock time
+ * - `ReleaseFailed`: something may be left behind; the text says what and how to remove it
+ * - `Kept`: the machine was left in place on purpose
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type LaunchEvent =
+  | { readonly _tag: "StageStarted"; readonly stage: Stage }
+  | { readonly _tag: "StageEnded"; readonly stage: Stage; readonly durationMillis: number; readonly ok: boolean }
+  | {
+      readonly _tag: "ReleaseFailed"
+      readonly resource: string
+      readonly reason: string
+      readonly suggestion: string
+    }
+  | { readonly _tag: "Kept"; readonly machine: string }
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class LaunchObserver extends Context.Reference<LaunchObserver>()("@bottle/engine/LaunchObserver", {
+  defaultValue: (): { readonly notify: (event: LaunchEvent) => Effect.Effect<void> } => ({
+    notify: () => Effect.void
+  })
+}) {}
+
+/**
+ * Tells the observer of the current fiber.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const notify = (event: LaunchEvent): Effect.Effect<void> =>
+  Effect.flatMap(LaunchObserver, (observer) => observer.notify(event))

@@ -1,0 +1,87 @@
+/**
+ * What a caller asks of a launch, before anything is decided.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * What a machine boots from.
+ *
+ * - `Bare`: no image; on smolvm a bare VM, on the local runtime the host's own read-only programs
+ * - `Image`: a registry reference, a rootfs directory or an image archive
+ * - `Pack`: a `.smolmachine` file
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type MachineSource =
+  | { readonly _tag: "Bare" }
+  | { readonly _tag: "Image"; readonly reference: string }
+  | { readonly _tag: "Pack"; readonly path: string }
+
+/**
+ * A directory of the host that the guest sees.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Mount {
+  /** An absolute path of a directory on the host. */
+  readonly host: string
+  /** An absolute path in the guest. */
+  readonly guest: string
+  readonly readonly: boolean
+}
+
+/**
+ * Where the daemons run through which all egress goes: beside the launch, or nowhere, which leaves the guest without
+ * any network.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type BundleKind = "process" | "none"
+
+/**
+ * The isolation that a caller insists on. `any` takes what the chosen runtime gives.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type IsolationDemand = "any" | "microvm"
+
+/**
+ * Everything that a launch can be told. Only `source` is required; the rest defaults to a bottle without any egress,
+ * mounts or environment of its own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LaunchOptions {
+  /** The slug of the bottle's id; `bottle` when absent. */
+  readonly name?: string | undefined
+  readonly source: MachineSource
+  /** Egress rules, `HOST`, `*.HOST`, `HOST:PORT` or an IP literal; nothing else is reachable. */
+  readonly allow?: ReadonlyArray<string> | undefined
+  /** `HOST=IP` pins: the address that a name has for this bottle, private or not. */
+  readonly resolve?: ReadonlyArray<string> | undefined
+  /** Literal variables of the guest, later entries win. They are visible in argv: secrets belong in `secrets`. */
+  readonly env?: ReadonlyArray<readonly [name: string, value: string]> | undefined
+  /** Names of variables whose values the launch is given apart from the plan, and which never enter argv. */
+  readonly secrets?: ReadonlyArray<string> | undefined
+  readonly mounts?: ReadonlyArray<Mount> | undefined
+  /** The guest's working directory for every command that does not name its own. */
+  readonly workdir?: string | undefined
+  readonly cpus?: number | undefined
+  /** MiB. */
+  readonly memMib?: number | undefined
+  /** `process` where the runtime can reach it and anything else was not asked for. */
+  readonly bundle?: BundleKind | undefined
+  readonly isolation?: IsolationDemand | undefined
+  /** Leaves the machine in place when the scope closes with a failure, and says its name. */
+  readonly keepOnFailure?: boolean | undefined
+  /** Makes the pack of an image anew even where one is cached. */
+  readonly refreshPack?: boolean | undefined
+  /** How long the machine may take from started to its first successful exec, in milliseconds; 60000 when absent. */
+  readonly readyTimeoutMillis?: number | undefined
+}

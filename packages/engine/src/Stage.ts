@@ -1,0 +1,24 @@
+/**
+ * The stages of a launch, in the order in which they are shown; `bundle` and `create` go side by side.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * - `pack`: the image is made into a pack, or a cached one is found
+ * - `bundle`: the proxy listens
+ * - `create`, `start`: the machine exists, runs
+ * - `ready`: a command can be run in it
+ * - `relay`: the guest's proxy port leads to the bundle
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Stage = Schema.Literal("pack", "bundle", "create", "start", "ready", "relay")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Stage = typeof Stage.Type

@@ -1,0 +1,45 @@
+import type { ExecResult } from "@bottle/smolvm/Smolvm"
+import { Smolvm } from "@bottle/smolvm/Smolvm"
+import * as Effect from "effect/Effect"
+import * as GuestRelay from "../GuestRelay.js"
+import { RelayFailed, StageFailed } from "../LaunchError.js"
+import type { LaunchPlan } from "../LaunchPlan.js"
+import { stage } from "./stage.js"
+
+const OUTPUT_CHARS_MAX = 300
+
+/** The guest's words are shown in an error of ours: one line of visible characters. */
+const tail = (bytes: Uint8Array): string =>
+  new TextDecoder()
+    .decode(bytes)
+    .replace(/[^\x20-\x7e]+/g, " ")
+    .trim()
+    .slice(-OUTPUT_CHARS_MAX)
+
+const reasonOf = (result: ExecResult, output: string): RelayFailed["reason"] => {
+  switch (result.exitCode) {
+    case GuestRelay.ExitCode.noProgram:
+      return "no-program"
+    case GuestRelay.ExitCode.noSocket:
+      return "no-socket"
+    case GuestRelay.ExitCode.portTaken:
+      return "port-taken"
+    case GuestRelay.ExitCode.notListening:
+      return "not-listening"
+    default:
+      return result.exitCode === 127 || /failed to spawn|not found|no such file/i.test(output) ? "no-shell" : "unknown"
+  }
+}
+
+/** Starts the relay in the guest; it listens when this returns. */
+export const start = (plan: LaunchPlan): Effect.Effect<void, RelayFailed | StageFailed, Smolvm> =>
+  Effect.gen(function* () {
+    if (plan.bundle._tag !== "Socket") return
+    const smolvm = yield* Smolvm
+    const result = yield* smolvm
+      .machineExec({ name: plan.machine, command: GuestRelay.command })
+      .pipe(Effect.mapError(StageFailed.of("relay")))
+    if (result.exitCode === 0) return
+    const output = tail(result.stderr)
+    return yield* new RelayFailed({ reason: reasonOf(result, output), exitCode: result.exitCode, output })
+  }).pipe(stage("relay"))
