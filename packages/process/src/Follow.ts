@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
+import type * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
@@ -82,14 +83,15 @@ export const follow = (
         yield* Readers.fork(process.stdout, take(stdoutEvent), readerScope),
         yield* Readers.fork(process.stderr, take(stderrEvent), readerScope)
       ]
+      const fail = (cause: Cause.Cause<never>) => events.failCause(cause)
       const end = Running.awaitExit(process).pipe(
         Effect.tap(() => Readers.drain(readers, options?.drainMillis ?? defaults.drainMillis)),
         Effect.flatMap((exit) => events.offer({ _tag: "Exit", exit })),
         Effect.zipRight(events.end),
-        Effect.catchAllCause(events.failCause)
+        Effect.catchAllCause(fail)
       )
       yield* Effect.forkScoped(end)
-      if (options?.stdin !== undefined) yield* Running.forkFeed(process, options.stdin, events.failCause)
+      if (options?.stdin !== undefined) yield* Running.forkFeed(process, options.stdin, fail)
       return Mailbox.toStream(events)
     })
   )
