@@ -1,0 +1,380 @@
+import * as CommandScript from "@bottle/testing/CommandScript"
+import * as Temp from "@bottle/testing/Temp"
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Launch from "../src/Launch.js"
+import type { LaunchOptions } from "../src/LaunchOptions.js"
+import type { LaunchPlan } from "../src/LaunchPlan.js"
+import { indexOfStage, onStage, repliesFor, status } from "./fixtures/launching.js"
+
+const packed: LaunchOptions = { source: { _tag: "Pack", path: "/p/x.smolmachine" } }
+const offline: LaunchOptions = { source: { _tag: "Bare" }, bundle: "none" }
+
+/** What a delete answers, as often as it is asked, when the machine never came to be. */
+const neverThere = (plan: LaunchPlan): CommandScript.Reply => ({
+  match: plan.steps.at(-1)?.argv ?? [],
+  exit: 1,
+  stderr: `Error: vm not found: ${plan.machine}\n`,
+  times: "any"
+})
+
+const deleted = (plan: LaunchPlan): CommandScript.Reply => ({ match: plan.steps.at(-1)?.argv ?? [] })
+
+describe("Launch", () => {
+  for (const [what, options, version] of [
+    ["a bare machine", { source: { _tag: "Bare" } }, "1.9.3"],
+    ["a pack", packed, "1.9.3"],
+    ["a machine without any network", offline, "1.9.3"],
+    ["the oldest release line", { source: { _tag: "Bare" } }, "0.8.0"],
+    ["a line between", { source: { _tag: "Bare" } }, "1.5.2"]
+  ] satisfies ReadonlyArray<readonly [string, LaunchOptions, string]>) {
+    it.live(`runs the very commands of its plan: ${what}`, () =>
+      Temp.withTempDir((directory) =>
+        onStage(directory, { options, version, replies: (plan) => repliesFor(plan) }, (stage) =>
+          Effect.gen(function* () {
+            yield* Effect.scoped(Launch.launch(stage.plan))
+            assert.deepStrictEqual(
+              yield* stage.executed,
+              stage.plan.steps.map((step) => step.argv)
+            )
+          })
+        )
+      )
+    )
+  }
+
+  it.live("releases the machine before its bundle, and says how each stage went", () =>
+    Temp.withTempDir((directory) =>
+      onStage(directory, { replies: (plan) => repliesFor(plan) }, (stage) =>
+        Effect.gen(function* () {
+          yield* Effect.scoped(Launch.launch(stage.plan))
+          const happened = yield* stage.happened
+          assert.isBelow(happened.indexOf("bundle up"), happened.indexOf("machine start"))
+          assert.deepStrictEqual(happened.slice(-2), ["machine delete", "bundle down"])
+          const ended = (yield* stage.noticed).flatMap((event) =>
+            event._tag === "StageEnded" ? [`${event.stage} ${event.ok}`] : []
+          )
+          assert.deepStrictEqual(ended.toSorted(), [
+            "bundle true",
+            "create true",
+            "pack true",
+            "ready true",
+            "relay true",
+            "start true"
+          ])
+        })
+      )
+    )
+  )
+
+  it.live("starts no machine before its bundle answers", () =>
+    Temp.withTempDir((directory) =>
+      onStage(
+        directory,
+        {
+          bundle: "hangs",
+          replies: (plan) => [...repliesFor(plan).slice(0, 1), deleted(plan)]
+        },
+        (stage) =>
+          Effect.gen(function* () {
+            const created = yield* Deferred.make<void>()
+            const watch = Effect.repeat(
+              Effect.tap(stage.happened, (happened) =>
+                happened.includes("machine create") ? Deferred.succeed(created, undefined) : Effect.void
+              ),
+              { until: (happened) => happened.includes("machine create") }
+            )
+            const fiber = yield* Effect.fork(Effect.scoped(Launch.launch(stage.plan)))
+            yield* Effect.timeout(watch, "10 seconds")
+            yield* Fiber.interrupt(fiber)
+            const happened = yield* stage.happened
+            assert.notInclude(happened, "machine start")
+            assert.include(happened, "bundle given up")
+          })
+      )
+    )
+  )
+
+  describe("when a command fails", () => {
+    for (const stageName of ["create", "start"] as const) {
+      it.live(`${stageName}: it says so, and takes everything down`, () =>
+        Temp.withTempDir((directory) =>
+          onStage(
+            directory,
+            {
+              replies: (plan) => {
+                const index = indexOfStage(plan, stageName)
+                const failing = { [index]: { exit: 1, stderr: "Error: storage operation failed: no space left\n" } }
+                const end = stageName === "create" ? neverThere(plan) : deleted(plan)
+                return [...repliesFor(plan, failing).slice(0, index + 1), end]
+              }
+            },
+            (stage) =>
+              Effect.gen(function* () {
+                const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan)))
+                assert.strictEqual(error._tag, "StageFailed")
+                assert.match(error.message, new RegExp(`^${stageName}: .*no space left`))
+                assert.notInclude(error.message, "\n")
+                assert.notStrictEqual(error.suggestion, "")
+                assert.deepStrictEqual((yield* stage.happened).slice(-1), ["bundle down"])
+              })
+          )
+        )
+      )
+    }
+
+    it.live("ready: a machine that runs nothing in its time is taken down", () =>
+      Temp.withTempDir((directory) =>
+        onStage(
+          directory,
+          {
+            options: { source: { _tag: "Bare" }, readyTimeoutMillis: 50 },
+            replies: (plan) => {
+              const index = indexOfStage(plan, "ready")
+              return [...repliesFor(plan, { [index]: { exit: 137, times: "any" } }).slice(0, index + 1), deleted(plan)]
+            }
+          },
+          (stage) =>
+            Effect.gen(function* () {
+              const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan)))
+              assert.match(error.message, /^ready: .*not ready/)
+              assert.deepStrictEqual((yield* stage.happened).slice(-2), ["machine delete", "bundle down"])
+            })
+        )
+      )
+    )
+
+    for (const [exit, stderr, reason] of [
+      [65, "", "no-program"],
+      [66, "", "no-socket"],
+      [67, "", "port-taken"],
+      [68, "", "not-listening"],
+      [127, "sh: not found", "no-shell"],
+      [1, "Error: agent operation failed: exec: failed to spawn command: sh", "no-shell"],
+      [9, "what\u001b[31m is this", "unknown"]
+    ] as const) {
+      it.live(`relay: exit ${exit} is "${reason}"`, () =>
+        Temp.withTempDir((directory) =>
+          onStage(
+            directory,
+            { replies: (plan) => repliesFor(plan, { [indexOfStage(plan, "relay")]: { exit, stderr } }) },
+            (stage) =>
+              Effect.gen(function* () {
+                const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan)))
+                if (error._tag !== "RelayFailed") return assert.fail(`expected RelayFailed, got ${error._tag}`)
+                assert.strictEqual(error.reason, reason)
+                assert.notMatch(error.message, /[\u0000-\u001f]/)
+                assert.deepStrictEqual((yield* stage.happened).slice(-2), ["machine delete", "bundle down"])
+              })
+          )
+        )
+      )
+    }
+
+    it.live("bundle: the machine that was being created is removed", () =>
+      Temp.withTempDir((directory) =>
+        onStage(
+          directory,
+          {
+            bundle: "fails",
+            ordered: false,
+            replies: (plan) => [{ match: plan.steps[0]?.argv ?? [], hang: true, times: "any" }, neverThere(plan)]
+          },
+          (stage) =>
+            Effect.gen(function* () {
+              const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan)))
+              assert.strictEqual(error._tag, "BundleFailed")
+              assert.notInclude(yield* stage.happened, "machine start")
+            })
+        )
+      )
+    )
+  })
+
+  describe("is interrupted", () => {
+    for (const stageName of ["create", "start", "ready", "relay"] as const) {
+      it.live(`at ${stageName}: ends the command and takes everything down`, () =>
+        Temp.withTempDir((directory) =>
+          Effect.gen(function* () {
+            const reached = yield* Deferred.make<void>()
+            yield* onStage(
+              directory,
+              {
+                replies: (plan) => {
+                  const index = indexOfStage(plan, stageName)
+                  const hanging = { hang: true, before: Effect.asVoid(Deferred.succeed(reached, undefined)) }
+                  return [...repliesFor(plan, { [index]: hanging }).slice(0, index + 1), deleted(plan)]
+                }
+              },
+              (stage) =>
+                Effect.gen(function* () {
+                  const fiber = yield* Effect.fork(Effect.scoped(Launch.launch(stage.plan)))
+                  yield* Effect.timeout(Deferred.await(reached), "10 seconds")
+                  const exit = yield* Fiber.interrupt(fiber)
+                  assert.isTrue(Exit.isFailure(exit) && Cause.isInterrupted(exit.cause))
+                  const hung = (yield* stage.recorded).at(-2)
+                  assert.deepStrictEqual(hung?.signals, ["SIGTERM"])
+                  assert.deepStrictEqual((yield* stage.happened).slice(-2), ["machine delete", "bundle down"])
+                })
+            )
+          })
+        )
+      )
+    }
+
+    it.live("at create: looks again for a machine that its runtime may still be making", () =>
+      Temp.withTempDir((directory) =>
+        Effect.gen(function* () {
+          const reached = yield* Deferred.make<void>()
+          yield* onStage(
+            directory,
+            {
+              replies: (plan) => [
+                {
+                  match: plan.steps[0]?.argv ?? [],
+                  hang: true,
+                  before: Effect.asVoid(Deferred.succeed(reached, undefined))
+                },
+                { ...neverThere(plan), times: 2 },
+                deleted(plan)
+              ]
+            },
+            (stage) =>
+              Effect.gen(function* () {
+                const fiber = yield* Effect.fork(Effect.scoped(Launch.launch(stage.plan)))
+                yield* Effect.timeout(Deferred.await(reached), "10 seconds")
+                yield* Fiber.interrupt(fiber)
+                assert.strictEqual((yield* stage.executed).length, 4)
+              })
+          )
+        })
+      )
+    )
+  })
+
+  describe("when the bundle dies", () => {
+    for (const stageName of ["start", "ready", "relay"] as const) {
+      it.live(`at ${stageName}: the launch fails and nothing is handed over`, () =>
+        Temp.withTempDir((directory) =>
+          Effect.gen(function* () {
+            const reached = yield* Deferred.make<void>()
+            yield* onStage(
+              directory,
+              {
+                replies: (plan) => {
+                  const index = indexOfStage(plan, stageName)
+                  const hanging = { hang: true, before: Effect.asVoid(Deferred.succeed(reached, undefined)) }
+                  return [...repliesFor(plan, { [index]: hanging }).slice(0, index + 1), deleted(plan)]
+                }
+              },
+              (stage) =>
+                Effect.gen(function* () {
+                  const fiber = yield* Effect.fork(Effect.flip(Effect.scoped(Launch.launch(stage.plan))))
+                  yield* Effect.timeout(Deferred.await(reached), "10 seconds")
+                  yield* stage.killBundle
+                  const error = yield* Fiber.join(fiber)
+                  assert.strictEqual(error._tag, "BundleDied")
+                })
+            )
+          })
+        )
+      )
+    }
+  })
+
+  it.live("never deletes a machine that was there before it", () =>
+    Temp.withTempDir((directory) =>
+      onStage(
+        directory,
+        {
+          replies: (plan) => [
+            {
+              match: plan.steps[0]?.argv ?? [],
+              exit: 1,
+              stderr: `Error: config operation failed: create machine: machine '${plan.machine}' already exists\n`
+            }
+          ]
+        },
+        (stage) =>
+          Effect.gen(function* () {
+            const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan)))
+            assert.match(error.message, /exists already/)
+            assert.notInclude(yield* stage.happened, "machine delete")
+          })
+      )
+    )
+  )
+
+  it.live("refuses a pack that brings a network of its own, before it starts", () =>
+    Temp.withTempDir((directory) =>
+      onStage(
+        directory,
+        {
+          options: packed,
+          replies: (plan) => [
+            ...repliesFor(plan, { 1: { stdout: status(plan.machine, true) } }).slice(0, 2),
+            deleted(plan)
+          ]
+        },
+        (stage) =>
+          Effect.gen(function* () {
+            const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan)))
+            assert.strictEqual(error._tag, "NetworkNotOff")
+            assert.notInclude(yield* stage.happened, "machine start")
+          })
+      )
+    )
+  )
+
+  it.live("reports a release that fails, and what to do by hand", () =>
+    Temp.withTempDir((directory) =>
+      onStage(
+        directory,
+        {
+          replies: (plan) =>
+            repliesFor(plan, { [plan.steps.length - 1]: { exit: 1, stderr: "Error: io operation failed: busy\n" } })
+        },
+        (stage) =>
+          Effect.gen(function* () {
+            yield* Effect.scoped(Launch.launch(stage.plan))
+            const failed = (yield* stage.noticed).find((event) => event._tag === "ReleaseFailed")
+            assert.include(failed?._tag === "ReleaseFailed" ? failed.resource : "", stage.plan.machine)
+            assert.include(yield* stage.happened, "bundle down")
+          })
+      )
+    )
+  )
+
+  it.live("keeps the machine of a failure where the plan says so, and not of a success", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const options: LaunchOptions = { source: { _tag: "Bare" }, keepOnFailure: true }
+        yield* onStage(directory, { options, replies: (plan) => repliesFor(plan).slice(0, -1) }, (stage) =>
+          Effect.gen(function* () {
+            yield* Effect.exit(Effect.scoped(Effect.zipRight(Launch.launch(stage.plan), Effect.fail("no"))))
+            assert.deepInclude(yield* stage.noticed, { _tag: "Kept", machine: stage.plan.machine })
+            assert.deepStrictEqual((yield* stage.happened).slice(-1), ["bundle down"])
+          })
+        )
+        yield* onStage(directory, { options, replies: (plan) => repliesFor(plan) }, (stage) =>
+          Effect.scoped(Launch.launch(stage.plan))
+        )
+      })
+    )
+  )
+
+  it.live("starts nothing without the value of a secret", () =>
+    Temp.withTempDir((directory) =>
+      onStage(directory, { options: { source: { _tag: "Bare" }, secrets: ["TOKEN"] }, replies: () => [] }, (stage) =>
+        Effect.gen(function* () {
+          const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan)))
+          assert.strictEqual(error._tag, "SecretMissing")
+        })
+      )
+    )
+  )
+})
