@@ -108,27 +108,53 @@ cd /; trap '' HUP; "$@" </dev/null >/dev/null 2>&1 &
 i=0; until listening; do i=$((i+1)); [ "$i" -lt "$tries" ] || exit ${ExitCode.notListening}; pause; done
 printf %s "$program"`
 
+/** 10 seconds where the guest's sleep takes fractions of one. */
 const TRIES_MAX = 1000
 
 /**
- * The guest's command that starts the relay and prints the program's name: the words after `--` of one exec. It ends
- * by itself: after at most 1000 looks, 10 milliseconds apart where the guest's sleep takes fractions of a second.
+ * What a relay is told.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RelayOptions {
+  readonly port: number
+  readonly socket: string
+  /** How often to look for the socket, and then for the listener, 10 milliseconds apart. */
+  readonly triesMax: number
+}
+
+/**
+ * The guest's command that starts a relay and prints the program's name: the words after `--` of one exec. It ends by
+ * itself.
  *
  * @since 0.1.0
  * @category argv
  */
-export const command: ReadonlyArray<string> = [
+export const commandFor = (options: RelayOptions): ReadonlyArray<string> => [
   "sh",
   "-c",
   SCRIPT,
   "bottle-relay",
-  String(GUEST_PORT),
-  GUEST_SOCKET,
-  String(TRIES_MAX),
+  String(options.port),
+  options.socket,
+  String(options.triesMax),
   NODE,
   PYTHON,
   PERL
 ]
+
+/**
+ * The command of every launch.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const command: ReadonlyArray<string> = commandFor({
+  port: GUEST_PORT,
+  socket: GUEST_SOCKET,
+  triesMax: TRIES_MAX
+})
 
 const proxyUrl = `http://127.0.0.1:${GUEST_PORT}`
 const LOOPBACK = "localhost,127.0.0.1,::1"
