@@ -41,6 +41,15 @@ export const inMachine = (options: { readonly name: string; readonly path: strin
 export const isNothing = ({ dst, src }: MachineCpOptions): boolean => src === "" || dst === ""
 
 /**
+ * The machine that one of the sides names, where one does.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const machineOf = ({ dst, src }: MachineCpOptions): string | undefined =>
+  [src, dst].find(isRemote)?.split(":")[0]
+
+/**
  * The arguments of `machine cp`.
  *
  * smolvm splits a side at its first `:`, so a path of the host with `:` in it cannot be named and is refused here; one

@@ -4,7 +4,9 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import type * as Stream from "effect/Stream"
 import type { Capabilities } from "./Capabilities.js"
+import type { ExecOrigin } from "./ExecOrigin.js"
 import type { SecretEnv } from "./internal/arguments.js"
 import { assignments, checks, flag, references, repeated, valued } from "./internal/arguments.js"
 import type { ArgumentError } from "./SmolvmError.js"
@@ -35,6 +37,66 @@ export interface MachineExecOptions {
   readonly stream?: boolean | undefined
   /** Starts the command and prints its process id in the guest, from 1.3.0; excludes the three above. */
   readonly detach?: boolean | undefined
+}
+
+/**
+ * What `Smolvm.machineExec` takes: how much output to hold, and what the command reads.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CapturedOptions extends MachineExecOptions {
+  /** The most bytes of each of stdout and stderr; 16 MiB where it is not given. */
+  readonly capBytes?: number | undefined
+  /** What the command reads; makes it interactive unless `interactive` is given. */
+  readonly stdin?: Uint8Array | string | Stream.Stream<Uint8Array> | undefined
+}
+
+/**
+ * What `Smolvm.machineExecFollow` takes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FollowedOptions extends MachineExecOptions {
+  /** What the command reads; nothing where it is not given. */
+  readonly stdin?: Stream.Stream<Uint8Array> | undefined
+}
+
+/**
+ * What `Smolvm.machineExecDetached` takes: there is nothing to forward and no terminal.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DetachedOptions = Omit<MachineExecOptions, "interactive" | "tty" | "stream" | "detach">
+
+/**
+ * What `Smolvm.waitExecReady` takes: which machine, and how long to wait for it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WaitOptions {
+  readonly name: string
+  readonly timeoutMillis: number
+}
+
+/**
+ * What a command in a machine ended with. A non-zero exit code is a value.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExecResult {
+  /** The code as smolvm gave it: the command's own where `origin` is `guest`. */
+  readonly exitCode: number
+  /** The signal that a code above 128 stands for (137: `SIGKILL`); a command can also choose such a code itself. */
+  readonly signal: string | null
+  readonly stdout: Uint8Array
+  readonly stderr: Uint8Array
+  /** Who ended with the code, as far as it can be known. */
+  readonly origin: ExecOrigin
 }
 
 /**

@@ -187,17 +187,26 @@ export class MachineNotReady extends Schema.TaggedError<MachineNotReady>("@bottl
 }
 
 /**
- * smolvm did not end within `timeoutMillis` and was ended by us.
+ * Something took too long: smolvm itself, which was then ended after `timeoutMillis`, or, where that is `null`, what
+ * smolvm waited for, as `stderr` says.
  *
  * @since 0.1.0
  * @category errors
  */
 export class SmolvmTimedOut extends Schema.TaggedError<SmolvmTimedOut>("@bottle/smolvm/SmolvmTimedOut")(
   "SmolvmTimedOut",
-  { program: Schema.String, command: Schema.String, argv: Schema.Array(Schema.String), timeoutMillis: Schema.Number }
+  {
+    program: Schema.String,
+    command: Schema.String,
+    argv: Schema.Array(Schema.String),
+    timeoutMillis: Schema.NullOr(Schema.Number),
+    stderr: Schema.String
+  }
 ) {
   override get message(): string {
-    return `${this.program} ${this.command} did not end within ${this.timeoutMillis} ms and was ended`
+    return this.timeoutMillis === null
+      ? `${this.program} ${this.command} timed out${reason(this.stderr)}`
+      : `${this.program} ${this.command} did not end within ${this.timeoutMillis} ms and was ended`
   }
   /** What to do next. */
   get suggestion(): string {

@@ -1,0 +1,148 @@
+import * as Os from "node:os"
+import * as Attach from "@bottle/process/Attach"
+import * as Capture from "@bottle/process/Capture"
+import type { Exit } from "@bottle/process/Exit"
+import type { FollowEvent } from "@bottle/process/Follow"
+import * as Follow from "@bottle/process/Follow"
+import * as CommandExecutor from "@effect/platform/CommandExecutor"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { Deadlines } from "../Deadlines.js"
+import * as ExecOrigin from "../ExecOrigin.js"
+import * as Failure from "../Failure.js"
+import * as MachineExec from "../MachineExec.js"
+import type { SmolvmError } from "../SmolvmError.js"
+import { MachineNotReady } from "../SmolvmError.js"
+import { fromCaptured, fromProcess, notUnderstood } from "./errors.js"
+import type { Request, Runner } from "./runner.js"
+
+/** Runs a command to its end. `graceMillis` is how long it may take to end once it is told to. */
+export const exec = (
+  runner: Runner,
+  deadlines: Deadlines,
+  { capBytes, stdin, ...options }: MachineExec.CapturedOptions,
+  graceMillis?: number
+): Effect.Effect<MachineExec.ExecResult, SmolvmError> =>
+  Effect.gen(function* () {
+    const { name, timeoutMillis } = options
+    const call = yield* runner.prepare(request(stdin === undefined ? options : { interactive: true, ...options }))
+    const captured = yield* runner.capture(call, {
+      capBytes,
+      graceMillis,
+      stdin,
+      timeoutMillis: timeoutMillis === undefined ? undefined : timeoutMillis + deadlines.exec
+    })
+    const { exit, stderr, stdout } = captured
+    const outcome = { exitCode: exit.code, stderr: Capture.stderrText(captured) }
+    if (exit.signal !== null || isRefusedFor(name, outcome)) return yield* fromCaptured(call, captured)
+    const origin = ExecOrigin.of({ ...outcome, hasTimeout: timeoutMillis !== undefined })
+    return { exitCode: exit.code, signal: signalOf(exit.code), stdout, stderr, origin }
+  })
+
+/** Runs a command and gives its output as it comes. */
+export const follow = (
+  runner: Runner,
+  { stdin, ...options }: MachineExec.FollowedOptions
+): Stream.Stream<FollowEvent, SmolvmError> => {
+  const interactive = options.stream !== true && options.tty !== true
+  return Stream.unwrap(
+    Effect.map(runner.prepare(request({ interactive, ...options })), (call) =>
+      Follow.follow(runner.toProgram(call), { stdin }).pipe(
+        Stream.mapError((error) => fromProcess(call, error)),
+        Stream.provideService(CommandExecutor.CommandExecutor, runner.executor)
+      )
+    )
+  )
+}
+
+/** Runs a command on the caller's terminal. */
+export const attach = (runner: Runner, options: MachineExec.MachineExecOptions): Effect.Effect<Exit, SmolvmError> =>
+  Effect.flatMap(runner.prepare(request(options)), (call) =>
+    Attach.attach(runner.toProgram(call)).pipe(
+      Effect.provideService(CommandExecutor.CommandExecutor, runner.executor),
+      Effect.mapError((error) => fromProcess(call, error))
+    )
+  )
+
+/** Starts a command and gives its process id in the guest. */
+export const detached = (
+  runner: Runner,
+  deadlines: Deadlines,
+  options: MachineExec.DetachedOptions
+): Effect.Effect<number, SmolvmError> =>
+  Effect.gen(function* () {
+    const { call, captured } = yield* runner.execute(request({ ...options, detach: true }), deadlines.machineStart)
+    const guestPid = /^\s*(\d{1,10})\s*$/m.exec(Capture.stdoutText(captured))?.[1]
+    if (guestPid === undefined) return yield* notUnderstood(call, captured, "it holds no process id")
+    return Number(guestPid)
+  })
+
+/**
+ * Runs `true` until it exits 0. Early execs are killed (137) or refused, so every failure that time can heal is
+ * tolerated up to the deadline; each attempt has what is left of the time.
+ */
+export const waitReady = (
+  runner: Runner,
+  deadlines: Deadlines,
+  { name, timeoutMillis }: MachineExec.WaitOptions
+): Effect.Effect<void, SmolvmError> =>
+  Effect.gen(function* () {
+    const deadline = (yield* Clock.currentTimeMillis) + timeoutMillis
+    let lastFailure: string | null = null
+    for (let pauseMillis = firstPauseMillis; ; pauseMillis = Math.min(pauseMillis * 2, longestPauseMillis)) {
+      const leftMillis = deadline - (yield* Clock.currentTimeMillis)
+      if (leftMillis <= 0) return yield* new MachineNotReady({ name, timeoutMillis, lastFailure })
+      const failure: Option.Option<string | null> = yield* Effect.timeoutOption(
+        attempt(runner, deadlines, name),
+        leftMillis
+      )
+      if (Option.isSome(failure) && failure.value === null) return
+      lastFailure = Option.getOrElse(failure, () => "it did not end")
+      yield* Effect.sleep(Math.max(0, Math.min(pauseMillis, deadline - (yield* Clock.currentTimeMillis))))
+    }
+  })
+
+const firstPauseMillis = 5
+const longestPauseMillis = 250
+
+/** What one attempt failed with, or `null`. */
+const attempt = (runner: Runner, deadlines: Deadlines, name: string): Effect.Effect<string | null, SmolvmError> =>
+  exec(runner, deadlines, { name, command: ["true"] }, attemptGraceMillis).pipe(
+    Effect.map(({ exitCode }) => (exitCode === 0 ? null : `exit code ${exitCode}`)),
+    Effect.catchAll((error) => (isLasting(error) ? Effect.fail(error) : Effect.succeed(error.message)))
+  )
+
+/** How long an attempt may take to end once its time is over. */
+const attemptGraceMillis = 500
+
+/** Failures that no waiting heals. */
+const isLasting = ({ _tag }: SmolvmError): boolean =>
+  _tag === "InvalidArgument" ||
+  _tag === "UnsupportedOption" ||
+  _tag === "SmolvmNotInstalled" ||
+  _tag === "SmolvmNotStarted" ||
+  _tag === "SmolvmTooOld"
+
+const request = (options: MachineExec.MachineExecOptions): Request => ({
+  command: "machine exec",
+  build: (capabilities) => MachineExec.argv(options, capabilities),
+  name: options.name
+})
+
+/**
+ * Whether smolvm refused the exec because the machine is missing or stopped. The text must be its last word and name
+ * this very machine: a command can print the like, but then its own last line, or that of a witness, comes after it.
+ */
+const isRefusedFor = (name: string, outcome: Failure.Outcome): boolean => {
+  const line = Failure.lastLine(outcome.stderr)
+  const own = { exitCode: outcome.exitCode, stderr: line }
+  return (
+    (Failure.isMachineNotFound(own) && (line.trimEnd().endsWith(`: ${name}`) || line.includes(`'${name}'`))) ||
+    (Failure.isMachineNotRunning(own) && line.includes(`'${name}'`))
+  )
+}
+
+const signalOf = (exitCode: number): string | null =>
+  Object.entries(Os.constants.signals).find(([, number]) => number === exitCode - 128)?.[0] ?? null

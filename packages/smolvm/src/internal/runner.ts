@@ -1,0 +1,113 @@
+import * as Capture from "@bottle/process/Capture"
+import * as Environment from "@bottle/process/Environment"
+import type { Program } from "@bottle/process/Program"
+import * as CommandExecutor from "@effect/platform/CommandExecutor"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Capabilities from "../Capabilities.js"
+import * as RuntimeEnvironment from "../RuntimeEnvironment.js"
+import type { ArgumentError, SmolvmError } from "../SmolvmError.js"
+import type { Call } from "./errors.js"
+import { fromCaptured, fromParse, fromProcess } from "./errors.js"
+import { readCapabilities } from "./readCapabilities.js"
+import { shareRead } from "./shareRead.js"
+
+/** Builds the arguments after the program for a release. */
+export type Build = (capabilities: Capabilities.Capabilities) => Either.Either<ReadonlyArray<string>, ArgumentError>
+
+/** A call that has exited 0. */
+export interface Done {
+  readonly call: Call
+  readonly captured: Capture.Captured
+}
+
+/** What a call is made from. */
+export interface Request {
+  readonly command: string
+  readonly build: Build
+  readonly name?: string | undefined
+}
+
+/** How the calls of one smolvm are run. */
+export interface Runner {
+  readonly executor: CommandExecutor.CommandExecutor
+  readonly capabilities: Effect.Effect<Capabilities.Capabilities, SmolvmError>
+  /** The call with its argv for this release; runs nothing but the reading of the capabilities. */
+  readonly prepare: (request: Request) => Effect.Effect<Call, SmolvmError>
+  /** Runs a call, whatever it exits with. */
+  readonly capture: (call: Call, options: Capture.CaptureOptions) => Effect.Effect<Capture.Captured, SmolvmError>
+  /** Runs a call that must exit 0. */
+  readonly succeed: (call: Call, timeoutMillis: number) => Effect.Effect<Done, SmolvmError>
+  /** Prepares a call, and runs it. */
+  readonly execute: (request: Request, timeoutMillis: number) => Effect.Effect<Done, SmolvmError>
+  readonly toProgram: (call: Call) => Program
+}
+
+/** What a runner is made from; see `SmolvmOptions`. */
+export interface RunnerOptions {
+  readonly program: string
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly secrets?: Readonly<Record<string, string>> | undefined
+  readonly versionTimeoutMillis: number
+}
+
+export const makeRunner = (
+  options: RunnerOptions
+): Effect.Effect<Runner, never, CommandExecutor.CommandExecutor | Scope.Scope> =>
+  Effect.gen(function* () {
+    const executor = yield* CommandExecutor.CommandExecutor
+    const { program } = options
+    const env = options.env ?? RuntimeEnvironment.scrub(yield* Environment.childDefault)
+    const withSecrets = { ...env, ...options.secrets }
+    const secrets = Object.values(options.secrets ?? {})
+
+    const make = (command: string, argv: ReadonlyArray<string>, name?: string): Call => ({
+      program,
+      command,
+      argv,
+      name,
+      secrets
+    })
+    const toProgram = ({ argv, command }: Call): Program => ({
+      program,
+      args: argv,
+      env: takesSecrets.has(command) ? withSecrets : env
+    })
+    const capture = (call: Call, captureOptions: Capture.CaptureOptions) =>
+      Capture.capture(toProgram(call), captureOptions).pipe(
+        Effect.provideService(CommandExecutor.CommandExecutor, executor),
+        Effect.mapError((error) => fromProcess(call, error))
+      )
+    const succeed = (call: Call, timeoutMillis: number): Effect.Effect<Done, SmolvmError> =>
+      Effect.flatMap(capture(call, { timeoutMillis }), (captured) =>
+        captured.exit.code === 0 && captured.exit.signal === null
+          ? Effect.succeed({ call, captured })
+          : Effect.fail(fromCaptured(call, captured))
+      )
+    const ask = (call: Call) => Effect.map(succeed(call, options.versionTimeoutMillis), ({ captured }) => captured)
+    const capabilities = yield* shareRead(readCapabilities(make, ask))
+    const prepare = ({ build, command, name }: Request): Effect.Effect<Call, SmolvmError> =>
+      Effect.gen(function* () {
+        // What no release takes is refused before anything runs, the reading of the capabilities included.
+        const early = build(oldest)
+        if (Either.isLeft(early) && early.left._tag === "InvalidArgument") return yield* early.left
+        return make(command, yield* build(yield* capabilities), name)
+      })
+    const execute = (request: Request, timeoutMillis: number) =>
+      Effect.flatMap(prepare(request), (call) => succeed(call, timeoutMillis))
+
+    return { executor, capabilities, prepare, capture, succeed, execute, toProgram }
+  })
+
+/** What the call printed, as its schema says. */
+export const decode =
+  <A>(schema: Schema.Schema<A, string>) =>
+  ({ call, captured }: Done): Effect.Effect<A, SmolvmError> =>
+    Effect.mapError(Schema.decode(schema)(Capture.stdoutText(captured)), (error) => fromParse(call, captured, error))
+
+/** The subcommands that read secrets: create keeps references only, start and exec read them again. */
+const takesSecrets: ReadonlySet<string> = new Set(["machine create", "machine start", "machine exec"])
+
+const oldest = Capabilities.fromVersion("0.8.0")

@@ -1,0 +1,75 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Redact from "../src/internal/redact.js"
+import { plain, tail } from "../src/internal/tail.js"
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+describe("redaction", () => {
+  it("takes the values of variables and the guest's arguments out of an argv", () => {
+    assert.deepStrictEqual(
+      Redact.argv([
+        "machine",
+        "exec",
+        "--name",
+        "a",
+        "-e",
+        "K=secret=x",
+        "--secret-env",
+        "G=H",
+        "--",
+        "curl",
+        "-H",
+        "k"
+      ]),
+      [
+        "machine",
+        "exec",
+        "--name",
+        "a",
+        "-e",
+        "K=<redacted>",
+        "--secret-env",
+        "G=H",
+        "--",
+        "curl",
+        "<redacted>",
+        "<redacted>"
+      ]
+    )
+    assert.deepStrictEqual(Redact.argv(["machine", "create", "-e", "A=1", "-e", "B=", "box"]), [
+      "machine",
+      "create",
+      "-e",
+      "A=<redacted>",
+      "-e",
+      "B=<redacted>",
+      "box"
+    ])
+  })
+
+  it("takes secrets out of a text", () => {
+    assert.strictEqual(Redact.secrets("a hunter22 b hunter22", ["hunter22"]), "a <redacted> b <redacted>")
+    assert.strictEqual(Redact.secrets("a b", ["", "a"]), "a b")
+  })
+})
+
+describe("tail", () => {
+  it("keeps the last lines, bounded", () => {
+    const lines = Array.from({ length: 30 }, (_, index) => `line ${index}`).join("\n")
+    assert.strictEqual(
+      tail(bytes(`${lines}\n`))
+        .split("\n")
+        .at(-1),
+      "line 29"
+    )
+    assert.isAtMost(tail(bytes(lines)).split("\n").length, 20)
+    assert.isAtMost(tail(bytes("x".repeat(1_000_000))).length, 4_096)
+    assert.strictEqual(tail(bytes("")), "")
+  })
+
+  it("strips terminal sequences, control characters and marks of direction", () => {
+    assert.strictEqual(plain("\u001b[31mred\u001b[0m \u001b]0;title\u0007x\u0000\u0008y\u009b z\u202e"), "red xy z")
+    assert.strictEqual(plain("a\r\nb\tc"), "a\nb c")
+    assert.strictEqual(tail(bytes("\u001b]8;;http://x\u001b\\link\u001b]8;;\u001b\\")), "link")
+  })
+})
