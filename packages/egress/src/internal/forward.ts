@@ -123,7 +123,7 @@ export interface ForwardOptions {
 /** One request and one response over a connection of their own, both streamed with backpressure. */
 export const forward = (options: ForwardOptions & { readonly response: Http.ServerResponse }): void => {
   const { core, exchange, framing, request, response, target, upstream } = options
-  const headers = forwardedHeaders(request, target, framing, [])
+  const headers = forwardedHeaders(request, target, framing, ["Connection", "close"])
   const upstreamRequest = startUpstream(core, upstream, request, target.path, headers)
   let isAnswered = false
 
@@ -144,10 +144,6 @@ export const forward = (options: ForwardOptions & { readonly response: Http.Serv
   }
 
   upstream.setTimeout(core.limits.idleMillis, () => fail("idle", "it said nothing for too long"))
-  response.once("close", () => {
-    const isWhole = response.writableFinished
-    exchange.end(isWhole ? "completed" : "client-gone", isWhole ? "" : "the client cut the connection")
-  })
   upstreamRequest.on("continue", () => {
     if (!response.headersSent && request.httpVersion !== "1.0") response.writeContinue()
   })

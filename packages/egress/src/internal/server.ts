@@ -6,6 +6,7 @@ import type { Core, Exchange } from "./exchange.js"
 import * as Exchanges from "./exchange.js"
 import * as Forward from "./forward.js"
 import * as Headers from "./headers.js"
+import type { Reply } from "./reply.js"
 import type { Target } from "./target.js"
 import * as Targets from "./target.js"
 import * as Tunnel from "./tunnel.js"
@@ -135,17 +136,23 @@ export const make = (core: Core): ProxyServer => {
     const method = request.method ?? ""
     const number = core.nextRequest()
     const target = checkRequest(request)
-    if (Either.isLeft(target)) {
-      return Forward.answer(request, response, Exchanges.refuseTarget(core, number, method, target.left), isBodyToCome)
+    const answer = (reply: Reply): void => {
+      // What is wrong with the body that nobody wants must not cut the answer off.
+      if (isBodyToCome) refused.add(request.socket)
+      Forward.answer(request, response, reply, isBodyToCome)
     }
+    if (Either.isLeft(target)) return answer(Exchanges.refuseTarget(core, number, method, target.left))
     let exchange: Exchange | undefined
-    response.once("close", () => exchange?.end("client-gone", "the client cut the connection"))
+    response.once("close", () => {
+      if (response.writableFinished) exchange?.end("completed", "")
+      else exchange?.end("client-gone", "the client cut the connection")
+    })
     exchange = Exchanges.open(
       core,
       { request: number, method, authority: target.right.authority },
       (reached, connected) => {
         if (response.destroyed) return connected?.end("client-gone", "the client cut the connection")
-        if (reached._tag === "Reply") return Forward.answer(request, response, reached.reply, isBodyToCome)
+        if (reached._tag === "Reply") return answer(reached.reply)
         if (connected === undefined) return undefined
         const { upstream } = reached
         const exchange = connected
