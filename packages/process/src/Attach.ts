@@ -7,11 +7,9 @@ import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as Effect from "effect/Effect"
 import type { Exit } from "./Exit.js"
 import * as Running from "./internal/running.js"
+import { defaultGraceMillis } from "./internal/terminate.js"
 import type { ProcessError } from "./ProcessError.js"
 import type { Program } from "./Program.js"
-
-/** How long SIGTERM may take before SIGKILL follows. */
-const graceMillis = 5000
 
 /**
  * Runs a program with our standard input, output and error, in the foreground of our terminal: it gets size changes and
@@ -22,5 +20,8 @@ const graceMillis = 5000
  */
 export const attach = (program: Program): Effect.Effect<Exit, ProcessError, CommandExecutor> =>
   Effect.scoped(
-    Effect.flatMap(Running.start(program, { stdin: "inherit", output: "inherit", graceMillis }), Running.awaitExit)
+    Effect.flatMap(
+      Running.start(program, { stdin: "inherit", output: "inherit", graceMillis: defaultGraceMillis }),
+      Running.awaitExit
+    )
   )

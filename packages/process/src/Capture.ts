@@ -12,6 +12,7 @@ import type * as Stream from "effect/Stream"
 import type { Exit } from "./Exit.js"
 import * as Readers from "./internal/readers.js"
 import * as Running from "./internal/running.js"
+import { defaultGraceMillis } from "./internal/terminate.js"
 import { OutputTooLarge, type ProcessError, ProcessTimedOut } from "./ProcessError.js"
 import type { Program } from "./Program.js"
 import { decode } from "./Text.js"
@@ -54,7 +55,7 @@ export interface CaptureOptions {
  * @category models
  */
 export const defaults = {
-  graceMillis: 5000,
+  graceMillis: defaultGraceMillis,
   capBytes: 16 * 1024 * 1024,
   drainMillis: 1000
 } as const

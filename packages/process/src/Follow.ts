@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import type { Exit } from "./Exit.js"
 import * as Readers from "./internal/readers.js"
 import * as Running from "./internal/running.js"
+import { defaultGraceMillis } from "./internal/terminate.js"
 import type { ProcessError } from "./ProcessError.js"
 import type { Program } from "./Program.js"
 
@@ -48,7 +49,7 @@ export interface FollowOptions {
  * @since 0.1.0
  * @category models
  */
-export const defaults = { graceMillis: 5000, drainMillis: 1000 } as const
+export const defaults = { graceMillis: defaultGraceMillis, drainMillis: 1000 } as const
 
 /** How many events may wait to be taken; each holds what one read of a pipe gave, 64 KiB at most. */
 const waitingEvents = 16

@@ -12,10 +12,7 @@ import * as Exit from "../Exit.js"
 import { ProgramNotFound, SpawnRefused } from "../ProcessError.js"
 import type { Program } from "../Program.js"
 import { membersOf } from "./members.js"
-
-/** How long a killed process may take to vanish before we stop waiting for it. */
-const killWaitMillis = 5000
-const groupPollMillis = 10
+import { terminate } from "./terminate.js"
 
 /** What ways in and out the child gets. */
 export interface Stdio {
@@ -97,21 +94,6 @@ export const awaitExit = (process: CommandExecutor.Process): Effect.Effect<Exit.
     })
   )
 
-/** Ends the process and all that it brought along: SIGTERM, then after the grace SIGKILL. Bounded. */
-const terminate = (process: CommandExecutor.Process, graceMillis: number): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const members = membersOf(process)
-    // A finalizer is uninterruptible: only what is made interruptible inside the timeout can be timed out.
-    const atMost = (millis: number) => (self: Effect.Effect<void>) =>
-      Effect.timeoutOption(Effect.interruptible(self), millis)
-    const membersGone = Effect.suspend(function poll(): Effect.Effect<void> {
-      return members?.anyRunning() === true ? Effect.delay(Effect.suspend(poll), groupPollMillis) : Effect.void
-    })
-    const signal = (name: "SIGTERM" | "SIGKILL") => Effect.zipRight(Effect.ignore(process.kill(name)), membersGone)
-    const ended = yield* signal("SIGTERM").pipe(atMost(graceMillis))
-    if (Option.isNone(ended)) yield* signal("SIGKILL").pipe(atMost(killWaitMillis))
-  })
-
 /** Starts a program; the scope ends it and what it brought along, unless it has ended by itself and all went well. */
 export const start = (
   program: Program,
@@ -127,21 +109,22 @@ export const start = (
     if (holdsNul(program, env)) {
       return yield* new SpawnRefused({ program: program.program, reason: "nul-in-argument" })
     }
-    const started = executor.start(toCommand(program, env, options)).pipe(
-      Effect.mapError((error) => fromPlatformError(program.program, error)),
-      refuseDefects(program.program),
-      Effect.tap((process) =>
-        Effect.addFinalizer((exit) =>
-          Effect.flatMap(
-            Effect.orElseSucceed(process.isRunning, () => true),
-            (isRunning) =>
-              isRunning || EffectExit.isFailure(exit) ? terminate(process, options.graceMillis) : Effect.void
-          )
-        )
+    const ending = (process: CommandExecutor.Process) => (exit: EffectExit.Exit<unknown, unknown>) =>
+      Effect.flatMap(
+        Effect.orElseSucceed(process.isRunning, () => true),
+        (isRunning) =>
+          isRunning || EffectExit.isFailure(exit)
+            ? terminate({ kill: process.kill, members: membersOf(process), graceMillis: options.graceMillis })
+            : Effect.void
+      )
+    // Between the start and its finalizer nothing may come; the start itself may be long and can be interrupted.
+    return yield* Effect.uninterruptibleMask((restore) =>
+      restore(executor.start(toCommand(program, env, options))).pipe(
+        Effect.mapError((error) => fromPlatformError(program.program, error)),
+        refuseDefects(program.program),
+        Effect.tap((process) => Effect.addFinalizer(ending(process)))
       )
     )
-    // Between the start and its finalizer nothing may come.
-    return yield* Effect.uninterruptible(started)
   })
 
 /** What a program may be fed. */

@@ -13,6 +13,7 @@ import * as Fs from "node:fs"
 import { detachedGroup, foregroundTree, type Members, MembersKey } from "./members.js"
 import * as Pipes from "./pipes.js"
 import * as TerminalSignals from "./terminalSignals.js"
+import { defaultGraceMillis, terminate } from "./terminate.js"
 
 /** A child of ours and how it ended. */
 interface Child {
@@ -161,16 +162,13 @@ const toProcess = (command: Command.StandardCommand, { handle, ended, members }:
   })
 }
 
-// Callers end their children themselves, with their own grace; this is for those who only close the scope.
+// Callers that have a grace of their own end their children before this; it is for those who only close the scope.
 const release = ({ ended, handle, members }: Child): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const wait = (millis: number) =>
-      Deferred.await(ended).pipe(Effect.interruptible, Effect.timeoutOption(millis), Effect.map(Option.isSome))
     if (yield* Deferred.isDone(ended)) return
-    members.signal("SIGTERM")
-    if (yield* wait(releaseGraceMillis)) return
-    members.signal("SIGKILL")
-    yield* wait(releaseKillMillis)
+    const kill = (signal: NodeJS.Signals) =>
+      Effect.suspend(() => (members.signal(signal) ? Deferred.await(ended) : Effect.void))
+    yield* terminate({ kill, members, graceMillis: defaultGraceMillis })
   }).pipe(
     Effect.ensuring(
       Effect.sync(() => {
@@ -178,9 +176,6 @@ const release = ({ ended, handle, members }: Child): Effect.Effect<void> =>
       })
     )
   )
-
-const releaseGraceMillis = 5000
-const releaseKillMillis = 5000
 
 /** Starts a command as a child of this process; the scope ends it. */
 export const start = (
