@@ -273,7 +273,7 @@ const checkRuntime = (input: PlanInput): Either.Either<void, RuntimeUnfit> => {
 }
 
 /** A plan before its commands are known. */
-type Undecided = Omit<typeof LaunchPlan.Type, "steps">
+type Undecided = Omit<LaunchPlan, "steps">
 
 /**
  * The options of `machine create` that a plan stands for. The working directory is not among them: some lines ignore it

@@ -112,7 +112,7 @@ describe("GuestRelay", () => {
         assert.strictEqual(environment.get(name.toLowerCase()), environment.get(name))
       }
       for (const host of ["localhost", "127.0.0.1", "::1"]) {
-        assert.include(environment.get("NO_PROXY")?.split(","), host)
+        assert.include(environment.get("NO_PROXY")?.split(",") ?? [], host)
       }
       assert.strictEqual(environment.get("no_proxy"), environment.get("NO_PROXY"))
     })

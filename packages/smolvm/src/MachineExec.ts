@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import type * as Redacted from "effect/Redacted"
 import type * as Stream from "effect/Stream"
 import type { Capabilities } from "./Capabilities.js"
 import type { ExecOrigin } from "./ExecOrigin.js"
@@ -26,6 +27,8 @@ export interface MachineExecOptions {
   readonly env?: ReadonlyArray<readonly [string, string]> | undefined
   /** Variables of the command taken from smolvm's own environment, from 1.0.0. */
   readonly secretEnv?: ReadonlyArray<SecretEnv> | undefined
+  /** Values that `secretEnv` refers to: variables of smolvm for this call alone, in no argv and no error. */
+  readonly secrets?: Readonly<Record<string, Redacted.Redacted>> | undefined
   readonly workdir?: string | undefined
   /** Ends the command after this long, with exit code 124. Not enforced for images from 1.4.1 to 1.6.13. */
   readonly timeoutMillis?: number | undefined

@@ -4,6 +4,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Grammar from "../src/Grammar.js"
@@ -564,6 +565,31 @@ describe("machineExecAttach", () => {
     }).pipe(
       Effect.provide(
         on("1.9.3", [reply("machine exec --name box -i -t -- sh", { exit: 5 })], { secrets: { HOST_T: "v" } })
+      )
+    )
+  )
+})
+
+describe("secrets of one call", () => {
+  const options = { name: "box", command: ["x"], secretEnv: [{ guest: "T", host: "OWN_T" }] }
+  const secrets = { OWN_T: Redacted.make("hunter22") }
+  const words = "machine exec --name box --secret-env T=OWN_T -- x"
+
+  it.effect("are in the environment of that call alone, and in no error", () =>
+    Effect.gen(function* () {
+      const smolvm = yield* Smolvm
+      yield* smolvm.machineExec({ ...options, secrets })
+      yield* smolvm.machineExec({ ...options })
+      const error = yield* Effect.flip(smolvm.machineExec({ ...options, secrets }))
+      assert.notInclude(JSON.stringify(error) + String(error), "hunter22")
+      const { recorded } = yield* CommandScript.CommandScript
+      assert.deepStrictEqual(
+        (yield* recorded).slice(1).map((run) => run.env["OWN_T"]),
+        ["hunter22", undefined, "hunter22"]
+      )
+    }).pipe(
+      Effect.provide(
+        on("1.9.3", [reply(words), reply(words), reply(words, { signal: "SIGKILL", stderr: "what hunter22 is\n" })])
       )
     )
   )

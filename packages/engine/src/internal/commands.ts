@@ -31,6 +31,12 @@ export interface Ready {
   readonly keep: Effect.Effect<void>
 }
 
+/**
+ * The variable of the runtime that holds a secret of the guest. Not of the same name: the guest's PATH or LD_PRELOAD
+ * must not become the runtime's own.
+ */
+const hostVariable = (guest: string): string => `BOTTLE_SECRET_${guest}`
+
 /** The command did not end in its time, and neither did the runtime that was to end it. */
 class Overdue {
   readonly _tag = "Overdue"
@@ -45,6 +51,7 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
   Effect.gen(function* () {
     const { bundle, keep, plan, smolvm } = ready
     const name = plan.machine
+    const secrets = Object.fromEntries([...ready.secrets].map(([guest, value]) => [hostVariable(guest), value]))
 
     // The relay needed a shell already; without a relay nobody has asked yet.
     const hasShell: Effect.Effect<boolean, SmolvmError> =
@@ -64,7 +71,8 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
       }),
       // Variables of create are not seen by exec on every line, so each command gets them all.
       env: [...new Map([...plan.guest.env, ...(options.env ?? [])])],
-      secrets: ready.secrets,
+      secretEnv: plan.guest.secrets.map((guest) => ({ guest, host: hostVariable(guest) })),
+      secrets,
       workdir: options.workdir ?? plan.guest.workdir ?? undefined,
       timeoutMillis: options.timeoutMillis
     })
@@ -99,12 +107,12 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
           smolvm.machineExecFollow({ ...execOptions(options, at), interactive: true, stdin: options.stdin }).pipe(
             Stream.mapEffect((event: FollowEvent): Effect.Effect<BottleOutput> =>
               event._tag === "Exit"
-                ? Effect.map(settle(options, at, event.exit), (exit) => ({ _tag: "Exit", exit }))
+                ? Effect.map(settle(options, at, event.exit), (exit) => ({ _tag: "Exit" as const, exit }))
                 : Effect.succeed(event)
             ),
             Stream.interruptWhen(overdue(options.timeoutMillis)),
             Stream.catchAll((error): Stream.Stream<BottleOutput, SmolvmError> =>
-              error instanceof Overdue ? Stream.make({ _tag: "Exit", exit: TIMED_OUT }) : Stream.fail(error)
+              error instanceof Overdue ? Stream.succeed({ _tag: "Exit", exit: TIMED_OUT }) : Stream.fail(error)
             ),
             Stream.interruptWhen(bundle.died)
           )

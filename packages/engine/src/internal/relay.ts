@@ -1,4 +1,4 @@
-import type { ExecResult } from "@bottle/smolvm/Smolvm"
+import type { ExecResult } from "@bottle/smolvm/MachineExec"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Effect from "effect/Effect"
 import * as GuestRelay from "../GuestRelay.js"

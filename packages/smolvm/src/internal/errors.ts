@@ -29,8 +29,10 @@ export interface Call {
   readonly argv: ReadonlyArray<string>
   /** The machine it is about, where it is about one. */
   readonly name: string | undefined
-  /** Values that must not appear in an error. */
-  readonly secrets: ReadonlyArray<string>
+  /** Variables for smolvm's environment whose values must not appear in an error. */
+  readonly secrets: Readonly<Record<string, string>>
+  /** Variables that are added to the environment of this call alone. */
+  readonly ownSecrets: Readonly<Record<string, string>>
 }
 
 /** The error for a program that could not be run to its end. */
@@ -74,7 +76,7 @@ export const fromCaptured = (call: Call, captured: Captured): SmolvmError => {
 
 /** The error for a run that exited 0 with output that makes no sense. */
 export const notUnderstood = (call: Call, captured: Captured, problem: string): OutputNotUnderstood =>
-  new OutputNotUnderstood({ ...failure(call, captured), problem: Redact.secrets(problem, call.secrets) })
+  new OutputNotUnderstood({ ...failure(call, captured), problem: Redact.secrets(problem, Object.values(call.secrets)) })
 
 /** The error for output that is not what its schema says. */
 export const fromParse = (call: Call, captured: Captured, error: ParseResult.ParseError): OutputNotUnderstood => {
@@ -91,6 +93,6 @@ const failure = ({ argv, command, program, secrets }: Call, { exit, stderr, stdo
   command,
   argv: Redact.argv(argv),
   exitCode: exit.code,
-  stdout: Redact.secrets(tail(stdout), secrets),
-  stderr: Redact.secrets(tail(stderr), secrets)
+  stdout: Redact.secrets(tail(stdout), Object.values(secrets)),
+  stderr: Redact.secrets(tail(stderr), Object.values(secrets))
 })

@@ -128,7 +128,8 @@ const isLasting = ({ _tag }: SmolvmError): boolean =>
 const request = (options: MachineExec.MachineExecOptions): Request => ({
   command: "machine exec",
   build: (capabilities) => MachineExec.argv(options, capabilities),
-  name: options.name
+  name: options.name,
+  secrets: options.secrets
 })
 
 /**

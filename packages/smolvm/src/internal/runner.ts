@@ -4,6 +4,8 @@ import type { Program } from "@bottle/process/Program"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Record from "effect/Record"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Capabilities from "../Capabilities.js"
@@ -28,6 +30,8 @@ export interface Request {
   readonly command: string
   readonly build: Build
   readonly name?: string | undefined
+  /** Variables of this call alone, beside those that every call gets that reads secrets. */
+  readonly secrets?: Readonly<Record<string, Redacted.Redacted>> | undefined
 }
 
 /** How the calls of one smolvm are run. */
@@ -63,17 +67,14 @@ export const makeRunner = (
     const withSecrets = { ...env, ...options.secrets }
     const secrets = Object.values(options.secrets ?? {})
 
-    const make = (command: string, argv: ReadonlyArray<string>, name?: string): Call => ({
-      program,
-      command,
-      argv,
-      name,
-      secrets
-    })
-    const toProgram = ({ argv, command }: Call): Program => ({
+    const make = (command: string, argv: ReadonlyArray<string>, name?: string, own: Request["secrets"] = {}): Call => {
+      const ownSecrets = Record.map(own, Redacted.value)
+      return { program, command, argv, name, ownSecrets, secrets: [...secrets, ...Object.values(ownSecrets)] }
+    }
+    const toProgram = ({ argv, command, ownSecrets }: Call): Program => ({
       program,
       args: argv,
-      env: takesSecrets.has(command) ? withSecrets : env
+      env: takesSecrets.has(command) ? { ...withSecrets, ...ownSecrets } : env
     })
     const capture = (call: Call, captureOptions: Capture.CaptureOptions) =>
       Capture.capture(toProgram(call), captureOptions).pipe(
@@ -88,12 +89,12 @@ export const makeRunner = (
       )
     const ask = (call: Call) => Effect.map(succeed(call, options.versionTimeoutMillis), ({ captured }) => captured)
     const capabilities = yield* shareRead(readCapabilities(make, ask))
-    const prepare = ({ build, command, name }: Request): Effect.Effect<Call, SmolvmError> =>
+    const prepare = ({ build, command, name, secrets: own }: Request): Effect.Effect<Call, SmolvmError> =>
       Effect.gen(function* () {
         // What no release takes is refused before anything runs, the reading of the capabilities included.
         const early = build(oldest)
         if (Either.isLeft(early) && early.left._tag === "InvalidArgument") return yield* early.left
-        return make(command, yield* build(yield* capabilities), name)
+        return make(command, yield* build(yield* capabilities), name, own)
       })
     const execute = (request: Request, timeoutMillis: number) =>
       Effect.flatMap(prepare(request), (call) => succeed(call, timeoutMillis))
