@@ -1,0 +1,44 @@
+// Bundles the programs, each into one file that needs nothing but Node: `node packages/cli/scripts/bundle.mjs`.
+import * as fs from "node:fs"
+import { builtinModules } from "node:module"
+import * as path from "node:path"
+import { rolldown } from "rolldown"
+import { bundles, current, head, root } from "./stamp.mjs"
+
+const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]))
+
+const bundle = async ({ entry, file }, stamp) => {
+  const build = await rolldown({
+    input: entry,
+    cwd: root,
+    platform: "node",
+    logLevel: "warn",
+    resolve: { conditionNames: ["@bottle/source", "import", "node", "default"] },
+    external: (id) => builtins.has(id)
+  })
+  const { output } = await build.generate({ format: "esm", minify: true, codeSplitting: false, banner: head(stamp) })
+  await build.close()
+  const [chunk, ...others] = output
+  // A second file or an import that is not Node's own would be missing wherever the one file is copied to.
+  const foreign = [...chunk.imports, ...chunk.dynamicImports].filter((id) => !builtins.has(id))
+  if (others.length > 0 || foreign.length > 0) {
+    const names = [...others.map((other) => other.fileName), ...foreign]
+    throw new Error(`${path.relative(root, file)} would not stand alone: ${names.join(", ")}`)
+  }
+  fs.mkdirSync(path.dirname(file), { recursive: true })
+  const temporary = `${file}.${process.pid}.tmp`
+  try {
+    fs.writeFileSync(temporary, chunk.code, { mode: 0o755 })
+    fs.renameSync(temporary, file)
+  } finally {
+    fs.rmSync(temporary, { force: true })
+  }
+  return chunk.code.length
+}
+
+// Taken before anything is read: a source that changes while its bundle is made leaves a bundle that is stale.
+const stamp = current()
+for (const one of bundles) {
+  const size = await bundle(one, stamp)
+  if (!process.argv.includes("--quiet")) console.log(`${path.relative(root, one.file)} ${Math.round(size / 1024)} kB`)
+}

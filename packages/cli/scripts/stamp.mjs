@@ -1,0 +1,75 @@
+// Says whether a bundle is newer than its sources without reading them: the stamp is a hash of every source's path, size
+// and time, and stands in the bundle itself, so that bundle and stamp are replaced by one rename.
+import { createHash } from "node:crypto"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..")
+
+const packages = path.join(root, "packages")
+const MARK = "// stamp: "
+const HEAD_BYTES = 256
+
+/** What is bundled: one file for each program, from its package's own entry. */
+export const bundles = [
+  { entry: path.join(packages, "cli/src/bin.ts"), file: path.join(packages, "cli/dist/bottle.mjs") },
+  { entry: path.join(packages, "local/src/bin.ts"), file: path.join(packages, "local/dist/smolvm-local.mjs") }
+].filter((bundle) => fs.existsSync(bundle.entry))
+
+const walk = (at, found) => {
+  for (const entry of fs.readdirSync(at, { withFileTypes: true })) {
+    const child = path.join(at, entry.name)
+    if (entry.isDirectory()) walk(child, found)
+    else found.push(child)
+  }
+  return found
+}
+
+const inputs = () => {
+  const found = [path.join(root, "pnpm-lock.yaml")]
+  walk(path.join(packages, "cli/scripts"), found)
+  for (const name of fs.readdirSync(packages)) {
+    const source = path.join(packages, name, "src")
+    if (!fs.existsSync(source)) continue
+    found.push(path.join(packages, name, "package.json"))
+    walk(source, found)
+  }
+  return found.sort()
+}
+
+/** The stamp of the sources as they are now. */
+export const current = () => {
+  const hash = createHash("sha256")
+  for (const file of inputs()) {
+    const { mtimeMs, size } = fs.statSync(file)
+    hash.update(`${path.relative(root, file)}\0${size}\0${mtimeMs}\n`)
+  }
+  return hash.digest("hex")
+}
+
+/** The first lines of a bundle with the given stamp. */
+export const head = (stamp) => `#!/usr/bin/env node\n${MARK}${stamp}\n`
+
+const read = (file) => {
+  let descriptor
+  try {
+    descriptor = fs.openSync(file, "r")
+  } catch {
+    return undefined
+  }
+  const bytes = Buffer.alloc(HEAD_BYTES)
+  const length = fs.readSync(descriptor, bytes, 0, HEAD_BYTES, 0)
+  fs.closeSync(descriptor)
+  return bytes
+    .toString("utf8", 0, length)
+    .split("\n")
+    .find((line) => line.startsWith(MARK))
+    ?.slice(MARK.length)
+}
+
+/** Whether every bundle was made from the sources as they are now. */
+export const isFresh = () => {
+  const stamp = current()
+  return bundles.every((bundle) => read(bundle.file) === stamp)
+}

@@ -1,0 +1,71 @@
+/**
+ * Refused connections, as the user sees them: once for each host, with what to do about it.
+ *
+ * @since 0.1.0
+ */
+import type { EgressEvent } from "@bottle/egress/EgressEvent"
+import * as Printable from "./Printable.js"
+
+/** How many different hosts are shown: a guest can ask for more than anybody can read. */
+const HOSTS_MAX = 100
+const HOST_CHARS_MAX = 255
+
+const reasons: Readonly<Partial<Record<EgressEvent["reason"], string>>> = {
+  "no-rule": "no rule allows it",
+  "port-not-allowed": "it is allowed on other ports only",
+  "host-invalid": "that is no host's name",
+  "answer-invalid": "its name has no usable address"
+}
+
+const target = (event: EgressEvent): string => {
+  if (event.host === null) return "a request"
+  const host = Printable.line(event.host, HOST_CHARS_MAX)
+  const written = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host
+  return event.port === null ? written : `${written}:${event.port}`
+}
+
+const advice = (event: EgressEvent): string => {
+  if (event.host === null) return ""
+  const host = Printable.line(event.host, HOST_CHARS_MAX)
+  const isUsual = event.port === null || event.port === 80 || event.port === 443
+  switch (event.reason) {
+    case "no-rule":
+      return `; allow it with --allow ${isUsual ? (host.includes(":") ? `[${host}]` : host) : target(event)}`
+    case "port-not-allowed":
+      return `; allow it with --allow ${target(event)}`
+    case "address-not-public":
+      return event.address === null ? "" : `; allow it with --resolve ${host}=${Printable.line(event.address, 64)}`
+    default:
+      return ""
+  }
+}
+
+/**
+ * The line for one refusal.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toLine = (event: EgressEvent): string => {
+  const reason =
+    event.reason === "address-not-public" && event.address !== null
+      ? `its address ${Printable.line(event.address, 64)} is not a public one`
+      : (reasons[event.reason] ?? Printable.line(event.detail, 200))
+  return `bottle: refused ${target(event)} (${reason})${advice(event)}`
+}
+
+/**
+ * Which refusals are news: the first for each host and reason, and one last line when there are too many.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeFilter = (): ((event: EgressEvent) => string | undefined) => {
+  const seen = new Set<string>()
+  return (event) => {
+    const key = `${event.host ?? ""} ${event.reason}`
+    if (seen.has(key) || seen.size > HOSTS_MAX) return undefined
+    seen.add(key)
+    return seen.size > HOSTS_MAX ? "bottle: refused more hosts than are shown here; --report has more" : toLine(event)
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Every flag of the program, as data. The strict reading of the line (`Words`), the parser and its help (`Commands`) are
+ * made from this one table, so they cannot disagree.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * One flag.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Flag {
+  /** Its long name, without dashes. */
+  readonly name: string
+  /** Its one-letter name, without the dash. */
+  readonly short?: string
+  /** What stands for its value in the help; a flag without one is a switch. */
+  readonly value?: string
+  /** The values it takes, where they are few. */
+  readonly choices?: ReadonlyArray<string>
+  /** Whether it may be given more than once. */
+  readonly repeated?: boolean
+  readonly description: string
+}
+
+/**
+ * The flags that say what a launch is: for `run` and `plan` alike.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const launch = {
+  image: {
+    name: "image",
+    value: "REF",
+    description: "What to boot from: an image reference, a rootfs directory or an image archive"
+  },
+  from: { name: "from", value: "PACK", description: "Boot from a .smolmachine pack instead of an image" },
+  allow: {
+    name: "allow",
+    value: "HOST[:PORT]",
+    repeated: true,
+    description:
+      "Let the guest reach this host through the proxy: HOST, *.HOST, HOST:PORT or an IP address (ports 80 and 443 where none is named). Nothing else can be reached"
+  },
+  resolve: {
+    name: "resolve",
+    value: "HOST=IP",
+    repeated: true,
+    description: "The address that an allowed host has for this bottle, private or not"
+  },
+  env: {
+    name: "env",
+    short: "e",
+    value: "K[=V]",
+    repeated: true,
+    description:
+      "K=V sets a variable of the guest; K alone passes your own K on as a secret, which is never part of a command line"
+  },
+  volume: {
+    name: "volume",
+    short: "v",
+    value: "HOST:GUEST[:ro]",
+    repeated: true,
+    description: "Show a directory of yours to the guest"
+  },
+  workdir: {
+    name: "workdir",
+    short: "w",
+    value: "DIR",
+    description: "The guest's working directory, an absolute path"
+  },
+  timeout: {
+    name: "timeout",
+    value: "30s",
+    description: "End the command after this long (ms, s, m, h); exit code 124"
+  },
+  interactive: { name: "interactive", short: "i", description: "Pass standard input on to the command" },
+  tty: {
+    name: "tty",
+    short: "t",
+    description: "Give the command a terminal; the default when standard input and output are one"
+  },
+  noTty: { name: "no-tty", description: "Give the command no terminal" },
+  cpus: { name: "cpus", value: "N", description: "How many CPUs the guest has" },
+  mem: { name: "mem", value: "MIB", description: "The guest's memory in MiB, or with a unit: 512M, 2G" },
+  name: { name: "name", value: "NAME", description: "What the bottle's id begins with" },
+  keepOnFailure: {
+    name: "keep-on-failure",
+    description: "Leave the machine in place when the launch or the command fails, without any network"
+  },
+  runtime: {
+    name: "runtime",
+    value: "smolvm|local|PATH",
+    description:
+      "What runs the machine; otherwise $BOTTLE_RUNTIME, smolvm where it is on PATH, the local runtime (namespaces, shared kernel)"
+  },
+  bundle: {
+    name: "bundle",
+    value: "process|none",
+    choices: ["process", "none"],
+    description:
+      "Where the egress proxy runs: beside the launch, or nowhere, which leaves the guest without any network"
+  },
+  format: {
+    name: "format",
+    value: "text|json",
+    choices: ["text", "json"],
+    description: "How plans and failures are written"
+  },
+  report: {
+    name: "report",
+    value: "FILE",
+    description: "Write a JSON record of the plan, the stages, the exit and the refusals, on failure too"
+  },
+  quiet: { name: "quiet", short: "q", description: "Say nothing but errors" }
+} as const satisfies Record<string, Flag>
+
+/**
+ * The flag that `run` has and `plan` does not need.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const dryRun = {
+  name: "dry-run",
+  description: "Print the plan of the launch, and create nothing"
+} as const satisfies Flag
+
+/**
+ * The flags of each subcommand.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Flag>>> = {
+  run: [...Object.values(launch), dryRun],
+  plan: Object.values(launch),
+  doctor: [launch.runtime, launch.format]
+}
+
+/**
+ * The subcommands, in the order of the help.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const subcommands = ["run", "plan", "doctor"] as const
+
+/**
+ * The name of a subcommand.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Subcommand = (typeof subcommands)[number]

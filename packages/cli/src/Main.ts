@@ -1,0 +1,87 @@
+/**
+ * The program without its bin: a command line in, an exit code out.
+ *
+ * @since 0.1.0
+ */
+import type { CommandExecutor } from "@effect/platform/CommandExecutor"
+import type { FileSystem } from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Commands from "./Commands.js"
+import { doctor } from "./commands/Doctor.js"
+import { plan } from "./commands/Plan.js"
+import { run } from "./commands/Run.js"
+import { ExitStatus } from "./ExitStatus.js"
+import * as Failure from "./Failure.js"
+import * as Help from "./Help.js"
+import { Invocation } from "./Invocation.js"
+import * as RunRequest from "./RunRequest.js"
+import * as Stdio from "./Stdio.js"
+import * as Tail from "./Tail.js"
+import * as Told from "./Told.js"
+import type { UsageError } from "./UsageError.js"
+import { VERSION } from "./Version.js"
+import * as Words from "./Words.js"
+
+/** Everything that a command needs from outside. */
+type Outside = Invocation | Stdio.Stdio | CommandExecutor | FileSystem
+
+/** How a line that cannot be read is answered: by what it seems to ask for. */
+const mannerOf = (words: ReadonlyArray<string>): Told.Manner => {
+  const isJson = words.some((word, at) => word === "--format=json" || (word === "--format" && words[at + 1] === "json"))
+  const isOurs = words[0] !== "run" || words.includes("--dry-run")
+  return { format: isJson ? "json" : "text", jsonOn: isOurs ? "stdout" : "stderr" }
+}
+
+const refuse = (error: UsageError, manner: Told.Manner): Effect.Effect<number, never, Stdio.Stdio> =>
+  Effect.as(Told.tell(Failure.fromError(error), manner), ExitStatus.usage)
+
+const execute = (parsed: Commands.Parsed, manner: Told.Manner): Effect.Effect<number, never, Outside> =>
+  Effect.gen(function* () {
+    if (parsed._tag === "Doctor") {
+      const { format, runtime } = parsed.flags
+      return yield* doctor({
+        runtime: Option.getOrNull(runtime),
+        format: Option.getOrUndefined(format) === "json" ? "json" : "text"
+      })
+    }
+    const isRun = parsed._tag === "Run" && !parsed.dryRun
+    const tail = yield* Tail.Tail
+    const made = RunRequest.make(parsed.flags, tail.words, yield* Invocation)
+    const request = isRun ? Either.flatMap(made, RunRequest.requireCommand) : made
+    if (Either.isLeft(request)) return yield* refuse(request.left, manner)
+    return yield* isRun ? run(request.right) : plan(request.right)
+  })
+
+/**
+ * Runs a command line and gives the exit code. It fails by its exit code only.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const main: Effect.Effect<number, never, Outside> = Effect.gen(function* () {
+  const { argv } = yield* Invocation
+  const { tail, words } = Tail.split(argv)
+  const manner = mannerOf(words)
+  const reading = Words.read(words)
+  if (Either.isLeft(reading)) return yield* refuse(reading.left, manner)
+  switch (reading.right._tag) {
+    case "Version":
+      return yield* print(VERSION)
+    case "Help":
+      return yield* print(Help.render(reading.right.subcommand))
+    case "Command":
+      return yield* Commands.parse(reading.right.subcommand, reading.right.given).pipe(
+        Effect.flatMap((parsed) => execute(parsed, manner)),
+        Effect.provideService(Tail.Tail, { words: tail }),
+        Effect.catchAllCause((cause) => Told.failWith(cause, manner))
+      )
+  }
+})
+
+const print = (text: string): Effect.Effect<number, never, Stdio.Stdio> =>
+  Stdio.outputText(text).pipe(
+    Effect.as<number>(ExitStatus.success),
+    Effect.orElseSucceed(() => ExitStatus.outputClosed)
+  )

@@ -1,0 +1,178 @@
+/**
+ * The record of a run, for programs: what was planned, what happened, and whose exit code it was.
+ *
+ * @since 0.1.0
+ */
+import { EgressEvent } from "@bottle/egress/EgressEvent"
+import type { LaunchEvent } from "@bottle/engine/LaunchObserver"
+import { LaunchPlan } from "@bottle/engine/LaunchPlan"
+import { Stage } from "@bottle/engine/Stage"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Path from "node:path"
+import { Failure } from "./Failure.js"
+
+/** What is kept of the refusals: a guest can make more of them than a disk can hold. */
+const DENIALS_MAX = 10_000
+
+/**
+ * The record of a run.
+ *
+ * - `plan` is null when the run failed before there was one
+ * - `exit.origin`: `guest` for the command's own code, `runtime` for the program that ran the machine, `engine` for ours
+ *   (124, 125, a signal's), `unknown` when it cannot be told
+ * - `denialsDropped` counts refusals beyond the 10000 that are kept
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Report extends Schema.Class<Report>("@bottle/cli/Report")({
+  version: Schema.Literal(1),
+  startedAt: Schema.DateTimeUtc,
+  durationMillis: Schema.Number,
+  plan: Schema.NullOr(LaunchPlan),
+  stages: Schema.Array(Schema.Struct({ stage: Stage, durationMillis: Schema.Number, ok: Schema.Boolean })),
+  exit: Schema.Struct({
+    code: Schema.Int,
+    origin: Schema.Literal("guest", "runtime", "engine", "unknown"),
+    timedOut: Schema.Boolean
+  }),
+  failure: Schema.NullOr(Failure),
+  denials: Schema.Array(EgressEvent),
+  denialsDropped: Schema.Int,
+  releaseFailures: Schema.Array(
+    Schema.Struct({ resource: Schema.String, reason: Schema.String, suggestion: Schema.String })
+  ),
+  kept: Schema.Array(Schema.String)
+}) {}
+
+/**
+ * The report's file cannot be written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ReportUnwritable extends Schema.TaggedError<ReportUnwritable>("@bottle/cli/ReportUnwritable")(
+  "ReportUnwritable",
+  { file: Schema.String, reason: Schema.String }
+) {
+  override get message(): string {
+    return `the report ${this.file} cannot be written: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Name a file in a directory that exists and that you may write to."
+  }
+}
+
+/**
+ * What a run writes down as it goes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Recorder {
+  plan: LaunchPlan | null
+  readonly stages: Array<{ readonly stage: Stage; readonly durationMillis: number; readonly ok: boolean }>
+  readonly denials: Array<EgressEvent>
+  denialsDropped: number
+  readonly releaseFailures: Array<{ readonly resource: string; readonly reason: string; readonly suggestion: string }>
+  readonly kept: Array<string>
+}
+
+/**
+ * An empty record.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeRecorder = (): Recorder => ({
+  plan: null,
+  stages: [],
+  denials: [],
+  denialsDropped: 0,
+  releaseFailures: [],
+  kept: []
+})
+
+/**
+ * Writes down what a launch says.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const record = (recorder: Recorder, event: LaunchEvent): void => {
+  switch (event._tag) {
+    case "StageStarted":
+      return
+    case "StageEnded":
+      recorder.stages.push({ stage: event.stage, durationMillis: event.durationMillis, ok: event.ok })
+      return
+    case "ReleaseFailed":
+      recorder.releaseFailures.push({
+        resource: event.resource,
+        reason: event.reason,
+        suggestion: event.suggestion
+      })
+      return
+    case "Kept":
+      recorder.kept.push(event.machine)
+  }
+}
+
+/**
+ * Writes down a refusal.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const recordDenial = (recorder: Recorder, event: EgressEvent): void => {
+  if (recorder.denials.length < DENIALS_MAX) recorder.denials.push(event)
+  else recorder.denialsDropped += 1
+}
+
+const reasonOf = (error: { readonly _tag: string; readonly reason?: string }): string =>
+  error._tag === "SystemError" && error.reason !== undefined ? error.reason : error._tag
+
+const unwritable =
+  (file: string) =>
+  (error: { readonly _tag: string; readonly reason?: string }): ReportUnwritable =>
+    new ReportUnwritable({ file, reason: reasonOf(error) })
+
+/**
+ * Whether a report can be written there; asked before a launch, so that its record is not lost after it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const check = (file: string): Effect.Effect<void, ReportUnwritable, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const there = yield* fs.stat(file).pipe(Effect.option)
+    if (there._tag === "Some") {
+      if (there.value.type === "Directory") return yield* new ReportUnwritable({ file, reason: "it is a directory" })
+      return yield* fs.access(file, { writable: true }).pipe(Effect.mapError(unwritable(file)))
+    }
+    yield* fs.access(Path.dirname(file), { writable: true }).pipe(Effect.mapError(unwritable(file)))
+  })
+
+/**
+ * Writes a report, readable by its owner only. A file appears whole or not at all; what is not a regular file (a pipe,
+ * `/dev/stderr`) is written to, never replaced.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const write = (file: string, report: Report): Effect.Effect<void, ReportUnwritable, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const text = `${JSON.stringify(yield* Effect.orDie(Schema.encode(Report)(report)), null, 2)}\n`
+    const there = yield* fs.stat(file).pipe(Effect.option)
+    if (there._tag === "Some" && there.value.type !== "File") return yield* fs.writeFileString(file, text)
+    const aside = `${file}.${report.plan?.id ?? report.startedAt.epochMillis}.tmp`
+    yield* fs.writeFileString(aside, text, { mode: 0o600, flag: "wx" }).pipe(
+      Effect.zipRight(fs.rename(aside, file)),
+      Effect.onError(() => Effect.ignore(fs.remove(aside, { force: true })))
+    )
+  }).pipe(Effect.mapError(unwritable(file)))

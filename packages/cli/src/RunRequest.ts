@@ -1,0 +1,261 @@
+/**
+ * What a `run` or `plan` line asks for, decided from its flags by a pure function.
+ *
+ * @since 0.1.0
+ */
+import type { LaunchOptions, MachineSource, Mount } from "@bottle/engine/LaunchOptions"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Path from "node:path"
+import * as Printable from "./Printable.js"
+import * as Units from "./Units.js"
+import { UsageError } from "./UsageError.js"
+
+/**
+ * The flags of a line as the parser hands them over, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LaunchFlags {
+  readonly image: Option.Option<string>
+  readonly from: Option.Option<string>
+  readonly allow: ReadonlyArray<string>
+  readonly resolve: ReadonlyArray<string>
+  readonly env: ReadonlyArray<string>
+  readonly volume: ReadonlyArray<string>
+  readonly workdir: Option.Option<string>
+  readonly timeout: Option.Option<string>
+  readonly interactive: boolean
+  readonly tty: boolean
+  readonly noTty: boolean
+  readonly cpus: Option.Option<string>
+  readonly mem: Option.Option<string>
+  readonly name: Option.Option<string>
+  readonly keepOnFailure: boolean
+  readonly runtime: Option.Option<string>
+  readonly bundle: Option.Option<string>
+  readonly format: Option.Option<string>
+  readonly report: Option.Option<string>
+  readonly quiet: boolean
+}
+
+/**
+ * What surrounds a line: the directory it was typed in, and the environment that secrets are taken from.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Surroundings {
+  readonly cwd: string
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/**
+ * How documents of ours are written.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Format = "text" | "json"
+
+/**
+ * A line, understood.
+ *
+ * - `tty`: `auto` decides by whether standard input and output are a terminal
+ * - `secrets`: the values behind `-e K`, apart from everything that can be printed
+ * - `runtime`: as it was written; `null` when the choice is ours
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RunRequest {
+  readonly options: LaunchOptions
+  readonly command: ReadonlyArray<string>
+  readonly secrets: ReadonlyMap<string, Redacted.Redacted<string>>
+  readonly timeoutMillis: number | undefined
+  readonly interactive: boolean
+  readonly tty: "always" | "never" | "auto"
+  readonly runtime: string | null
+  readonly format: Format
+  readonly report: string | null
+  readonly quiet: boolean
+}
+
+const usage = (problem: string, advice: string): UsageError => new UsageError({ problem, advice })
+
+const shown = (text: string): string => `"${Printable.line(text, 80)}"`
+
+const parseSource = (flags: LaunchFlags, cwd: string): Either.Either<MachineSource, UsageError> => {
+  if (Option.isSome(flags.image) && Option.isSome(flags.from)) {
+    return Either.left(
+      usage("--image and --from exclude each other", "--image to boot from an image, --from from a pack")
+    )
+  }
+  if (Option.isSome(flags.from)) return Either.right({ _tag: "Pack", path: Path.resolve(cwd, flags.from.value) })
+  if (Option.isNone(flags.image)) return Either.right({ _tag: "Bare" })
+  const reference = flags.image.value
+  // A path must mean the same file wherever it is read; anything else is a registry's name and stays as it is.
+  const isPath =
+    reference.startsWith("/") ||
+    reference.startsWith("./") ||
+    reference.startsWith("../") ||
+    reference === "." ||
+    reference === ".."
+  return Either.right({ _tag: "Image", reference: isPath ? Path.resolve(cwd, reference) : reference })
+}
+
+const parseMount = (text: string, cwd: string): Either.Either<Mount, UsageError> => {
+  const parts = text.split(":")
+  const mode = parts.length > 2 ? parts.at(-1) : undefined
+  const [host, guest] = parts
+  if (parts.length < 2 || parts.length > 3 || host === undefined || host === "" || guest === undefined) {
+    return Either.left(usage(`-v ${shown(text)} is not HOST:GUEST`, "-v ./work:/work, or -v ./work:/work:ro"))
+  }
+  if (mode !== undefined && mode !== "ro") {
+    return Either.left(
+      usage(`-v ${shown(text)} ends in something other than ro`, `-v ${Printable.line(`${host}:${guest}`, 80)}:ro`)
+    )
+  }
+  if (!guest.startsWith("/")) {
+    return Either.left(
+      usage(`-v ${shown(text)}: the guest's path is not absolute`, `-v ${Printable.line(`${host}:/${guest}`, 80)}`)
+    )
+  }
+  return Either.right({ host: Path.resolve(cwd, host), guest, readonly: mode === "ro" })
+}
+
+interface Environment {
+  readonly env: ReadonlyArray<readonly [name: string, value: string]>
+  readonly secrets: ReadonlyMap<string, Redacted.Redacted<string>>
+}
+
+const parseEnvironment = (
+  entries: ReadonlyArray<string>,
+  host: Readonly<Record<string, string>>
+): Either.Either<Environment, UsageError> => {
+  const env = new Map<string, string>()
+  const secrets = new Map<string, Redacted.Redacted<string>>()
+  for (const entry of entries) {
+    const equals = entry.indexOf("=")
+    const name = equals < 0 ? entry : entry.slice(0, equals)
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      // A value without its name may be a secret: never shown.
+      return Either.left(
+        usage("-e: a variable's name is letters, digits and _, not beginning with a digit", "-e NAME=value")
+      )
+    }
+    const twice = equals < 0 ? env.has(name) : secrets.has(name)
+    if (twice)
+      return Either.left(usage(`-e ${name} is both a secret and a literal value`, `-e ${name} for the secret alone`))
+    if (equals >= 0) {
+      env.set(name, entry.slice(equals + 1))
+      continue
+    }
+    const value = host[name]
+    if (value === undefined) {
+      return Either.left(
+        usage(`-e ${name}: your environment has no ${name}`, `export ${name} first, or -e ${name}=value`)
+      )
+    }
+    secrets.set(name, Redacted.make(value))
+  }
+  return Either.right({ env: [...env], secrets })
+}
+
+const parseWith =
+  (flag: string, parse: (text: string) => number | undefined, expected: string, example: string) =>
+  (value: Option.Option<string>): Either.Either<number | undefined, UsageError> => {
+    if (Option.isNone(value)) return Either.right(undefined)
+    const parsed = parse(value.value)
+    return parsed === undefined
+      ? Either.left(usage(`${flag} ${shown(value.value)} is not ${expected}`, `${flag} ${example}`))
+      : Either.right(parsed)
+  }
+
+const parseTimeout = parseWith("--timeout", Units.parseDuration, "a time with its unit (ms, s, m, h)", "30s")
+const parseCpus = parseWith("--cpus", Units.parseCount, "a number of CPUs", "2")
+const parseMem = parseWith("--mem", Units.parseMebibytes, "an amount of memory in MiB, or with M or G", "2G")
+
+const parseWorkdir = (value: Option.Option<string>): Either.Either<string | undefined, UsageError> =>
+  Option.isSome(value) && !value.value.startsWith("/")
+    ? Either.left(
+        usage(`-w ${shown(value.value)} is not an absolute path of the guest`, `-w /${Printable.line(value.value, 80)}`)
+      )
+    : Either.right(Option.getOrUndefined(value))
+
+const parseTty = (flags: LaunchFlags): Either.Either<RunRequest["tty"], UsageError> => {
+  if (flags.tty && flags.noTty) return Either.left(usage("-t and --no-tty exclude each other", "one of them"))
+  return Either.right(flags.tty ? "always" : flags.noTty ? "never" : "auto")
+}
+
+const parseBundle = (flags: LaunchFlags): Either.Either<LaunchOptions["bundle"], UsageError> => {
+  const bundle = Option.getOrUndefined(flags.bundle)
+  if (bundle === "none" && flags.allow.length > 0) {
+    return Either.left(usage("--allow needs a proxy, and --bundle none has none", "leave out --bundle, or --allow"))
+  }
+  return Either.right(bundle === "process" || bundle === "none" ? bundle : undefined)
+}
+
+/**
+ * The request of a `run` or `plan` line. Paths become absolute against the directory the line was typed in. What a host
+ * or an address may look like is the engine's to say.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  flags: LaunchFlags,
+  tail: ReadonlyArray<string> | null,
+  surroundings: Surroundings
+): Either.Either<RunRequest, UsageError> =>
+  Either.gen(function* () {
+    const { cwd } = surroundings
+    const source = yield* parseSource(flags, cwd)
+    const mounts = yield* Either.all(flags.volume.map((volume) => parseMount(volume, cwd)))
+    const { env, secrets } = yield* parseEnvironment(flags.env, surroundings.environment)
+    const workdir = yield* parseWorkdir(flags.workdir)
+    const timeoutMillis = yield* parseTimeout(flags.timeout)
+    const cpus = yield* parseCpus(flags.cpus)
+    const memMib = yield* parseMem(flags.mem)
+    const tty = yield* parseTty(flags)
+    const bundle = yield* parseBundle(flags)
+    const report = Option.map(flags.report, (file) => Path.resolve(cwd, file))
+    return {
+      options: {
+        name: Option.getOrUndefined(flags.name),
+        source,
+        allow: flags.allow,
+        resolve: flags.resolve,
+        env,
+        secrets: [...secrets.keys()],
+        mounts,
+        workdir,
+        cpus,
+        memMib,
+        bundle,
+        keepOnFailure: flags.keepOnFailure
+      },
+      command: tail ?? [],
+      secrets,
+      timeoutMillis,
+      interactive: flags.interactive,
+      tty,
+      runtime: Option.getOrNull(flags.runtime),
+      format: Option.getOrUndefined(flags.format) === "json" ? "json" : "text",
+      report: Option.getOrNull(report),
+      quiet: flags.quiet
+    }
+  })
+
+/**
+ * The request of a line that runs a command: one without a command, or with an empty one, is refused.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const requireCommand = (request: RunRequest): Either.Either<RunRequest, UsageError> =>
+  request.command.length === 0 || request.command[0] === ""
+    ? Either.left(usage("no command was given to run", "bottle run [flags] -- COMMAND"))
+    : Either.right(request)

@@ -1,0 +1,121 @@
+/**
+ * The three streams of the program, with backpressure, and with a reader that went away as an error and not a crash.
+ *
+ * @since 0.1.0
+ */
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { Readable, Writable } from "node:stream"
+
+/**
+ * Whoever read our standard output has gone away.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OutputClosed extends Schema.TaggedError<OutputClosed>("@bottle/cli/OutputClosed")("OutputClosed", {}) {
+  override get message(): string {
+    return "the reader of standard output has gone away"
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Let the reader take all of the output, or write it to a file."
+  }
+}
+
+/**
+ * The streams of the program.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Stdio extends Context.Tag("@bottle/cli/Stdio")<
+  Stdio,
+  {
+    /** Whether standard input and standard output are terminals, so that a command can be given one. */
+    readonly isInteractive: boolean
+    /** Whether standard output is a terminal that takes colours, and the user wants them. */
+    readonly colors: boolean
+    /** Writes all of it, and returns when there is room for more. */
+    readonly stdout: (bytes: Uint8Array) => Effect.Effect<void, OutputClosed>
+    /** Writes all of it; when nobody reads, it is dropped. */
+    readonly stderr: (bytes: Uint8Array) => Effect.Effect<void>
+    /** Standard input to its end; nothing is read before it is asked for. */
+    readonly stdin: Stream.Stream<Uint8Array>
+  }
+>() {}
+
+/**
+ * What a `Stdio` is made of; the program's own streams fit.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NodeStreams {
+  /** Taken only when standard input is read: touching it is enough to keep the process alive. */
+  readonly stdin: () => Readable
+  readonly stdout: Writable
+  readonly stderr: Writable
+  readonly stdinIsTerminal: boolean
+  readonly stdoutIsTerminal: boolean
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+const write = (stream: Writable, bytes: Uint8Array): Effect.Effect<void, OutputClosed> =>
+  Effect.async((resume) => {
+    if (stream.destroyed || stream.errored !== null) return resume(Effect.fail(new OutputClosed()))
+    stream.write(bytes, (error) => resume(error ? Effect.fail(new OutputClosed()) : Effect.void))
+  })
+
+/**
+ * The service over Node's streams. From now on an error of theirs is known to whoever writes, and to nobody else.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (streams: NodeStreams): Context.Tag.Service<Stdio> => {
+  for (const stream of [streams.stdout, streams.stderr]) stream.on("error", () => {})
+  const noColor = streams.environment["NO_COLOR"]
+  return {
+    isInteractive: streams.stdinIsTerminal && streams.stdoutIsTerminal,
+    colors:
+      streams.stdoutIsTerminal && (noColor === undefined || noColor === "") && streams.environment["TERM"] !== "dumb",
+    stdout: (bytes) => write(streams.stdout, bytes),
+    stderr: (bytes) => Effect.ignore(write(streams.stderr, bytes)),
+    stdin: Stream.unwrapScoped(
+      Effect.map(
+        Effect.acquireRelease(Effect.sync(streams.stdin), (stream) => Effect.sync(() => stream.destroy())),
+        // A terminal that hangs up, or a pipe that breaks, is the end of the input.
+        (stream) =>
+          Stream.catchAll(
+            NodeStream.fromReadable(
+              () => stream,
+              () => undefined
+            ),
+            () => Stream.empty
+          )
+      )
+    )
+  }
+}
+
+/**
+ * Writes a line to standard error.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const errorLine = (text: string): Effect.Effect<void, never, Stdio> =>
+  Effect.flatMap(Stdio, (stdio) => stdio.stderr(Buffer.from(`${text}\n`)))
+
+/**
+ * Writes text to standard output, ended by a line end.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const outputText = (text: string): Effect.Effect<void, OutputClosed, Stdio> =>
+  Effect.flatMap(Stdio, (stdio) => stdio.stdout(Buffer.from(text.endsWith("\n") ? text : `${text}\n`)))

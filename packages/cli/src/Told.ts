@@ -1,0 +1,67 @@
+/**
+ * What the program says for itself, and where: failures on standard error, or as a document where programs look for one.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Failure from "./Failure.js"
+import { Interruption } from "./Interruption.js"
+import type { Format } from "./RunRequest.js"
+import { fallbackNotice, type RuntimeChoice } from "./RuntimeChoice.js"
+import * as Stdio from "./Stdio.js"
+
+/**
+ * Where a failure's document goes under `--format json`: the standard output of `run` is the command's own, that of
+ * `plan` and `doctor` is ours. Where it goes to standard output, the lines for people still go to standard error.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Manner {
+  readonly format: Format
+  readonly jsonOn: "stdout" | "stderr"
+}
+
+/**
+ * Tells a failure. A signal is told to programs only: a person who pressed Ctrl-C knows.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const tell = (failure: Failure.Failure, manner: Manner): Effect.Effect<void, never, Stdio.Stdio> =>
+  Effect.gen(function* () {
+    // Nobody is there to read it, and a broken pipe speaks for itself.
+    if (failure.error === "OutputClosed") return
+    if (manner.format === "json" && manner.jsonOn === "stderr") return yield* Stdio.errorLine(Failure.toJson(failure))
+    if (manner.format === "json") yield* Effect.ignore(Stdio.outputText(Failure.toJson(failure)))
+    if (failure.kind !== "interrupted") yield* Stdio.errorLine(Failure.toText(failure))
+  })
+
+/**
+ * Tells the failure that a cause is, and gives its exit code. `BOTTLE_DEBUG=1` is for those who look for a defect.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const failWith = (cause: Cause.Cause<unknown>, manner: Manner): Effect.Effect<number, never, Stdio.Stdio> =>
+  Effect.gen(function* () {
+    const { signal } = yield* Interruption
+    const failure = Failure.fromCause(cause, signal)
+    yield* tell(failure, manner)
+    return failure.exitCode
+  })
+
+/**
+ * Announces that the local runtime is used because nothing better is there; nothing under `--quiet` and for programs.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const announce = (
+  choice: RuntimeChoice,
+  { format, quiet }: { readonly format: Format; readonly quiet: boolean }
+): Effect.Effect<void, never, Stdio.Stdio> =>
+  choice._tag === "Local" && choice.isFallback && !quiet && format === "text"
+    ? Stdio.errorLine(fallbackNotice)
+    : Effect.void

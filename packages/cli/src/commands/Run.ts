@@ -1,0 +1,285 @@
+/**
+ * `bottle run`: launch, run one command, take everything down, and exit as the command did.
+ *
+ * @since 0.1.0
+ */
+import type { Bottle } from "@bottle/engine/Bottle"
+import { CommandExit } from "@bottle/engine/Bottle"
+import * as Launch from "@bottle/engine/Launch"
+import { type LaunchEvent, LaunchObserver } from "@bottle/engine/LaunchObserver"
+import type { CommandExecutor } from "@effect/platform/CommandExecutor"
+import type { FileSystem } from "@effect/platform/FileSystem"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Denials from "../Denials.js"
+import { fromCommand } from "../ExitStatus.js"
+import * as Failure from "../Failure.js"
+import { Interruption } from "../Interruption.js"
+import { Invocation } from "../Invocation.js"
+import * as Report from "../Report.js"
+import type { RunRequest } from "../RunRequest.js"
+import * as RuntimeChoice from "../RuntimeChoice.js"
+import * as RuntimeLayer from "../RuntimeLayer.js"
+import * as Stdio from "../Stdio.js"
+import * as Told from "../Told.js"
+import { formatMillis } from "../Units.js"
+import { UsageError } from "../UsageError.js"
+
+/** How long the last refusals may take to arrive once the bottle is down. */
+const DENIALS_DRAIN_MILLIS = 1000
+
+/**
+ * The command was ended because its time was up.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CommandTimedOut extends Schema.TaggedError<CommandTimedOut>("@bottle/cli/CommandTimedOut")(
+  "CommandTimedOut",
+  { timeoutMillis: Schema.Number }
+) {
+  override get message(): string {
+    return `the command took longer than ${formatMillis(this.timeoutMillis)} and was ended`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "a longer --timeout, or none"
+  }
+}
+
+/**
+ * The runtime ended without running the command to its end, so the code it ended with says nothing about the command.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RuntimeFailed extends Schema.TaggedError<RuntimeFailed>("@bottle/cli/RuntimeFailed")("RuntimeFailed", {
+  program: Schema.String,
+  exitCode: Schema.Number
+}) {
+  override get message(): string {
+    return `${this.program} failed while it ran the command (its exit code is ${this.exitCode})`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "check that the command and the working directory exist in the guest; bottle doctor checks the runtime"
+  }
+}
+
+/** What a bottle's command is given of the caller's terminal. */
+const chooseTty = (request: RunRequest): Effect.Effect<boolean, UsageError, Stdio.Stdio> =>
+  Effect.flatMap(Stdio.Stdio, ({ isInteractive }) =>
+    request.tty === "always" && !isInteractive
+      ? new UsageError({
+          problem: "-t needs standard input and output to be a terminal, and one of them is not",
+          advice: "leave out -t, or use -i to pass standard input on"
+        })
+      : Effect.succeed(request.tty !== "never" && isInteractive)
+  )
+
+const follow = (bottle: Bottle, request: RunRequest): Effect.Effect<CommandExit, unknown, Stdio.Stdio> =>
+  Effect.gen(function* () {
+    const stdio = yield* Stdio.Stdio
+    let last: CommandExit | undefined
+    const output = bottle.stream({
+      command: request.command,
+      timeoutMillis: request.timeoutMillis,
+      stdin: request.interactive ? stdio.stdin : undefined
+    })
+    yield* Stream.runForEach(output, (event): Effect.Effect<void, Stdio.OutputClosed> => {
+      switch (event._tag) {
+        case "Stdout":
+          return stdio.stdout(event.bytes)
+        case "Stderr":
+          return stdio.stderr(event.bytes)
+        case "Exit":
+          last = event.exit
+          return Effect.void
+      }
+    })
+    return last ?? (yield* Effect.dieMessage("a followed command ended without an exit"))
+  })
+
+/** Refusals as they come, in the record and, unless somebody else owns the screen, on standard error. */
+interface Watcher {
+  readonly fiber: Fiber.Fiber<void>
+  readonly held: Array<string>
+}
+
+const watchDenials = (bottle: Bottle, request: RunRequest, recorder: Report.Recorder, isTerminalTaken: boolean) =>
+  Effect.gen(function* () {
+    const held: Array<string> = []
+    const news = Denials.makeFilter()
+    const isTold = !request.quiet && request.format === "text"
+    const fiber = yield* Stream.runForEach(bottle.denials, (event) => {
+      Report.recordDenial(recorder, event)
+      const line = isTold ? news(event) : undefined
+      if (line === undefined) return Effect.void
+      if (!isTerminalTaken) return Stdio.errorLine(line)
+      held.push(line)
+      return Effect.void
+    }).pipe(Effect.interruptible, Effect.forkDaemon)
+    return { fiber, held } satisfies Watcher
+  })
+
+/** The last refusals arrive after the bundle has closed; nobody waits for them for long. */
+const endWatch = ({ fiber, held }: Watcher): Effect.Effect<void, never, Stdio.Stdio> =>
+  Effect.gen(function* () {
+    yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), DENIALS_DRAIN_MILLIS)
+    yield* Fiber.interrupt(fiber)
+    for (const line of held.splice(0)) yield* Stdio.errorLine(line)
+  })
+
+const observe =
+  (request: RunRequest, recorder: Report.Recorder) =>
+  (event: LaunchEvent): Effect.Effect<void, never, Stdio.Stdio> => {
+    Report.record(recorder, event)
+    if (event._tag === "ReleaseFailed") {
+      const { reason, resource, suggestion } = event
+      return Stdio.errorLine(
+        request.format === "json"
+          ? JSON.stringify({ version: 1, releaseFailure: { resource, reason, suggestion } })
+          : `bottle: ${resource} may be left behind: ${reason}\ntry: ${suggestion}`
+      )
+    }
+    return event._tag === "Kept" && !request.quiet && request.format === "text"
+      ? Stdio.errorLine(`bottle: kept ${event.machine}, without any network`)
+      : Effect.void
+  }
+
+const isFailed = (exit: CommandExit): boolean => exit.exitCode !== 0 || exit.timedOut || exit.origin === "runtime"
+
+/** From the plan to the command's end. The bottle is down, and its last refusals are told, when this returns. */
+const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean) =>
+  Effect.gen(function* () {
+    const plan = yield* Launch.plan(request.options)
+    recorder.plan = plan
+    // Closed after the bottle's own scope: what watches the bundle must see it end.
+    return yield* Effect.scopedWith((watchScope) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const bottle = yield* Launch.launch(plan, { secrets: request.secrets })
+          yield* Effect.uninterruptible(
+            Effect.flatMap(watchDenials(bottle, request, recorder, tty), (watcher) =>
+              Effect.flatMap(Effect.context<Stdio.Stdio>(), (context) =>
+                Scope.addFinalizer(watchScope, Effect.provide(endWatch(watcher), context))
+              )
+            )
+          )
+          const exit = yield* tty
+            ? bottle.attach({
+                command: request.command,
+                timeoutMillis: request.timeoutMillis,
+                tty: true,
+                interactive: true
+              })
+            : follow(bottle, request)
+          if (request.options.keepOnFailure === true && isFailed(exit)) yield* bottle.keep
+          return exit
+        })
+      )
+    )
+  })
+
+const failureOf = (exit: CommandExit, request: RunRequest, recorder: Report.Recorder): Failure.Failure | null => {
+  if (exit.timedOut) return Failure.fromError(new CommandTimedOut({ timeoutMillis: request.timeoutMillis ?? 0 }))
+  if (exit.origin !== "runtime") return null
+  const program = recorder.plan?.runtime.program ?? "the runtime"
+  return Failure.fromError(new RuntimeFailed({ program, exitCode: exit.exitCode }))
+}
+
+/** How the run ended: its code, whose code that is, and what is told about it. */
+interface Ending {
+  readonly code: number
+  readonly origin: Report.Report["exit"]["origin"]
+  readonly timedOut: boolean
+  readonly failure: Failure.Failure | null
+}
+
+const settle = (
+  result: Exit.Exit<CommandExit, unknown>,
+  request: RunRequest,
+  recorder: Report.Recorder
+): Effect.Effect<Ending> =>
+  Effect.map(Interruption, ({ signal }) => {
+    if (Exit.isFailure(result)) {
+      const failure = Failure.fromCause(result.cause, signal)
+      return { code: failure.exitCode, origin: "engine", timedOut: false, failure }
+    }
+    const exit = result.value
+    const failure = failureOf(exit, request, recorder)
+    return {
+      code: fromCommand(exit),
+      origin: exit.timedOut ? "engine" : exit.origin,
+      timedOut: exit.timedOut,
+      failure
+    }
+  })
+
+const writeReport = (file: string, recorder: Report.Recorder, ending: Ending, startedAt: DateTime.Utc) =>
+  Effect.gen(function* () {
+    const now = yield* DateTime.now
+    yield* Report.write(
+      file,
+      new Report.Report({
+        version: 1,
+        startedAt,
+        durationMillis: DateTime.distance(startedAt, now),
+        plan: recorder.plan,
+        stages: recorder.stages,
+        exit: { code: ending.code, origin: ending.origin, timedOut: ending.timedOut },
+        failure: ending.failure,
+        denials: recorder.denials,
+        denialsDropped: recorder.denialsDropped,
+        releaseFailures: recorder.releaseFailures,
+        kept: recorder.kept
+      })
+    )
+  })
+
+/**
+ * Runs the request's command in a new bottle and gives the exit code. Everything is down, and the report is written,
+ * when this returns, whatever happened.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const run = (
+  request: RunRequest
+): Effect.Effect<number, never, Invocation | Stdio.Stdio | CommandExecutor | FileSystem> =>
+  Effect.gen(function* () {
+    const manner: Told.Manner = { format: request.format, jsonOn: "stderr" }
+    const startedAt = yield* DateTime.now
+    const recorder = Report.makeRecorder()
+    const stdio = yield* Stdio.Stdio
+    const notify = observe(request, recorder)
+    const work = Effect.gen(function* () {
+      if (request.report !== null) yield* Report.check(request.report)
+      const tty = yield* chooseTty(request)
+      const choice = yield* RuntimeChoice.choose(request.runtime, yield* Invocation)
+      yield* Told.announce(choice, request)
+      return yield* Effect.provide(inBottle(request, recorder, tty), RuntimeLayer.layer(choice))
+    }).pipe(
+      Effect.provideService(LaunchObserver, {
+        notify: (event) => Effect.provideService(notify(event), Stdio.Stdio, stdio)
+      })
+    )
+    // What comes after the work has to be done after an interruption too.
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const ending = yield* settle(yield* Effect.exit(restore(work)), request, recorder)
+        if (ending.failure !== null) yield* Told.tell(ending.failure, manner)
+        if (request.report !== null) {
+          yield* writeReport(request.report, recorder, ending, startedAt).pipe(
+            Effect.catchAll((error) => Told.tell(Failure.fromError(error), manner))
+          )
+        }
+        return ending.code
+      })
+    )
+  })

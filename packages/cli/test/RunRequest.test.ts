@@ -1,0 +1,223 @@
+import * as Commands from "@bottle/cli/Commands"
+import * as RunRequest from "@bottle/cli/RunRequest"
+import * as Tail from "@bottle/cli/Tail"
+import type { UsageError } from "@bottle/cli/UsageError"
+import * as Words from "@bottle/cli/Words"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
+import * as FastCheck from "fast-check"
+
+const surroundings: RunRequest.Surroundings = {
+  cwd: "/home/me/work",
+  environment: { TOKEN: "s3cret", EMPTY: "" }
+}
+
+/** A whole line, as the program reads it. */
+const parse = (...argv: ReadonlyArray<string>): Effect.Effect<RunRequest.RunRequest, UsageError> =>
+  Effect.gen(function* () {
+    const { tail, words } = Tail.split(argv)
+    const reading = yield* Words.read(words)
+    assert.strictEqual(reading._tag, "Command")
+    if (reading._tag !== "Command") return yield* Effect.dieMessage("not a command")
+    const parsed = yield* Commands.parse(reading.subcommand, reading.given)
+    if (parsed._tag === "Doctor") return yield* Effect.dieMessage("not a launch")
+    return yield* RunRequest.make(parsed.flags, tail, surroundings)
+  }).pipe(Effect.provide(FileSystem.layerNoop({})))
+
+const refusal = (...argv: ReadonlyArray<string>) =>
+  Effect.map(Effect.flip(parse(...argv)), (error) => `${error.message} | ${error.suggestion}`)
+
+describe("RunRequest.make", () => {
+  it.effect("makes a bottle of nothing from no flags", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* parse("run", "--", "true"), {
+        options: {
+          name: undefined,
+          source: { _tag: "Bare" },
+          allow: [],
+          resolve: [],
+          env: [],
+          secrets: [],
+          mounts: [],
+          workdir: undefined,
+          cpus: undefined,
+          memMib: undefined,
+          bundle: undefined,
+          keepOnFailure: false
+        },
+        command: ["true"],
+        secrets: new Map(),
+        timeoutMillis: undefined,
+        interactive: false,
+        tty: "auto",
+        runtime: null,
+        format: "text",
+        report: null,
+        quiet: false
+      })
+    })
+  )
+
+  it.effect("takes every flag", () =>
+    Effect.gen(function* () {
+      const line =
+        "run --image ./rootfs --allow a.example --allow *.b.example:8443 --resolve a.example=127.0.0.1 -e A=1 -e TOKEN " +
+        "-v src:/src:ro -v /data:/data -w /src --timeout 90s -i --no-tty --cpus 2 --mem 1G --keep-on-failure " +
+        "--runtime local --bundle process --format json --report out/run.json -q"
+      const spaced = ["-e", "B=x=y z ", "--name", "my agent"]
+      const request = yield* parse(...line.split(" "), ...spaced, "--", "sh", "-c", "echo $A", "--", "--mem")
+      assert.deepStrictEqual(request.options, {
+        name: "my agent",
+        source: { _tag: "Image", reference: "/home/me/work/rootfs" },
+        allow: ["a.example", "*.b.example:8443"],
+        resolve: ["a.example=127.0.0.1"],
+        env: [
+          ["A", "1"],
+          ["B", "x=y z "]
+        ],
+        secrets: ["TOKEN"],
+        mounts: [
+          { host: "/home/me/work/src", guest: "/src", readonly: true },
+          { host: "/data", guest: "/data", readonly: false }
+        ],
+        workdir: "/src",
+        cpus: 2,
+        memMib: 1024,
+        bundle: "process",
+        keepOnFailure: true
+      })
+      assert.deepStrictEqual(request.command, ["sh", "-c", "echo $A", "--", "--mem"])
+      assert.strictEqual(request.timeoutMillis, 90_000)
+      assert.isTrue(request.interactive)
+      assert.strictEqual(request.tty, "never")
+      assert.strictEqual(request.runtime, "local")
+      assert.strictEqual(request.format, "json")
+      assert.strictEqual(request.report, "/home/me/work/out/run.json")
+      assert.isTrue(request.quiet)
+    })
+  )
+
+  it.effect("keeps the value of a secret out of everything that can be printed", () =>
+    Effect.gen(function* () {
+      const request = yield* parse("run", "-e", "TOKEN", "-e", "EMPTY", "--", "true")
+      assert.strictEqual(Redacted.value(request.secrets.get("TOKEN") ?? Redacted.make("")), "s3cret")
+      assert.deepStrictEqual(request.options.secrets, ["TOKEN", "EMPTY"])
+      assert.notInclude(JSON.stringify({ ...request, secrets: [...request.secrets] }), "s3cret")
+    })
+  )
+
+  it.effect("leaves the guest's own flags alone", () =>
+    Effect.gen(function* () {
+      for (const tail of [
+        ["ls", "--version"],
+        ["x", "-h"],
+        ["cmd", "--log-level", "debug"],
+        ["x", "--wizard"],
+        ["run", "--image", "y", "--"]
+      ]) {
+        assert.deepStrictEqual((yield* parse("run", "--", ...tail)).command, tail)
+      }
+    })
+  )
+
+  const sources: ReadonlyArray<readonly [line: ReadonlyArray<string>, source: unknown]> = [
+    [["--image", "alpine:3.20"], { _tag: "Image", reference: "alpine:3.20" }],
+    [["--image", "ghcr.io/a/b@sha256:00"], { _tag: "Image", reference: "ghcr.io/a/b@sha256:00" }],
+    [["--image", "../x.tar"], { _tag: "Image", reference: "/home/me/x.tar" }],
+    [["--image", "/srv/rootfs"], { _tag: "Image", reference: "/srv/rootfs" }],
+    [["--from", "a.smolmachine"], { _tag: "Pack", path: "/home/me/work/a.smolmachine" }]
+  ]
+  for (const [line, source] of sources) {
+    it.effect(`boots from ${line.join(" ")}`, () =>
+      Effect.map(parse("run", ...line, "--", "true"), (request) =>
+        assert.deepStrictEqual<unknown>(request.options.source, source)
+      )
+    )
+  }
+
+  const refused: ReadonlyArray<readonly [line: ReadonlyArray<string>, refusal: string]> = [
+    [
+      ["--image", "a", "--from", "b"],
+      "--image and --from exclude each other | --image to boot from an image, --from from a pack"
+    ],
+    [["-t", "--no-tty"], "-t and --no-tty exclude each other | one of them"],
+    [
+      ["--bundle", "none", "--allow", "x"],
+      "--allow needs a proxy, and --bundle none has none | leave out --bundle, or --allow"
+    ],
+    [["--timeout", "30"], '--timeout "30" is not a time with its unit (ms, s, m, h) | --timeout 30s'],
+    [["--cpus", "0"], '--cpus "0" is not a number of CPUs | --cpus 2'],
+    [["--mem", "1T"], '--mem "1T" is not an amount of memory in MiB, or with M or G | --mem 2G'],
+    [["-w", "src"], '-w "src" is not an absolute path of the guest | -w /src'],
+    [["-v", "x"], '-v "x" is not HOST:GUEST | -v ./work:/work, or -v ./work:/work:ro'],
+    [["-v", ":/x"], '-v ":/x" is not HOST:GUEST | -v ./work:/work, or -v ./work:/work:ro'],
+    [["-v", "a:/b:ro:c"], '-v "a:/b:ro:c" is not HOST:GUEST | -v ./work:/work, or -v ./work:/work:ro'],
+    [["-v", "a:/b:rw"], '-v "a:/b:rw" ends in something other than ro | -v a:/b:ro'],
+    [["-v", "a:b"], '-v "a:b": the guest\'s path is not absolute | -v a:/b'],
+    [["-e", "MISSING"], "-e MISSING: your environment has no MISSING | export MISSING first, or -e MISSING=value"],
+    [["-e", "TOKEN", "-e", "TOKEN=x"], "-e TOKEN is both a secret and a literal value | -e TOKEN for the secret alone"],
+    [["-e", "TOKEN=x", "-e", "TOKEN"], "-e TOKEN is both a secret and a literal value | -e TOKEN for the secret alone"],
+    [["-e", "9x=s3cret"], "-e: a variable's name is letters, digits and _, not beginning with a digit | -e NAME=value"],
+    [["-e", "=s3cret"], "-e: a variable's name is letters, digits and _, not beginning with a digit | -e NAME=value"]
+  ]
+  for (const [line, expected] of refused) {
+    it.effect(`refuses ${line.join(" ")}`, () =>
+      Effect.map(refusal("run", ...line, "--", "true"), (text) => assert.strictEqual(text, expected))
+    )
+  }
+
+  it.effect("plans without a command, but runs none", () =>
+    Effect.gen(function* () {
+      const request = yield* parse("plan")
+      assert.deepStrictEqual(request.command, [])
+      assert.isTrue(Either.isLeft(RunRequest.requireCommand(request)))
+      assert.isTrue(Either.isLeft(RunRequest.requireCommand(yield* parse("run", "--"))))
+      assert.isTrue(Either.isLeft(RunRequest.requireCommand(yield* parse("run", "--", ""))))
+      assert.isTrue(Either.isRight(RunRequest.requireCommand(yield* parse("run", "--", "true"))))
+    })
+  )
+
+  it.effect("takes values as they are, whatever they look like and wherever they stand", () => {
+    const value = FastCheck.string({ minLength: 1, maxLength: 30 }).filter((text) => !text.startsWith("-"))
+    const words = FastCheck.constantFrom(
+      "run",
+      "plan",
+      "doctor",
+      "true",
+      "no",
+      "x=y",
+      " a ",
+      "=",
+      "a\nb",
+      "--help".slice(1) + " "
+    )
+    const allow = FastCheck.array(
+      FastCheck.oneof(value, words).filter((text) => !text.startsWith("-")),
+      { maxLength: 8 }
+    )
+    const lines = FastCheck.sample(FastCheck.tuple(allow, value, FastCheck.boolean(), FastCheck.boolean()), 60)
+    return Effect.forEach(
+      lines,
+      ([hosts, name, quiet, attached]) =>
+        Effect.gen(function* () {
+          const flags = hosts.flatMap((host) => (attached ? [`--allow=${host}`] : ["--allow", host]))
+          const request = yield* parse("run", ...(quiet ? ["-q"] : []), ...flags, "--name", name, "--", "true")
+          assert.deepStrictEqual(request.options.allow, hosts)
+          assert.strictEqual(request.options.name, name)
+          assert.strictEqual(request.quiet, quiet)
+        }),
+      { discard: true }
+    )
+  })
+
+  it.effect("takes a long allowlist", () =>
+    Effect.gen(function* () {
+      const hosts = Array.from({ length: 1000 }, (_, index) => `h${index}.example`)
+      const request = yield* parse("run", ...hosts.flatMap((host) => ["--allow", host]), "--", "true")
+      assert.deepStrictEqual(request.options.allow, hosts)
+    })
+  )
+})
