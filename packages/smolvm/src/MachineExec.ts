@@ -4,12 +4,12 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
-import type * as Redacted from "effect/Redacted"
 import type * as Stream from "effect/Stream"
 import type { Capabilities } from "./Capabilities.js"
 import type { ExecOrigin } from "./ExecOrigin.js"
 import type { SecretEnv } from "./internal/arguments.js"
 import { assignments, checks, flag, references, repeated, valued } from "./internal/arguments.js"
+import type { WithSecrets } from "./Secrets.js"
 import type { ArgumentError } from "./SmolvmError.js"
 import * as Timeout from "./Timeout.js"
 
@@ -27,8 +27,6 @@ export interface MachineExecOptions {
   readonly env?: ReadonlyArray<readonly [string, string]> | undefined
   /** Variables of the command taken from smolvm's own environment, from 1.0.0. */
   readonly secretEnv?: ReadonlyArray<SecretEnv> | undefined
-  /** Values that `secretEnv` refers to: variables of smolvm for this call alone, in no argv and no error. */
-  readonly secrets?: Readonly<Record<string, Redacted.Redacted>> | undefined
   readonly workdir?: string | undefined
   /** Ends the command after this long, with exit code 124. Not enforced for images from 1.4.1 to 1.6.13. */
   readonly timeoutMillis?: number | undefined
@@ -48,7 +46,7 @@ export interface MachineExecOptions {
  * @since 0.1.0
  * @category models
  */
-export interface CapturedOptions extends MachineExecOptions {
+export interface CapturedOptions extends MachineExecOptions, WithSecrets {
   /** The most bytes of each of stdout and stderr; 16 MiB where it is not given. */
   readonly capBytes?: number | undefined
   /** What the command reads; makes it interactive unless `interactive` is given. */
@@ -61,10 +59,18 @@ export interface CapturedOptions extends MachineExecOptions {
  * @since 0.1.0
  * @category models
  */
-export interface FollowedOptions extends MachineExecOptions {
+export interface FollowedOptions extends MachineExecOptions, WithSecrets {
   /** What the command reads; nothing where it is not given. */
   readonly stdin?: Stream.Stream<Uint8Array> | undefined
 }
+
+/**
+ * What `Smolvm.machineExecAttach` takes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AttachedOptions extends MachineExecOptions, WithSecrets {}
 
 /**
  * What `Smolvm.machineExecDetached` takes: there is nothing to forward and no terminal.
@@ -72,7 +78,8 @@ export interface FollowedOptions extends MachineExecOptions {
  * @since 0.1.0
  * @category models
  */
-export type DetachedOptions = Omit<MachineExecOptions, "interactive" | "tty" | "stream" | "detach">
+export interface DetachedOptions
+  extends Omit<MachineExecOptions, "interactive" | "tty" | "stream" | "detach">, WithSecrets {}
 
 /**
  * What `Smolvm.waitExecReady` takes: which machine, and how long to wait for it.

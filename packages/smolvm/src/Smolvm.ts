@@ -30,6 +30,7 @@ import * as MachineStart from "./MachineStart.js"
 import * as MachineStatus from "./MachineStatus.js"
 import * as MachineStop from "./MachineStop.js"
 import * as PackCreate from "./PackCreate.js"
+import type { WithSecrets } from "./Secrets.js"
 import type { SmolvmError } from "./SmolvmError.js"
 
 /**
@@ -55,9 +56,11 @@ export class Smolvm extends Context.Tag("@bottle/smolvm/Smolvm")<
     /** Makes a pack of a stopped machine. */
     readonly packCreateFromVm: (options: PackCreate.PackCreateFromVmOptions) => Effect.Effect<void, SmolvmError>
     /** Registers a machine; nothing boots. */
-    readonly machineCreate: (options: MachineCreate.MachineCreateOptions) => Effect.Effect<void, SmolvmError>
+    readonly machineCreate: (
+      options: MachineCreate.MachineCreateOptions & WithSecrets
+    ) => Effect.Effect<void, SmolvmError>
     /** Boots a machine. One that runs already is a success. */
-    readonly machineStart: (options: MachineStart.MachineStartOptions) => Effect.Effect<void, SmolvmError>
+    readonly machineStart: (options: MachineStart.MachineStartOptions & WithSecrets) => Effect.Effect<void, SmolvmError>
     /** Stops a machine. One that does not run is a success. */
     readonly machineStop: (options: MachineStop.MachineStopOptions) => Effect.Effect<void, SmolvmError>
     /** Removes a machine and its disks; stops it first where the release would orphan it (0.8.0). */
@@ -70,7 +73,7 @@ export class Smolvm extends Context.Tag("@bottle/smolvm/Smolvm")<
      */
     readonly machineExecFollow: (options: MachineExec.FollowedOptions) => Stream.Stream<FollowEvent, SmolvmError>
     /** Runs a command on the caller's own terminal. `-i` and `-t` are sent as asked for. */
-    readonly machineExecAttach: (options: MachineExec.MachineExecOptions) => Effect.Effect<Exit, SmolvmError>
+    readonly machineExecAttach: (options: MachineExec.AttachedOptions) => Effect.Effect<Exit, SmolvmError>
     /** Starts a command and gives its process id in the guest, from 1.3.0. Its output is lost. */
     readonly machineExecDetached: (options: MachineExec.DetachedOptions) => Effect.Effect<number, SmolvmError>
     /** Copies one file into or out of a running machine. With an empty side it does nothing, and starts no process. */
@@ -101,8 +104,8 @@ export interface SmolvmOptions {
   /** The whole environment, used as it is; without it, that of this process, scrubbed (`RuntimeEnvironment`). */
   readonly env?: Readonly<Record<string, string>> | undefined
   /**
-   * Variables added to the environment of create, start and exec only, for `secretEnv` to refer to. Their values are in
-   * no argv, and are taken out of every error.
+   * Variables added to the environment of every create, start and exec, and of nothing else, for `secretEnv` to refer to.
+   * Their values are in no argv, and are taken out of every error. Those of a call's own `secrets` win.
    */
   readonly secrets?: Readonly<Record<string, string>> | undefined
   /** Deadlines other than `Deadlines.defaults`, in milliseconds. */
@@ -174,14 +177,24 @@ const machines = (
   machineCreate: (options) =>
     Effect.asVoid(
       runner.execute(
-        { command: "machine create", build: (it) => MachineCreate.argv(options, it), name: options.name },
+        {
+          command: "machine create",
+          build: (it) => MachineCreate.argv(options, it),
+          name: options.name,
+          secrets: options.secrets
+        },
         deadlines.machineCreate
       )
     ),
   machineStart: (options) =>
     Effect.asVoid(
       runner.execute(
-        { command: "machine start", build: (it) => MachineStart.argv(options, it), name: options.name },
+        {
+          command: "machine start",
+          build: (it) => MachineStart.argv(options, it),
+          name: options.name,
+          secrets: options.secrets
+        },
         deadlines.machineStart
       )
     ),

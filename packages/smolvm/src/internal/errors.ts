@@ -31,8 +31,6 @@ export interface Call {
   readonly name: string | undefined
   /** Variables for smolvm's environment whose values must not appear in an error. */
   readonly secrets: Readonly<Record<string, string>>
-  /** Variables that are added to the environment of this call alone. */
-  readonly ownSecrets: Readonly<Record<string, string>>
 }
 
 /** The error for a program that could not be run to its end. */

@@ -58,7 +58,7 @@ export const follow = (
 }
 
 /** Runs a command on the caller's terminal. */
-export const attach = (runner: Runner, options: MachineExec.MachineExecOptions): Effect.Effect<Exit, SmolvmError> =>
+export const attach = (runner: Runner, options: MachineExec.AttachedOptions): Effect.Effect<Exit, SmolvmError> =>
   Effect.flatMap(runner.prepare(request(options)), (call) =>
     Attach.attach(runner.toProgram(call)).pipe(
       Effect.provideService(CommandExecutor.CommandExecutor, runner.executor),
@@ -125,7 +125,7 @@ const isLasting = ({ _tag }: SmolvmError): boolean =>
   _tag === "SmolvmNotStarted" ||
   _tag === "SmolvmTooOld"
 
-const request = (options: MachineExec.MachineExecOptions): Request => ({
+const request = (options: MachineExec.AttachedOptions): Request => ({
   command: "machine exec",
   build: (capabilities) => MachineExec.argv(options, capabilities),
   name: options.name,

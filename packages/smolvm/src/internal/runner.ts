@@ -4,12 +4,12 @@ import type { Program } from "@bottle/process/Program"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Record from "effect/Record"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Capabilities from "../Capabilities.js"
 import * as RuntimeEnvironment from "../RuntimeEnvironment.js"
+import type { WithSecrets } from "../Secrets.js"
+import { reveal } from "../Secrets.js"
 import type { ArgumentError, SmolvmError } from "../SmolvmError.js"
 import type { Call } from "./errors.js"
 import { fromCaptured, fromParse, fromProcess } from "./errors.js"
@@ -26,12 +26,10 @@ export interface Done {
 }
 
 /** What a call is made from. */
-export interface Request {
+export interface Request extends WithSecrets {
   readonly command: string
   readonly build: Build
   readonly name?: string | undefined
-  /** Variables of this call alone, beside those that every call gets that reads secrets. */
-  readonly secrets?: Readonly<Record<string, Redacted.Redacted>> | undefined
 }
 
 /** How the calls of one smolvm are run. */
@@ -64,17 +62,18 @@ export const makeRunner = (
     const executor = yield* CommandExecutor.CommandExecutor
     const { program } = options
     const env = options.env ?? RuntimeEnvironment.scrub(yield* Environment.childDefault)
-    const withSecrets = { ...env, ...options.secrets }
-    const secrets = Object.values(options.secrets ?? {})
 
-    const make = (command: string, argv: ReadonlyArray<string>, name?: string, own: Request["secrets"] = {}): Call => {
-      const ownSecrets = Record.map(own, Redacted.value)
-      return { program, command, argv, name, ownSecrets, secrets: [...secrets, ...Object.values(ownSecrets)] }
-    }
-    const toProgram = ({ argv, command, ownSecrets }: Call): Program => ({
+    const make = (argv: ReadonlyArray<string>, { command, name, secrets }: Omit<Request, "build">): Call => ({
+      program,
+      command,
+      argv,
+      name,
+      secrets: { ...options.secrets, ...reveal(secrets) }
+    })
+    const toProgram = ({ argv, command, secrets }: Call): Program => ({
       program,
       args: argv,
-      env: takesSecrets.has(command) ? { ...withSecrets, ...ownSecrets } : env
+      env: takesSecrets.has(command) ? { ...env, ...secrets } : env
     })
     const capture = (call: Call, captureOptions: Capture.CaptureOptions) =>
       Capture.capture(toProgram(call), captureOptions).pipe(
@@ -88,13 +87,13 @@ export const makeRunner = (
           : Effect.fail(fromCaptured(call, captured))
       )
     const ask = (call: Call) => Effect.map(succeed(call, options.versionTimeoutMillis), ({ captured }) => captured)
-    const capabilities = yield* shareRead(readCapabilities(make, ask))
-    const prepare = ({ build, command, name, secrets: own }: Request): Effect.Effect<Call, SmolvmError> =>
+    const capabilities = yield* shareRead(readCapabilities((command, argv) => make(argv, { command }), ask))
+    const prepare = ({ build, ...request }: Request): Effect.Effect<Call, SmolvmError> =>
       Effect.gen(function* () {
         // What no release takes is refused before anything runs, the reading of the capabilities included.
         const early = build(oldest)
         if (Either.isLeft(early) && early.left._tag === "InvalidArgument") return yield* early.left
-        return make(command, yield* build(yield* capabilities), name, own)
+        return make(yield* build(yield* capabilities), request)
       })
     const execute = (request: Request, timeoutMillis: number) =>
       Effect.flatMap(prepare(request), (call) => succeed(call, timeoutMillis))
