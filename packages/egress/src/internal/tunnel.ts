@@ -30,7 +30,9 @@ export const join = (options: TunnelOptions): void => {
     client.setTimeout(options.halfClosedIdleMillis)
     upstream.setTimeout(options.halfClosedIdleMillis)
   }
-  client.once("end", halfClosed)
+  // The client may have ended while it waited for the connection to stand.
+  if (client.readableEnded) halfClosed()
+  else client.once("end", halfClosed)
   upstream.once("end", halfClosed)
 
   let isOtherClosed = false
