@@ -73,9 +73,9 @@ const inGuest = (directory: string, programs: ReadonlyArray<string>, client: "cl
       {
         program: "unshare",
         args: [
-          ...["-Urnpf", "--kill-child", "sh", "-c", INSIDE, "inside"],
-          ...[node, CLIENT, "3128", bin, Path.join(bin, "sh"), ...rest]
-        ]
+          ["-Urnpf", "--kill-child", "sh", "-c", INSIDE, "inside"],
+          [node, CLIENT, "3128", bin, Path.join(bin, "sh"), ...rest]
+        ].flat()
       },
       { timeoutMillis: 60_000 }
     )
