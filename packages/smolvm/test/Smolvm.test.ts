@@ -578,18 +578,26 @@ describe("secrets of one call", () => {
   it.effect("are in the environment of that call alone, and in no error", () =>
     Effect.gen(function* () {
       const smolvm = yield* Smolvm
+      yield* smolvm.machineStart({ name: "box", secrets })
       yield* smolvm.machineExec({ ...options, secrets })
+      yield* Stream.runDrain(smolvm.machineExecFollow({ ...options, secrets }))
       yield* smolvm.machineExec({ ...options })
       const error = yield* Effect.flip(smolvm.machineExec({ ...options, secrets }))
       assert.notInclude(JSON.stringify(error) + String(error), "hunter22")
       const { recorded } = yield* CommandScript.CommandScript
       assert.deepStrictEqual(
         (yield* recorded).slice(1).map((run) => run.env["OWN_T"]),
-        ["hunter22", undefined, "hunter22"]
+        ["hunter22", "hunter22", "hunter22", undefined, "hunter22"]
       )
     }).pipe(
       Effect.provide(
-        on("1.9.3", [reply(words), reply(words), reply(words, { signal: "SIGKILL", stderr: "what hunter22 is\n" })])
+        on("1.9.3", [
+          reply("machine start --name box"),
+          reply(words),
+          reply("machine exec --name box --secret-env T=OWN_T -i -- x"),
+          reply(words),
+          reply(words, { signal: "SIGKILL", stderr: "what hunter22 is\n" })
+        ])
       )
     )
   )
