@@ -138,6 +138,22 @@ describe("attach", () => {
     30_000
   )
 
+  terminal(
+    `puts the terminal back as it was when the child was killed${unless}`,
+    () =>
+      Effect.gen(function* () {
+        const script = "stty raw -echo; stty -a; echo changed; kill -KILL $$"
+        const session = yield* start("terminal", "modes", "/bin/sh", "-c", script)
+        yield* session.shows("parent: exit 137 SIGKILL")
+        const [before = "", after = ""] = (yield* session.all).split("changed")
+        assert.include(before, "-icanon")
+        assert.match(before, / -echo /)
+        assert.match(after, / icanon /)
+        assert.match(after, / echo /)
+      }).pipe(Effect.provide(Executor.layer)),
+    30_000
+  )
+
   it.scopedLive(
     "leaves SIGINT to us where there is no terminal it could come from",
     () =>

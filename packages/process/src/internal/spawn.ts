@@ -12,7 +12,7 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import { detachedGroup, foregroundTree, type Members, MembersKey } from "./members.js"
 import * as Pipes from "./pipes.js"
-import * as TerminalSignals from "./terminalSignals.js"
+import * as Terminal from "./terminal.js"
 import { defaultGraceMillis, terminate } from "./terminate.js"
 
 /** A child of ours and how it ended. */
@@ -182,11 +182,11 @@ export const start = (
   command: Command.StandardCommand
 ): Effect.Effect<CommandExecutor.Process, PlatformError, Scope.Scope> =>
   Effect.gen(function* () {
-    if (isForeground(command)) yield* TerminalSignals.leaveToChild
+    if (isForeground(command)) yield* Terminal.lend
     const child = yield* Effect.acquireRelease(spawn(command), release)
     const started = toProcess(command, child)
     if (typeof command.stdin !== "string" && command.stdin !== Stream.empty) {
-      const pump = Stream.run(command.stdin as Stream.Stream<Uint8Array>, started.stdin)
+      const pump = Stream.run(command.stdin, started.stdin)
       yield* Effect.forkScoped(Effect.raceFirst(pump, Deferred.await(child.ended)))
     }
     return started

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as ChildProcess from "node:child_process"
 import * as Tty from "node:tty"
 
 // What the terminal itself sends to everyone in the foreground, us included.
@@ -32,10 +33,34 @@ const giveBack = () => {
   setAside.clear()
 }
 
+const leaveSignals = Effect.acquireRelease(Effect.sync(take), () => Effect.sync(giveBack))
+
+const stty = (args: ReadonlyArray<string>) =>
+  ChildProcess.spawnSync("stty", args, {
+    stdio: ["inherit", "pipe", "ignore"],
+    encoding: "latin1",
+    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
+    // From the background the terminal cannot be set: it would stop, and we would wait for it.
+    timeout: sttyMillis,
+    killSignal: "SIGKILL"
+  })
+
+const sttyMillis = 1000
+
+/** A child that was killed could not put back what it had changed: no echo, no line at a time. */
+const keepModes = Effect.acquireRelease(
+  Effect.sync(() => stty(["-g"])),
+  ({ status, stdout }) =>
+    Effect.sync(() => {
+      if (status === 0) stty([stdout.trim()])
+    })
+)
+
 /**
- * Leaves Ctrl-C and Ctrl-\ to a child that owns the terminal: it gets them from the terminal, as we do, and decides.
- * Without a terminal they come from somebody who means us, and stay ours.
+ * Lends our terminal to a child. Ctrl-C and Ctrl-\ are the child's: it gets them from the terminal, as we do, and
+ * decides. Afterwards the terminal's modes are as they were. Without a terminal there is nothing to lend: SIGINT then
+ * comes from somebody who means us, and stays ours.
  */
-export const leaveToChild: Effect.Effect<void, never, Scope.Scope> = Effect.suspend(() =>
-  Tty.isatty(0) ? Effect.acquireRelease(Effect.sync(take), () => Effect.sync(giveBack)) : Effect.void
+export const lend: Effect.Effect<void, never, Scope.Scope> = Effect.suspend(() =>
+  Tty.isatty(0) ? Effect.zipRight(keepModes, leaveSignals) : Effect.void
 )
