@@ -11,6 +11,7 @@ import * as Dial from "./dial.js"
 import type { Entry, EventLog } from "./eventLog.js"
 import type { Reply } from "./reply.js"
 import * as ReplyOf from "./reply.js"
+import { cut } from "./sockets.js"
 import type { NotATarget } from "./target.js"
 import { printable } from "./text.js"
 
@@ -173,7 +174,10 @@ export const open = (
   const end = (outcome: Outcome, detail: string): void => {
     if (!leave()) return
     decided()
-    upstream?.destroy()
+    if (upstream !== undefined) {
+      if (outcome === "completed") upstream.destroy()
+      else cut(upstream)
+    }
     core.log.push(
       entry({
         ...about,

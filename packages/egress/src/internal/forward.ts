@@ -192,6 +192,8 @@ export const forwardUpgrade = (
     answerRaw(client, ReplyOf.failed(request.method ?? "", exchange.allow, outcome, detail))
   }
 
+  const onClientClose = (): void => exchange.end("client-gone", "the client cut the connection")
+  client.once("close", onClientClose)
   upstream.setTimeout(core.limits.idleMillis, () => fail("idle", "it said nothing for too long"))
   upstreamRequest.on("error", () => {
     if (!isAnswered) fail("upstream-failed", "it cut the connection, or its answer is not HTTP")
@@ -204,6 +206,7 @@ export const forwardUpgrade = (
       return fail("upstream-failed", "it switched to something else than WebSocket")
     }
     isAnswered = true
+    client.removeListener("close", onClientClose)
     const kept = Headers.endToEnd(answered.rawHeaders, ["content-length"])
     client.write(headBytes(101, "Switching Protocols", [...kept, "Connection", "Upgrade", "Upgrade", "websocket"]))
     if (upstreamHead.length > 0) client.write(upstreamHead)

@@ -1,6 +1,7 @@
 import * as Fs from "node:fs"
 import type * as Http from "node:http"
 import * as Net from "node:net"
+import * as Path from "node:path"
 import type { Listen } from "../ProxyError.js"
 import { ListenRefused, maxSocketPathBytes } from "../ProxyError.js"
 
@@ -42,6 +43,10 @@ const isAnswered = (path: string, done: (isAnswered: boolean) => void): void => 
 const makeWay = (path: string, refuse: Refuse, done: (refused: ListenRefused | undefined) => void): void => {
   let found: Fs.Stats | undefined
   try {
+    // Binding says "permission denied" of a directory that is not there.
+    if (Fs.statSync(Path.dirname(path), { throwIfNoEntry: false })?.isDirectory() !== true) {
+      return done(refuse("directory-missing"))
+    }
     found = Fs.lstatSync(path, { throwIfNoEntry: false })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException

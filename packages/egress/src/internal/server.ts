@@ -171,10 +171,24 @@ export const make = (core: Core): ProxyServer => {
     })
   }
 
-  /** Ends an exchange whose client goes away before it has been joined to an upstream. */
-  const watch = (client: Net.Socket, exchange: Exchange | undefined): void => {
-    if (exchange === undefined) return
-    client.once("close", () => exchange.end("client-gone", "the client cut the connection"))
+  /**
+   * Asks for an upstream on behalf of a connection that nobody parses any more. Should the client go away before there
+   * is one, the exchange ends; from then on it is for `use` to see to that.
+   */
+  const openRaw = (
+    client: Net.Socket,
+    asked: Parameters<typeof Exchanges.open>[1],
+    use: (upstream: Net.Socket, exchange: Exchange) => void
+  ): void => {
+    let exchange: Exchange | undefined
+    const onClose = (): void => exchange?.end("client-gone", "the client cut the connection")
+    client.once("close", onClose)
+    exchange = Exchanges.open(core, asked, (reached, connected) => {
+      if (client.destroyed) return connected?.end("client-gone", "the client cut the connection")
+      client.removeListener("close", onClose)
+      if (reached._tag === "Reply") return Forward.answerRaw(client, reached.reply)
+      return connected === undefined ? undefined : use(reached.upstream, connected)
+    })
   }
 
   const onConnect = (request: Http.IncomingMessage, client: Net.Socket, head: Buffer): void => {
@@ -190,17 +204,12 @@ export const make = (core: Core): ProxyServer => {
         return Forward.answerRaw(client, Exchanges.refuseTarget(core, number, "CONNECT", authority.left))
       }
       const asked = { request: number, method: "CONNECT", authority: authority.right }
-      const exchange = Exchanges.open(core, asked, (reached, connected) => {
-        if (client.destroyed) return connected?.end("client-gone", "the client cut the connection")
-        if (reached._tag === "Reply") return Forward.answerRaw(client, reached.reply)
-        if (connected === undefined) return undefined
-        const { upstream } = reached
+      return openRaw(client, asked, (upstream, exchange) => {
         client.write("HTTP/1.1 200 Connection Established\r\n\r\n")
         if (head.length > 0) upstream.write(head)
         const { halfClosedIdleMillis, idleMillis } = limits
-        return Tunnel.join({ client, upstream, exchange: connected, idleMillis, halfClosedIdleMillis })
+        Tunnel.join({ client, upstream, exchange, idleMillis, halfClosedIdleMillis })
       })
-      return watch(client, exchange)
     })
   }
 
@@ -227,13 +236,8 @@ export const make = (core: Core): ProxyServer => {
         return Forward.answerRaw(client, Exchanges.refuseTarget(core, number, "GET", target.left))
       }
       const asked = { request: number, method: "GET", authority: target.right.authority }
-      const exchange = Exchanges.open(core, asked, (reached, connected) => {
-        if (client.destroyed) return connected?.end("client-gone", "the client cut the connection")
-        if (reached._tag === "Reply") return Forward.answerRaw(client, reached.reply)
-        if (connected === undefined) return undefined
-        const { upstream } = reached
-        const exchange = connected
-        return Forward.forwardUpgrade({
+      return openRaw(client, asked, (upstream, exchange) =>
+        Forward.forwardUpgrade({
           core,
           exchange,
           upstream,
@@ -243,8 +247,7 @@ export const make = (core: Core): ProxyServer => {
           target: target.right,
           framing
         })
-      })
-      return watch(client, exchange)
+      )
     })
   }
 

@@ -1,6 +1,7 @@
 import type * as Net from "node:net"
 import type { Outcome } from "../EgressEvent.js"
 import type { Exchange } from "./exchange.js"
+import { cut } from "./sockets.js"
 
 export interface TunnelOptions {
   readonly client: Net.Socket
@@ -21,7 +22,7 @@ export const join = (options: TunnelOptions): void => {
 
   const idle = (): void => {
     exchange.end("idle", "no byte went either way for too long")
-    client.destroy()
+    cut(client)
   }
   // Data of one side is written to the other, so that either timer firing means that nothing moves.
   client.setTimeout(options.idleMillis, idle)
@@ -39,7 +40,7 @@ export const join = (options: TunnelOptions): void => {
   const onClose = (self: Net.Socket, other: Net.Socket, outcome: Outcome, detail: string) => (): void => {
     if (!self.readableEnded || !self.writableFinished) {
       exchange.end(outcome, detail)
-      other.destroy()
+      cut(other)
     } else if (isOtherClosed) {
       exchange.end("completed", "")
     }
