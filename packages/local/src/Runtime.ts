@@ -1,0 +1,584 @@
+/**
+ * What each subcommand does, but for running the guest's commands: `LocalExecutor` does that.
+ *
+ * @since 0.1.0
+ */
+import type { Invocation, Line } from "@bottle/smolvm/Grammar"
+import type { CommandExecutor } from "@effect/platform/CommandExecutor"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { createHash, randomBytes } from "node:crypto"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import * as Copy from "./Copy.js"
+import * as GuestEnvironment from "./GuestEnvironment.js"
+import type * as Host from "./Host.js"
+import * as Image from "./Image.js"
+import * as Join from "./Join.js"
+import * as Lifecycle from "./Lifecycle.js"
+import {
+  type LocalError,
+  MachineNotFound,
+  MachineNotRunning,
+  MachineRunning,
+  OperationFailed,
+  OptionUnsupported,
+  ValueRefused
+} from "./LocalError.js"
+import * as Machine from "./Machine.js"
+import * as Machines from "./Machines.js"
+import * as Pack from "./Pack.js"
+import * as Volume from "./Volume.js"
+
+/**
+ * In what surroundings a command line is interpreted.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Context {
+  readonly line: Line
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  readonly host: Host.Host
+  readonly dirs: Machines.Directories
+}
+
+/**
+ * What a subcommand prints, and its exit code.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reply {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const reply = (stdout: string, stderr = ""): Reply => ({ code: 0, stdout, stderr })
+
+/** How long one call waits for another on the same machine. */
+const lockMillis = 60_000
+
+const defaultName = "default"
+
+/**
+ * The value of an option that is given at most once.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const one = (invocation: Invocation, option: string): string | undefined =>
+  invocation.options.get(option)?.at(-1)
+
+/**
+ * The values of a repeatable option.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const all = (invocation: Invocation, option: string): ReadonlyArray<string> =>
+  invocation.options.get(option) ?? []
+
+const networkOptions = [
+  "--net",
+  "--net-backend",
+  "--dns",
+  "--network",
+  "--allow-cidr",
+  "--allow-host",
+  "--outbound-localhost-only",
+  "--port"
+]
+
+const otherOptions: Readonly<Record<string, string>> = {
+  "--gpu": "there is no GPU in a namespace of ours",
+  "--gpu-vram": "there is no GPU in a namespace of ours",
+  "--rosetta": "there is no virtual machine to translate for",
+  "--cuda": "there is no GPU in a namespace of ours",
+  "--auto-graph": "there is no GPU in a namespace of ours",
+  "--expose-socket": "sockets of the guest are not carried out",
+  "--ssh-agent": "the agent's socket is not carried in",
+  "--docker-socket": "docker's socket is as good as root on the host",
+  "--docker-config": "docker's configuration holds credentials",
+  "--init": "the init command is not supported",
+  "--smolfile": "Smolfiles are not read",
+  "--forkable": "machines cannot be forked",
+  "--fork-pool-size": "machines cannot be forked",
+  "--cuda-vram-limit-mib": "machines cannot be forked",
+  "--oci-platform": "no images are pulled",
+  "--rebase-from-image": "no images are pulled",
+  "--entrypoint": "packs have no entrypoint",
+  "--stub": "packs are no programs",
+  "--lib-dir": "packs are no programs",
+  "--rootfs-dir": "packs are no programs"
+}
+
+/**
+ * Refuses the options that smolvm has and this runtime cannot honour.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const refuseUnsupported = (invocation: Invocation): Effect.Effect<void, OptionUnsupported> => {
+  const given = [...invocation.options.keys(), ...invocation.flags]
+  const network = given.find((option) => networkOptions.includes(option))
+  if (network !== undefined) {
+    return new OptionUnsupported({
+      command: invocation.command,
+      option: network,
+      reason: "the local runtime gives a machine no network",
+      fix: "reach one service by --mount-socket HOST:GUEST, or use smolvm"
+    })
+  }
+  const other = given.find((option) => option in otherOptions)
+  return other === undefined
+    ? Effect.void
+    : new OptionUnsupported({
+        command: invocation.command,
+        option: other,
+        reason: otherOptions[other] ?? "is not supported by the local runtime",
+        fix: "leave it out, or use smolvm"
+      })
+}
+
+/** Root's machines each have a user of their own, far from any that a system hands out. */
+const rootMachineUser = (name: string): number =>
+  1_900_000_000 + (createHash("sha256").update(name).digest().readUInt32BE(0) % 50_000_000)
+
+const ownUser = (host: Host.Host, name: string, volumes: ReadonlyArray<Machine.Volume>) =>
+  Effect.gen(function* () {
+    if (host.uid !== 0) return { uid: host.uid, gid: host.gid }
+    const owner = yield* Volume.ownerOf(volumes)
+    const user = rootMachineUser(name)
+    return owner ?? { uid: user, gid: user }
+  })
+
+const wholeNumber = (text: string | undefined, fallback: number): number =>
+  text === undefined ? fallback : Number(text)
+
+const gib = (invocation: Invocation, option: string): Effect.Effect<number | null, ValueRefused> => {
+  const text = one(invocation, option)
+  if (text === undefined) return Effect.succeed(null)
+  const value = Number(text)
+  return Number.isSafeInteger(value) && value > 0 && value <= 1024 * 1024
+    ? Effect.succeed(value)
+    : new ValueRefused({
+        command: invocation.command,
+        what: `${option} ${text}`,
+        reason: "it is not a number of GiB from 1 on",
+        fix: "the writable layer is in memory: give it what the host can spare"
+      })
+}
+
+const describe = (context: Context, invocation: Invocation, name: string, ephemeral: boolean) =>
+  Effect.gen(function* () {
+    const resolve = (text: string) => Path.resolve(context.cwd, text)
+    const volumes = yield* Effect.forEach(all(invocation, "--volume"), (text) =>
+      Volume.parse(/^[./~]/.test(text) && !text.startsWith("/") ? resolve(text) : text, context.dirs.root)
+    )
+    const sockets = yield* Effect.forEach(all(invocation, "--mount-socket"), Volume.parseSocket)
+    yield* Volume.checkTogether(volumes, sockets)
+    const command = invocation.command
+    const secretEnv = yield* GuestEnvironment.parseReferences(command, "--secret-env", all(invocation, "--secret-env"))
+    const secretFiles = yield* GuestEnvironment.parseReferences(
+      command,
+      "--secret-file",
+      all(invocation, "--secret-file")
+    )
+    const env = GuestEnvironment.parsePairs(all(invocation, "--env"))
+    yield* GuestEnvironment.split(env, [...secretEnv, ...secretFiles])
+    const labels = yield* Effect.forEach(all(invocation, "--label"), (text) => {
+      const equals = text.indexOf("=")
+      return equals > 0
+        ? Effect.succeed([text.slice(0, equals), text.slice(equals + 1)] as const)
+        : new ValueRefused({ command, what: `--label ${text}`, reason: "it is not KEY=VALUE", fix: "write KEY=VALUE" })
+    })
+    const image = one(invocation, "--image")
+    const from = one(invocation, "--from")
+    const source = yield* image !== undefined
+      ? Image.classify(command, image, context.cwd, context.dirs.root)
+      : from !== undefined
+        ? Pack.open(command, resolve(from))
+        : Effect.succeed(Image.host)
+    const user = yield* ownUser(context.host, name, volumes)
+    const machine: Machine.Machine = {
+      version: 1,
+      name,
+      createdAtSeconds: Math.floor((yield* Clock.currentTimeMillis) / 1000),
+      ...user,
+      source: source.source,
+      image: image ?? null,
+      cpus: wholeNumber(one(invocation, "--cpus"), 4),
+      memoryMib: wholeNumber(one(invocation, "--mem"), 8192),
+      overlayGib: yield* gib(invocation, "--overlay"),
+      storageGib: yield* gib(invocation, "--storage"),
+      volumes,
+      sockets,
+      env,
+      secretEnv,
+      secretFiles,
+      labels: Object.fromEntries(labels),
+      workdir: one(invocation, "--workdir") ?? null,
+      ephemeral
+    }
+    return { machine, source }
+  })
+
+const checkName = (command: string, name: string): Effect.Effect<void, ValueRefused> =>
+  Machine.isName(name)
+    ? Effect.void
+    : new ValueRefused({
+        command,
+        what: `machine name '${name}'`,
+        reason: "1 to 128 letters, digits, '-' and '_', beginning with a letter or digit, not ending in '-', no '--'",
+        fix: "choose such a name"
+      })
+
+/**
+ * Creates a machine and gives its record.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const create = (
+  context: Context,
+  invocation: Invocation,
+  name: string,
+  ephemeral: boolean
+): Effect.Effect<Machine.Machine, LocalError, CommandExecutor> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      yield* refuseUnsupported(invocation)
+      yield* checkName(invocation.command, name)
+      const { machine, source } = yield* describe(context, invocation, name, ephemeral)
+      yield* Machines.prepare(context.dirs)
+      yield* Machines.lock(context.dirs, name, lockMillis)
+      yield* Machines.add(context.dirs, machine, (files) => Image.fill(context.host, machine, source, files))
+      return machine
+    })
+  )
+
+/**
+ * Starts a machine unless it runs; says which of the two it was, and its pid 1.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const start = (
+  context: Context,
+  name: string
+): Effect.Effect<{ readonly pid: number; readonly wasRunning: boolean }, LocalError, CommandExecutor> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      yield* Machines.read(context.dirs, name)
+      yield* Machines.lock(context.dirs, name, lockMillis)
+      const machine = yield* Machines.read(context.dirs, name)
+      const { run } = yield* Machines.state(context.dirs, name)
+      if (run !== undefined) return { pid: run.pid1.pid, wasRunning: true }
+      const started = yield* Effect.uninterruptibleMask((restore) =>
+        Effect.tap(restore(Lifecycle.start(context.host, context.dirs, machine)), (fresh) =>
+          Machines.writeRun(context.dirs, name, fresh).pipe(
+            Effect.tapError(() => Effect.ignore(Lifecycle.discard(context.dirs, name, fresh)))
+          )
+        )
+      )
+      return { pid: started.pid1.pid, wasRunning: false }
+    })
+  )
+
+/**
+ * Stops a machine if it runs; gives the state that it was in.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const stop = (context: Context, name: string): Effect.Effect<Machine.State, LocalError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      yield* Machines.read(context.dirs, name)
+      yield* Machines.lock(context.dirs, name, lockMillis)
+      const { run, state } = yield* Machines.state(context.dirs, name)
+      if (run !== undefined) yield* Effect.uninterruptible(Lifecycle.stop(context.dirs, name, run))
+      return state
+    })
+  )
+
+/**
+ * Deletes a machine, running or not, and whatever is left of one whose record cannot be read.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const remove = (context: Context, name: string): Effect.Effect<void, LocalError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      if (!(yield* Machines.exists(context.dirs, name))) return yield* new MachineNotFound({ name })
+      yield* Machines.lock(context.dirs, name, lockMillis)
+      if (!(yield* Machines.exists(context.dirs, name))) return yield* new MachineNotFound({ name })
+      yield* Effect.uninterruptible(
+        Effect.gen(function* () {
+          const run = yield* Effect.orElseSucceed(Machines.readRun(context.dirs, name), () => undefined)
+          if (run !== undefined) yield* Lifecycle.discard(context.dirs, name, run)
+          yield* Machines.remove(context.dirs, name)
+        })
+      )
+    })
+  )
+
+/**
+ * The record and run of a machine that runs, checked to be the very one that was started.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const running = (
+  context: Context,
+  name: string
+): Effect.Effect<{ readonly machine: Machine.Machine; readonly run: Machine.Run }, LocalError> =>
+  Effect.gen(function* () {
+    const machine = yield* Machines.read(context.dirs, name)
+    const { run } = yield* Machines.state(context.dirs, name)
+    return run === undefined ? yield* new MachineNotRunning({ name }) : { machine, run }
+  })
+
+const json = (machine: Machine.Machine, state: Machine.State, run: Machine.Run | undefined) => ({
+  name: machine.name,
+  state,
+  cpus: machine.cpus,
+  memory_mib: machine.memoryMib,
+  pid: run?.pid1.pid ?? null,
+  mounts: machine.volumes.length,
+  ports: 0,
+  created_at: machine.createdAtSeconds,
+  storage_gb: machine.storageGib,
+  overlay_gb: machine.overlayGib,
+  image: machine.image,
+  entrypoint: [],
+  cmd: [],
+  ephemeral: machine.ephemeral,
+  gpu: false,
+  gpu_vram_mib: null,
+  restart_policy: "never",
+  restart_max_retries: 0,
+  restart_count: 0,
+  health_cmd: null,
+  health_interval_secs: null,
+  health_timeout_secs: null,
+  health_retries: null,
+  health_startup_grace_secs: null,
+  network: false,
+  cuda: false,
+  forkable: false,
+  cuda_fork_pool_size: null,
+  cuda_vram_limit_mib: null,
+  forkpoint_held: false,
+  labels: machine.labels
+})
+
+const nameOf = (invocation: Invocation): string => one(invocation, "--name") ?? defaultName
+
+const machineCreate = (context: Context, invocation: Invocation) =>
+  Effect.gen(function* () {
+    const name = one(invocation, "--name") ?? `vm-${randomBytes(4).toString("hex")}`
+    yield* create(context, invocation, name, false)
+    return reply(`Created machine: ${name}\n`)
+  })
+
+const machineStart = (context: Context, invocation: Invocation) =>
+  Effect.gen(function* () {
+    yield* refuseUnsupported(invocation)
+    const given = one(invocation, "--name")
+    const name = given ?? defaultName
+    if (given === undefined && !(yield* Machines.exists(context.dirs, name))) {
+      const bare: Invocation = { ...invocation, command: "machine create", options: new Map(), flags: new Set() }
+      yield* create(context, bare, name, false).pipe(Effect.catchTag("MachineAlreadyExists", () => Effect.void))
+    }
+    const { pid, wasRunning } = yield* start(context, name)
+    return wasRunning
+      ? reply(`Machine '${name}' is already running (PID: ${pid})\n`)
+      : reply(`Machine '${name}' running (PID: ${pid})\n`, `Starting machine '${name}'...\n`)
+  })
+
+const machineStop = (context: Context, invocation: Invocation) =>
+  Effect.map(stop(context, nameOf(invocation)), (state) =>
+    state === "running"
+      ? reply(`Stopped machine: ${nameOf(invocation)}\n`)
+      : reply(`Machine '${nameOf(invocation)}' is not running (state: ${state})\n`)
+  )
+
+const machineDelete = (context: Context, invocation: Invocation) =>
+  Effect.gen(function* () {
+    const name = nameOf(invocation)
+    if (!invocation.flags.has("--force")) {
+      // There is nobody to ask: smolvm stops the machine, reads the end of its input, and keeps the machine.
+      yield* stop(context, name)
+      return reply(`Delete machine '${name}'? [y/N] Cancelled\n`)
+    }
+    yield* remove(context, name)
+    return reply(`Deleted machine: ${name}\n`)
+  })
+
+const machineLs = (context: Context, invocation: Invocation) =>
+  Effect.gen(function* () {
+    const names = yield* Machines.names(context.dirs)
+    const found = yield* Effect.forEach(names, (name) =>
+      Effect.gen(function* () {
+        const machine = yield* Machines.read(context.dirs, name)
+        const { run, state } = yield* Machines.state(context.dirs, name)
+        return [{ machine, run, state }]
+      }).pipe(
+        // Deleted between the two looks.
+        Effect.catchTag("MachineNotFound", () => Effect.succeed([]))
+      )
+    )
+    const items = found.flat()
+    if (invocation.flags.has("--json")) {
+      return reply(
+        `${JSON.stringify(
+          items.map((item) => json(item.machine, item.state, item.run)),
+          null,
+          2
+        )}\n`
+      )
+    }
+    const rows = items.map((item) => `${item.machine.name}  ${item.state}  ${item.run?.pid1.pid ?? "-"}\n`)
+    return reply(items.length === 0 ? "No machines found\n" : ["NAME  STATE  PID\n", ...rows].join(""))
+  })
+
+const machineStatus = (context: Context, invocation: Invocation) =>
+  Effect.gen(function* () {
+    const name = nameOf(invocation)
+    const machine = yield* Machines.read(context.dirs, name).pipe(
+      Effect.catchTag("MachineNotFound", () => new MachineNotFound({ name, operation: "machine status" }))
+    )
+    const { run, state } = yield* Machines.state(context.dirs, name)
+    return invocation.flags.has("--json")
+      ? reply(`${JSON.stringify(json(machine, state, run), null, 2)}\n`)
+      : reply(
+          `Machine: ${name}\nState: ${state}\n${run === undefined ? "" : `PID: ${run.pid1.pid}\n`}` +
+            "Isolation: namespaces, shared kernel (memory per process, CPUs by affinity)\n"
+        )
+  })
+
+const packCreate = (context: Context, invocation: Invocation) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      yield* refuseUnsupported(invocation)
+      const output = Path.resolve(context.cwd, one(invocation, "--output") ?? "")
+      const isSingle = invocation.flags.has("--single-file")
+      const vm = one(invocation, "--from-vm")
+      const image = one(invocation, "--image")
+      if (vm !== undefined) {
+        yield* Machines.read(context.dirs, vm)
+        yield* Machines.lock(context.dirs, vm, lockMillis)
+        const machine = yield* Machines.read(context.dirs, vm)
+        const { run } = yield* Machines.state(context.dirs, vm)
+        if (run !== undefined) return yield* new MachineRunning({ name: vm })
+        const files = Machines.places(context.dirs, vm)
+        const lower =
+          machine.source._tag === "Host"
+            ? undefined
+            : machine.source._tag === "Directory"
+              ? machine.source.path
+              : files.rootfs
+        const disk = Fs.existsSync(files.savedDisk) ? files.savedDisk : undefined
+        yield* Pack.write(context.host, {
+          output,
+          isSingle,
+          lower: lower === undefined ? undefined : { directory: lower },
+          disk
+        })
+      } else {
+        const source = yield* Image.classify("pack create", image ?? "", context.cwd, context.dirs.root)
+        const lower =
+          source.source._tag === "Directory" ? { directory: source.source.path } : { archive: source.archive ?? "" }
+        yield* Pack.write(context.host, { output, isSingle, lower, disk: undefined })
+      }
+      return reply(`Created pack: ${isSingle ? output : `${output}.smolmachine`}\n`)
+    })
+  )
+
+const cpFailed = (reason: string) => new OperationFailed({ family: "agent", operation: "file transfer", reason })
+
+const splitMachinePath = (text: string): readonly [machine: string, path: string] | undefined => {
+  const colon = text.indexOf(":")
+  return colon > 0 && !text.slice(0, colon).includes("/") ? [text.slice(0, colon), text.slice(colon + 1)] : undefined
+}
+
+const guestFile = (path: string): Effect.Effect<string, OperationFailed> => {
+  const absolute = path.startsWith("/") ? path : `/${path}`
+  const segments = absolute.split("/")
+  return segments.includes("..") || segments.includes(".") || absolute.endsWith("/")
+    ? Effect.fail(cpFailed(`'${path}' is not a full path of a file, without '.' and '..'`))
+    : Effect.succeed(absolute)
+}
+
+const uploadText = String.raw`
+set -e
+d=@{1%/*}
+[ -z "$d" ] || mkdir -p -- "$d"
+cat >"$1"
+[ -z "$2" ] || chmod "$2" "$1"
+`.replaceAll("@{", "${")
+
+const downloadText = String.raw`[ -f "$1" ] || { echo "$1: not a regular file" >&2; exit 1; }; exec cat <"$1"`
+
+const copyMillis = 600_000
+
+const machineCp = (context: Context, invocation: Invocation) =>
+  Effect.gen(function* () {
+    const [from = "", to = ""] = invocation.positionals
+    const source = splitMachinePath(from)
+    const target = splitMachinePath(to)
+    if (source !== undefined && target !== undefined) return yield* cpFailed("from machine to machine is not supported")
+    const remote = source ?? target
+    if (remote === undefined) return yield* cpFailed("one side must be MACHINE:PATH")
+    const [name, path] = remote
+    const { machine, run } = yield* running(context, name)
+    const file = yield* guestFile(path)
+    const env = yield* GuestEnvironment.split([], [])
+    const local = Path.resolve(context.cwd, source === undefined ? from : to)
+    const text = source === undefined ? uploadText : downloadText
+    const words = ["/bin/sh", "-c", text, "cp", file, one(invocation, "--mode") ?? ""]
+    const program = yield* Join.program(context.host, machine, run, { words, env, workdir: "/", tty: false })
+    yield* source === undefined ? Copy.upload(program, local) : Copy.download(program, local)
+    return reply("", `Copied ${from} to ${to}\n`)
+  }).pipe(
+    Effect.timeoutFail({
+      duration: copyMillis,
+      onTimeout: () => cpFailed(`it took longer than ${copyMillis / 1000} s`)
+    })
+  )
+
+const handlers: Readonly<
+  Record<string, (context: Context, invocation: Invocation) => Effect.Effect<Reply, LocalError, CommandExecutor>>
+> = {
+  "machine create": machineCreate,
+  "machine start": machineStart,
+  "machine stop": machineStop,
+  "machine delete": machineDelete,
+  "machine ls": machineLs,
+  "machine status": machineStatus,
+  "machine cp": machineCp,
+  "pack create": packCreate
+}
+
+/**
+ * Runs a subcommand to its end.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const run = (context: Context, invocation: Invocation): Effect.Effect<Reply, LocalError, CommandExecutor> => {
+  const handler = handlers[invocation.command]
+  return handler === undefined
+    ? new OptionUnsupported({
+        command: invocation.command,
+        option: "the subcommand",
+        reason: "the local runtime does not have it",
+        fix: "use smolvm"
+      })
+    : handler(context, invocation)
+}
