@@ -7,11 +7,11 @@ import type { Program } from "@bottle/process/Program"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import type { Split } from "./GuestEnvironment.js"
-import { findProgram, type Host } from "./Host.js"
-import * as Descriptors from "./internal/descriptors.js"
+import { closeOthers } from "./Descriptors.js"
+import type { Host } from "./Host.js"
 import { quoteAll } from "./internal/quote.js"
 import { becomeUser } from "./Lifecycle.js"
-import { OperationFailed, PrerequisiteMissing } from "./LocalError.js"
+import { PrerequisiteMissing } from "./LocalError.js"
 import type { Machine, Run } from "./Machine.js"
 
 /** How many processes and threads a machine may have; the kernel counts them per user namespace (Linux 5.14). */
@@ -57,22 +57,6 @@ const affinity = (host: Host, machine: Machine): ReadonlyArray<string> => {
     : [host.tools.taskset, "-c", allowed.slice(0, machine.cpus).join(",")]
 }
 
-const closeText = String.raw`for number in $1; do eval "exec $number>&-"; done; shift; exec "$@"`
-
-/** Closes what the caller of this process left open for its children: the machine gets standard streams only. */
-const closeOthers: Effect.Effect<ReadonlyArray<string>, PrerequisiteMissing> = Effect.suspend(() => {
-  const descriptors = Descriptors.inheritable()
-  if (descriptors.length === 0) return Effect.succeed([])
-  const bash = findProgram("bash")
-  return bash === undefined
-    ? new PrerequisiteMissing({
-        name: "bash",
-        detail: `this process was started with open descriptors (${descriptors.join(", ")}) that only bash can close`,
-        fix: "install bash, or start this process without them"
-      })
-    : Effect.succeed([bash, "--noprofile", "--norc", "-p", "-c", closeText, "close", descriptors.join(" ")])
-})
-
 /**
  * What runs in the guest, and where.
  *
@@ -86,16 +70,38 @@ export interface Command {
   readonly tty: boolean
 }
 
-// With a terminal, the guest's shell puts the command into a process group of its own, so that Ctrl-C means the command
-// and not the program that waits for it outside.
-const terminalText = String.raw`"$@"`
+const runText = String.raw`exec "$@"`
 
-const guestWords = (command: Command): ReadonlyArray<string> => {
-  const inner = command.tty ? ["/bin/sh", "-mc", terminalText, "sh", ...command.words] : command.words
-  if (command.env.added.length === 0) return inner
-  const isAmbiguous = inner[0]?.includes("=") === true || inner[0]?.startsWith("-") === true
-  return ["env", ...command.env.added, ...(isAmbiguous ? ["sh", "-c", terminalText, "sh"] : []), ...inner]
+const guestWords = ({ env, words }: Command): ReadonlyArray<string> => {
+  if (env.added.length === 0) return words
+  // env would take such a word for an assignment or an option of its own.
+  const isAmbiguous = words[0]?.includes("=") === true || words[0]?.startsWith("-") === true
+  return ["env", ...env.added, ...(isAmbiguous ? ["sh", "-c", runText, "sh"] : []), ...words]
 }
+
+/*
+ * With a terminal, no program of ours may be in the command's process group: Ctrl-C goes to all of that group, and one
+ * that waits there for a command which survives it would not. So the process that `script` makes for the command must
+ * be born in the machine's process namespace. For that, script itself has to be root of the upper user namespace, the
+ * holder's: to a guest, a process of that one is as foreign as any of the host's.
+ */
+const terminal = (
+  host: Host,
+  run: Run,
+  enter: (pid: number, ...namespaces: ReadonlyArray<string>) => ReadonlyArray<string>,
+  join: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<string>, PrerequisiteMissing> =>
+  host.tools.script === undefined
+    ? new PrerequisiteMissing({
+        name: "script",
+        detail: "a terminal (-t) needs the program script of util-linux",
+        fix: "install util-linux (Debian: bsdutils)"
+      })
+    : Effect.succeed([
+        ...enter(run.holder.pid, "--user", "--preserve-credentials", "--no-fork", "--"),
+        ...enter(run.pid1.pid, "--pid", "--no-fork", "--"),
+        ...[host.tools.script, "--quiet", "--return", "--flush", "--command", `exec ${quoteAll(join)}`, "/dev/null"]
+      ])
 
 /**
  * The program that runs a command in a machine. The caller has made sure that `run` is alive, that very process.
@@ -110,37 +116,25 @@ export const program = (
   machine: Machine,
   run: Run,
   command: Command
-): Effect.Effect<Program, PrerequisiteMissing | OperationFailed> =>
+): Effect.Effect<Program, PrerequisiteMissing> =>
   Effect.gen(function* () {
     const { tools } = host
+    const enter = (pid: number, ...namespaces: ReadonlyArray<string>) => [
+      tools.nsenter,
+      "--target",
+      String(pid),
+      ...namespaces
+    ]
     const join = [
       ...limits(host, machine),
       ...affinity(host, machine),
-      tools.nsenter,
-      "--target",
-      String(run.pid1.pid),
-      "--user",
-      "--preserve-credentials",
-      "--mount",
-      "--pid",
-      "--net",
-      "--ipc",
-      "--uts",
-      "--cgroup",
+      ...enter(run.pid1.pid, "--user", "--preserve-credentials", "--mount", "--net", "--ipc", "--uts", "--cgroup"),
+      ...(command.tty ? [] : ["--pid"]),
       `--wdns=${command.workdir}`,
       "--",
       ...guestWords(command)
     ]
-    if (command.tty && tools.script === undefined) {
-      return yield* new PrerequisiteMissing({
-        name: "script",
-        detail: "a terminal (-t) needs the program script of util-linux",
-        fix: "install util-linux (Debian: bsdutils)"
-      })
-    }
-    const body = command.tty
-      ? [tools.script ?? "script", "--quiet", "--return", "--flush", "--command", `exec ${quoteAll(join)}`, "/dev/null"]
-      : join
+    const body = command.tty ? yield* terminal(host, run, enter, join) : join
     const [first = tools.sh, ...args] = [...(yield* closeOthers), ...becomeUser(host, machine), ...body]
     return {
       program: first,

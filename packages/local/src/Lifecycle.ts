@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Blueprint from "./Blueprint.js"
+import { closeOthers } from "./Descriptors.js"
 import type { Host } from "./Host.js"
 import { attempt, writeAtomic } from "./internal/files.js"
 import * as Scripts from "./internal/scripts.js"
@@ -67,7 +68,8 @@ const launchProgram = (
   host: Host,
   machine: Machine,
   files: Machines.Places,
-  blueprint: Blueprint.Blueprint
+  blueprint: Blueprint.Blueprint,
+  before: ReadonlyArray<string>
 ): Program => {
   const { tools } = host
   const stage = [
@@ -123,7 +125,7 @@ const launchProgram = (
           ...main
         ]
       : [...becomeUser(host, machine), ...userNamespace, ...stage, ...main]
-  const [program = tools.sh, ...args] = words
+  const [program = tools.sh, ...args] = [...before, ...words]
   return { program, args, env: hostEnvironment, cwd: "/" }
 }
 
@@ -213,7 +215,8 @@ export const start = (
       Fs.rmSync(Path.join(files.disk, "saved"), { force: true })
       writeAtomic(Path.join(files.disk, "base.tar"), Tarball.make(blueprint.base), 0o644)
     })
-    return yield* launch(host, machine, blueprint, launchProgram(host, machine, files, blueprint)).pipe(
+    const program = launchProgram(host, machine, files, blueprint, yield* closeOthers)
+    return yield* launch(host, machine, blueprint, program).pipe(
       Effect.timeoutFail({
         duration: startMillis,
         onTimeout: () => failed("start", `machine '${machine.name}' was not ready within ${startMillis / 1000} s`)
