@@ -16,7 +16,7 @@ const bundle = async ({ entry, file }, stamp) => {
     resolve: { conditionNames: ["@bottle/source", "import", "node", "default"] },
     external: (id) => builtins.has(id)
   })
-  const { output } = await build.generate({ format: "esm", minify: true, codeSplitting: false, banner: head(stamp) })
+  const { output } = await build.generate({ format: "esm", minify: true, codeSplitting: false })
   await build.close()
   const [chunk, ...others] = output
   // A second file or an import that is not Node's own would be missing wherever the one file is copied to.
@@ -25,15 +25,16 @@ const bundle = async ({ entry, file }, stamp) => {
     const names = [...others.map((other) => other.fileName), ...foreign]
     throw new Error(`${path.relative(root, file)} would not stand alone: ${names.join(", ")}`)
   }
+  const code = head(stamp) + chunk.code.replace(/^#!.*\n/, "")
   fs.mkdirSync(path.dirname(file), { recursive: true })
   const temporary = `${file}.${process.pid}.tmp`
   try {
-    fs.writeFileSync(temporary, chunk.code, { mode: 0o755 })
+    fs.writeFileSync(temporary, code, { mode: 0o755 })
     fs.renameSync(temporary, file)
   } finally {
     fs.rmSync(temporary, { force: true })
   }
-  return chunk.code.length
+  return code.length
 }
 
 // Taken before anything is read: a source that changes while its bundle is made leaves a bundle that is stale.

@@ -17,7 +17,7 @@ const sequences =
 const lineEnds = /[\n\r\v\f\u0085\u2028\u2029\t]+/g
 
 // Controls, format characters (direction marks, zero widths, tags), halves of surrogate pairs, and letters without ink.
-const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu
+const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\u115f\u1160\u3164\uffa0]|\u034f|\u17b4|\u17b5/gu
 
 /**
  * The text on one line, without escape sequences, control, bidirectional and invisible characters, and no longer than

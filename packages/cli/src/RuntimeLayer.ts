@@ -7,6 +7,7 @@ import * as Bundle from "@bottle/engine/Bundle"
 import * as Directories from "@bottle/engine/Directories"
 import * as Engine from "@bottle/engine/Engine"
 import * as LocalExecutor from "@bottle/local/LocalExecutor"
+import * as Capture from "@bottle/process/Capture"
 import * as Environment from "@bottle/process/Environment"
 import * as RuntimeEnvironment from "@bottle/smolvm/RuntimeEnvironment"
 import * as Smolvm from "@bottle/smolvm/Smolvm"
@@ -16,21 +17,30 @@ import * as Layer from "effect/Layer"
 import { Invocation } from "./Invocation.js"
 import type { RuntimeChoice } from "./RuntimeChoice.js"
 
-/** What `--version` of `packages/local` says, and of no smolvm. */
-const isLocal = (versionText: string): boolean => versionText.includes("namespaces")
+const VERSION_TIMEOUT_MILLIS = 10_000
 
-const kindOf = (choice: RuntimeChoice): Effect.Effect<"smolvm" | "local", never, Smolvm.Smolvm> => {
+/** Whether a program is `packages/local` under a name of its own: its `--version` says so, and no smolvm's does. */
+const isLocal = (
+  program: string,
+  env: Readonly<Record<string, string>>
+): Effect.Effect<boolean, never, CommandExecutor> =>
+  Capture.capture({ program, args: ["--version"], env }, { timeoutMillis: VERSION_TIMEOUT_MILLIS }).pipe(
+    Effect.map((captured) => Capture.stdoutText(captured).includes("namespaces, shared kernel")),
+    // Whoever uses the program next meets the same error, and tells it.
+    Effect.orElseSucceed(() => false)
+  )
+
+const kindOf = (
+  choice: RuntimeChoice,
+  env: Readonly<Record<string, string>>
+): Effect.Effect<"smolvm" | "local", never, CommandExecutor> => {
   switch (choice._tag) {
     case "Local":
       return Effect.succeed("local")
     case "Smolvm":
       return Effect.succeed("smolvm")
     case "Program":
-      return Effect.flatMap(Smolvm.Smolvm, (smolvm) => smolvm.capabilities).pipe(
-        Effect.map((capabilities) => (isLocal(capabilities.versionText) ? ("local" as const) : ("smolvm" as const))),
-        // Whoever uses it next meets the same error, and tells it.
-        Effect.orElseSucceed(() => "smolvm" as const)
-      )
+      return Effect.map(isLocal(choice.program, env), (itIs) => (itIs ? "local" : "smolvm"))
   }
 }
 
@@ -51,10 +61,10 @@ export const layer = (
       const runtime =
         choice._tag === "Local" ? Layer.provide(smolvm, LocalExecutor.layer({ program: choice.program })) : smolvm
       const engine = Layer.unwrapEffect(
-        Effect.map(kindOf(choice), (kind) =>
+        Effect.map(kindOf(choice, env), (kind) =>
           Engine.layer({ directories: Directories.fromEnvironment(environment), runtime: kind, arch, superuser })
         )
       )
-      return Layer.merge(Layer.provideMerge(engine, runtime), Bundle.layerProcess)
+      return Layer.mergeAll(engine, runtime, Bundle.layerProcess)
     })
   )

@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Failure from "./Failure.js"
 import { Interruption } from "./Interruption.js"
+import { Invocation } from "./Invocation.js"
 import type { Format } from "./RunRequest.js"
 import { fallbackNotice, type RuntimeChoice } from "./RuntimeChoice.js"
 import * as Stdio from "./Stdio.js"
@@ -39,15 +40,35 @@ export const tell = (failure: Failure.Failure, manner: Manner): Effect.Effect<vo
   })
 
 /**
- * Tells the failure that a cause is, and gives its exit code. `BOTTLE_DEBUG=1` is for those who look for a defect.
+ * Shows where a defect happened, to whoever asked for it by `BOTTLE_DEBUG=1`.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const failWith = (cause: Cause.Cause<unknown>, manner: Manner): Effect.Effect<number, never, Stdio.Stdio> =>
+export const debug = (
+  cause: Cause.Cause<unknown>,
+  failure: Failure.Failure | null
+): Effect.Effect<void, never, Stdio.Stdio | Invocation> =>
+  Effect.flatMap(Invocation, ({ environment }) =>
+    failure?.kind === "defect" && environment["BOTTLE_DEBUG"] === "1"
+      ? Stdio.errorLine(Cause.pretty(cause))
+      : Effect.void
+  )
+
+/**
+ * Tells the failure that a cause is, and gives its exit code.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const failWith = (
+  cause: Cause.Cause<unknown>,
+  manner: Manner
+): Effect.Effect<number, never, Stdio.Stdio | Invocation> =>
   Effect.gen(function* () {
     const { signal } = yield* Interruption
     const failure = Failure.fromCause(cause, signal)
+    yield* debug(cause, failure)
     yield* tell(failure, manner)
     return failure.exitCode
   })

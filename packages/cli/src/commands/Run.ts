@@ -272,7 +272,9 @@ export const run = (
     // What comes after the work has to be done after an interruption too.
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        const ending = yield* settle(yield* Effect.exit(restore(work)), request, recorder)
+        const result = yield* Effect.exit(restore(work))
+        const ending = yield* settle(result, request, recorder)
+        if (Exit.isFailure(result)) yield* Told.debug(result.cause, ending.failure)
         if (ending.failure !== null) yield* Told.tell(ending.failure, manner)
         if (request.report !== null) {
           yield* writeReport(request.report, recorder, ending, startedAt).pipe(

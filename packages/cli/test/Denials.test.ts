@@ -1,0 +1,77 @@
+import * as Denials from "@bottle/cli/Denials"
+import { EgressEvent } from "@bottle/egress/EgressEvent"
+import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
+
+const denial = (fields: Partial<ConstructorParameters<typeof EgressEvent>[0]>): EgressEvent =>
+  new EgressEvent(
+    {
+      sequence: 1,
+      request: 1,
+      phase: "decision",
+      time: DateTime.unsafeMake(0),
+      method: "CONNECT",
+      host: "example.com",
+      port: 443,
+      address: null,
+      rule: null,
+      verdict: "deny",
+      reason: "no-rule",
+      detail: "no rule allows this host",
+      bytesUp: 0,
+      bytesDown: 0,
+      durationMillis: 0,
+      ...fields
+    },
+    { disableValidation: true }
+  )
+
+describe("Denials.toLine", () => {
+  const lines: ReadonlyArray<readonly [fields: Parameters<typeof denial>[0], line: string]> = [
+    [{}, "bottle: refused example.com:443 (no rule allows it); allow it with --allow example.com"],
+    [{ port: 8443 }, "bottle: refused example.com:8443 (no rule allows it); allow it with --allow example.com:8443"],
+    [
+      { host: "192.0.2.1", port: 80 },
+      "bottle: refused 192.0.2.1:80 (no rule allows it); allow it with --allow 192.0.2.1"
+    ],
+    [
+      { host: "2001:db8::1", port: 80 },
+      "bottle: refused [2001:db8::1]:80 (no rule allows it); allow it with --allow [2001:db8::1]"
+    ],
+    [
+      { reason: "port-not-allowed", port: 22 },
+      "bottle: refused example.com:22 (it is allowed on other ports only); allow it with --allow example.com:22"
+    ],
+    [
+      { reason: "address-not-public", address: "10.0.0.1" },
+      "bottle: refused example.com:443 (its address 10.0.0.1 is not a public one); allow it with --resolve example.com=10.0.0.1"
+    ],
+    [
+      { reason: "framing-ambiguous", host: null, port: null, detail: "length twice" },
+      "bottle: refused a request (length twice)"
+    ],
+    [
+      { host: "a\u001b[2J\u202e\nbottle forged", port: 80 },
+      "bottle: refused a bottle forged:80 (no rule allows it); allow it with --allow a bottle forged"
+    ]
+  ]
+  for (const [fields, line] of lines) it(line, () => assert.strictEqual(Denials.toLine(denial(fields)), line))
+})
+
+describe("Denials.makeFilter", () => {
+  it("shows each host once", () => {
+    const news = Denials.makeFilter()
+    assert.isDefined(news(denial({})))
+    assert.isUndefined(news(denial({ port: 80 })))
+    assert.isDefined(news(denial({ host: "other.example" })))
+    assert.isUndefined(news(denial({ host: "other.example" })))
+  })
+
+  it("stops when there are more than anybody reads, and says so once", () => {
+    const news = Denials.makeFilter()
+    const lines = Array.from({ length: 1000 }, (_, index) => news(denial({ host: `h${index}.example` })))
+    const shown = lines.filter((line) => line !== undefined)
+    assert.lengthOf(shown, 101)
+    assert.include(shown.at(-1) ?? "", "more hosts than are shown")
+  })
+})

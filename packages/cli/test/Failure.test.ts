@@ -1,0 +1,122 @@
+import * as Failure from "@bottle/cli/Failure"
+import { CommandTimedOut, RuntimeFailed } from "@bottle/cli/commands/Run"
+import { ReportUnwritable } from "@bottle/cli/Report"
+import { OutputClosed } from "@bottle/cli/Stdio"
+import { UsageError } from "@bottle/cli/UsageError"
+import * as LaunchError from "@bottle/engine/LaunchError"
+import * as SmolvmError from "@bottle/smolvm/SmolvmError"
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as FiberId from "effect/FiberId"
+import * as Schema from "effect/Schema"
+
+const failed = {
+  program: "smolvm",
+  command: "machine start",
+  argv: ["machine", "start", "--name", "bottle-x"],
+  exitCode: 1,
+  stdout: "",
+  stderr: "Error: agent operation failed: boot: no KVM"
+}
+
+const errors: ReadonlyArray<readonly [error: unknown, exitCode: number, text: RegExp]> = [
+  [new UsageError({ problem: "p", advice: "a" }), 2, /^bottle: p\ntry: a$/],
+  [
+    new LaunchError.OptionRefused({ option: "memMib", reason: "3 is not enough", advice: "64" }),
+    2,
+    /^bottle: --mem: 3 is not enough\ntry: 64$/
+  ],
+  [
+    new LaunchError.OptionRefused({ option: "other", reason: "bad", advice: "good" }),
+    2,
+    /^bottle: other: bad\ntry: good$/
+  ],
+  [
+    new LaunchError.RuntimeUnfit({ version: "1.5.2", demand: "--allow", reason: "too old", advice: "1.8.0 or newer" }),
+    125,
+    /^bottle: .*1\.5\.2.*too old\ntry: 1\.8\.0 or newer$/
+  ],
+  [new LaunchError.SecretMissing({ name: "TOKEN" }), 125, /^bottle: .*TOKEN\ntry: Set TOKEN/],
+  [
+    new LaunchError.HostFileFailed({ path: "/x", reason: "PermissionDenied" }),
+    125,
+    /^bottle: \/x: PermissionDenied\ntry: /
+  ],
+  [new LaunchError.BundleFailed({ reason: "in use", advice: "wait" }), 125, /^bottle: .*in use\ntry: wait$/],
+  [new LaunchError.BundleDied({ reason: "gone" }), 125, /^bottle: .*gone\ntry: Launch again/],
+  [
+    new LaunchError.StageFailed({ stage: "start", reason: "no KVM", advice: "load kvm", cause: null }),
+    125,
+    /^bottle: start: no KVM\ntry: load kvm$/
+  ],
+  [
+    new LaunchError.RelayFailed({ reason: "no-program", exitCode: 65, output: "" }),
+    125,
+    /^bottle: relay: .*socat.*\ntry: /
+  ],
+  [new SmolvmError.SmolvmNotInstalled({ program: "smolvm" }), 125, /^bottle: smolvm is not installed.*\ntry: /],
+  [new SmolvmError.CommandFailed(failed), 125, /^bottle: .*no KVM.*\ntry: /],
+  [
+    new CommandTimedOut({ timeoutMillis: 30_000 }),
+    124,
+    /^bottle: the command took longer than 30\.0 s and was ended\ntry: /
+  ],
+  [
+    new RuntimeFailed({ program: "smolvm", exitCode: 1 }),
+    125,
+    /^bottle: smolvm failed while it ran the command.*\ntry: /
+  ],
+  [
+    new ReportUnwritable({ file: "/x", reason: "NotFound" }),
+    125,
+    /^bottle: the report \/x cannot be written: NotFound\ntry: /
+  ],
+  [new OutputClosed(), 141, /^bottle: /]
+]
+
+describe("Failure", () => {
+  for (const [error, exitCode, text] of errors) {
+    const failure = Failure.fromError(error)
+    it(`tells ${failure.error} in one line with a suggestion, and as JSON`, () => {
+      assert.strictEqual(failure.exitCode, exitCode)
+      assert.match(Failure.toText(failure), text)
+      assert.lengthOf(Failure.toText(failure).split("\n"), 2)
+      const json = Failure.toJson(failure)
+      assert.notInclude(json, "\n")
+      const decoded = Schema.decodeUnknownSync(Schema.parseJson(Failure.FailureDocument))(json)
+      assert.deepStrictEqual(decoded.failure, failure)
+    })
+  }
+
+  it("names the stage that failed", () => {
+    const error = new LaunchError.StageFailed({ stage: "ready", reason: "r", advice: "a", cause: null })
+    assert.strictEqual(Failure.fromError(error).stage, "ready")
+  })
+
+  it("lets no control character of a guest or a runtime through", () => {
+    const failure = Failure.fromError(
+      new SmolvmError.CommandFailed({ ...failed, stderr: "Error: a\u001b[2Jb\u202e\u0007" })
+    )
+    // oxlint-disable-next-line no-control-regex
+    assert.notMatch(Failure.toText(failure).replaceAll("\n", ""), /[\u0000-\u001f\u202e]/)
+  })
+
+  it("tells of a defect that there is one, and nothing it holds", () => {
+    const failure = Failure.fromCause(Cause.die(new TypeError("argv: --token s3cret")), null)
+    assert.strictEqual(failure.exitCode, 70)
+    assert.strictEqual(failure.kind, "defect")
+    assert.notInclude(Failure.toText(failure) + Failure.toJson(failure), "s3cret")
+  })
+
+  it("takes the exit code of an interruption from its signal", () => {
+    const cause = Cause.interrupt(FiberId.none)
+    const codes = (["SIGHUP", "SIGINT", "SIGTERM"] as const).map((signal) => Failure.fromCause(cause, signal).exitCode)
+    assert.deepStrictEqual(codes, [129, 130, 143])
+    assert.strictEqual(Failure.fromCause(Cause.sequential(Cause.fail("x"), cause), "SIGTERM").exitCode, 143)
+  })
+
+  it("prefers an error to the signal that came after it had failed", () => {
+    const cause = Cause.fail(new UsageError({ problem: "p", advice: "a" }))
+    assert.strictEqual(Failure.fromCause(cause, "SIGTERM").exitCode, 2)
+  })
+})

@@ -1,0 +1,26 @@
+import * as Flags from "@bottle/cli/Flags"
+import * as Help from "@bottle/cli/Help"
+import { assert, describe, it } from "@effect/vitest"
+import * as Fs from "node:fs"
+
+const page = Fs.readFileSync(new URL("../../../docs/reference/cli.md", import.meta.url), "utf8")
+
+describe("Help.render", () => {
+  for (const subcommand of [null, ...Flags.subcommands]) {
+    it(`is plain lines that fit, for ${subcommand ?? "the program"}`, () => {
+      for (const line of Help.render(subcommand).split("\n")) {
+        assert.match(line, /^[\x20-\x7e]*$/)
+        assert.isAtMost(line.length, 100)
+      }
+    })
+  }
+
+  it("has every flag, and so has the page in docs/reference", () => {
+    for (const subcommand of Flags.subcommands) {
+      for (const flag of Flags.bySubcommand[subcommand]) {
+        assert.include(Help.render(subcommand), `--${flag.name}`)
+        assert.include(page, `--${flag.name}`)
+      }
+    }
+  })
+})
