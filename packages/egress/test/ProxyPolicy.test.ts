@@ -137,6 +137,24 @@ describe("a name", () => {
     })
   )
 
+  it.scopedLive(
+    "is tried at its next address when one neither answers nor refuses, and fails with 504 when none is left",
+    () =>
+      Effect.gen(function* () {
+        const upstream = yield* web
+        yield* Servers.blackHole("127.0.0.2", upstream.port)
+        const proxy = yield* Fixture.serve({
+          allow: [{ host: `*.test:${upstream.port}`, addresses: ["127.0.0.0/8"] }],
+          resolver: Fixture.recording((name) => (name === "two.test" ? ["127.0.0.2", "127.0.0.1"] : ["127.0.0.2"])),
+          limits: { connectMillis: 200 }
+        })
+        assert.strictEqual((yield* Client.request(proxy.address, `http://two.test:${upstream.port}/`)).status, 200)
+        assert.strictEqual((yield* Fixture.lastOf(proxy, 1)).address, "127.0.0.1")
+        const answer = yield* Client.request(proxy.address, `http://one.test:${upstream.port}/`)
+        assert.deepStrictEqual([answer.status, answer.headers["x-bottle-upstream"]], [504, "timed-out"])
+      })
+  )
+
   it.scopedLive("is tried at so many addresses only", () =>
     Effect.gen(function* () {
       const upstream = yield* web
