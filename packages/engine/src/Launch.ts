@@ -60,7 +60,7 @@ export const plan = (
     const settings = yield* Engine
     const smolvm = yield* Smolvm
     const capabilities = yield* smolvm.capabilities
-    const id = yield* BottleId.make(options.name ?? "bottle")
+    const id = yield* BottleId.make(options.name ?? "box")
     return yield* LaunchPlan.make({ id, options, capabilities, program: smolvm.program, settings })
   })
 

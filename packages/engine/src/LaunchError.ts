@@ -127,6 +127,16 @@ export class BundleDied extends Schema.TaggedError<BundleDied>("@bottle/engine/B
   }
 }
 
+/** What to do about a failure that the runtime has its own words for. */
+const stageAdvice: Readonly<Record<Stage, string>> = {
+  pack: "Check the image's name, and that this machine reaches its registry.",
+  bundle: "Look at what it says; `bottle doctor` tells what this machine lacks.",
+  create: "Correct the option that it names; `bottle plan` prints the whole command.",
+  start: "`bottle doctor` tells what this machine lacks to run a bottle.",
+  ready: "`bottle doctor` tells what this machine lacks to run a bottle.",
+  relay: "Try --bundle none to see whether the machine runs a command at all."
+}
+
 /**
  * A command of the launch failed; `cause` is the typed error of the runtime.
  *
@@ -140,7 +150,13 @@ export class StageFailed extends Schema.TaggedError<StageFailed>("@bottle/engine
   cause: Schema.Defect
 }) {
   static of(stage: Stage): (error: SmolvmError) => StageFailed {
-    return (error) => new StageFailed({ stage, reason: error.message, advice: error.suggestion, cause: error })
+    return (error) =>
+      new StageFailed({
+        stage,
+        reason: error.message,
+        advice: error._tag === "CommandFailed" ? stageAdvice[stage] : error.suggestion,
+        cause: error
+      })
   }
   override get message(): string {
     return `${this.stage}: ${this.reason}`

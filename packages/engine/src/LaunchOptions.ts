@@ -58,7 +58,7 @@ export type IsolationDemand = "any" | "microvm"
  * @category models
  */
 export interface LaunchOptions {
-  /** The slug of the bottle's id; `bottle` when absent. */
+  /** The slug of the bottle's id; `box` when absent. */
   readonly name?: string | undefined
   readonly source: MachineSource
   /** Egress rules, `HOST`, `*.HOST`, `HOST:PORT` or an IP literal; nothing else is reachable. */
