@@ -32,7 +32,7 @@ const absolute = (value: string | undefined): string | undefined =>
  * @since 0.1.0
  * @category constructors
  */
-export const fromEnvironment = (environment: Readonly<Record<string, string>>): Directories => {
+export const fromEnvironment = (environment: Readonly<Record<string, string | undefined>>): Directories => {
   const home = absolute(environment["HOME"]) ?? "/"
   const at = (base: string | undefined, fallback: string) =>
     `${base ?? `${home.replace(/\/$/, "")}/${fallback}`}/bottle`
