@@ -1,0 +1,247 @@
+/** What the end-to-end tests share: the built program, run as a user would run it, and a look at what it left behind. */
+import * as Survivors from "@bottle/testing/Survivors"
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as ChildProcess from "node:child_process"
+import { randomBytes } from "node:crypto"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
+
+const dist = (name: string): string => fileURLToPath(new URL(`../../../${name}`, import.meta.url))
+
+const BUNDLE = dist("cli/dist/bottle.mjs")
+const LOCAL = dist("local/dist/smolvm-local.mjs")
+
+/** Who runs the program. */
+export interface User {
+  readonly name: string
+  /** What stands before the program to become this user. */
+  readonly become: ReadonlyArray<string>
+  readonly uid: number
+}
+
+const isRoot = process.getuid?.() === 0
+
+// No account of the machine's: an ordinary user without anything but its number.
+const ORDINARY_UID = 34_567
+
+/** The users that these tests can be: as root, root and an ordinary one; as anybody else, that one. */
+export const users: ReadonlyArray<User> = isRoot
+  ? [
+      { name: "root", become: [], uid: 0 },
+      {
+        name: "an ordinary user",
+        become: ["setpriv", `--reuid=${ORDINARY_UID}`, `--regid=${ORDINARY_UID}`, "--clear-groups", "--"],
+        uid: ORDINARY_UID
+      }
+    ]
+  : [{ name: "an ordinary user", become: [], uid: process.getuid?.() ?? 0 }]
+
+/** The last of `users`: as which a test runs that need not be run as each. */
+export const ordinary: User = users[users.length - 1] ?? { name: "", become: [], uid: 0 }
+
+const which = (name: string): boolean =>
+  (process.env["PATH"] ?? "").split(":").some((directory) => Fs.existsSync(Path.join(directory, name)))
+
+/** What to skip a test for, or `false`: say it in the test's name. */
+export const lacks = (...programs: ReadonlyArray<string>): boolean => !programs.every(which)
+
+/** How a program ended, and all it printed. */
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: Buffer
+  readonly stderr: string
+}
+
+/** A program that runs. */
+export interface Running {
+  readonly child: ChildProcess.ChildProcess
+  readonly ended: Promise<Ended>
+  /** Resolves when standard output holds the text; rejects when the program ends before. */
+  readonly printed: (text: string) => Promise<void>
+}
+
+/** A home of its own for one test, below a directory whose name nothing else on the machine bears. */
+export class Home {
+  readonly directory: string
+  readonly marker: string
+  readonly user: User
+  readonly bin: string
+  readonly env: Record<string, string>
+
+  constructor(user: User) {
+    this.user = user
+    this.marker = `e2e-${randomBytes(6).toString("hex")}`
+    this.directory = Path.join(Fs.realpathSync(Os.tmpdir()), `bottle-${this.marker}`)
+    this.bin = Path.join(this.directory, "bin")
+    for (const path of [this.directory, this.path("home"), this.path("work"), this.bin]) {
+      Fs.mkdirSync(path, { mode: 0o755 })
+    }
+    // The checkout may be where an ordinary user cannot look.
+    Fs.copyFileSync(BUNDLE, this.path("bottle.mjs"))
+    Fs.copyFileSync(LOCAL, this.path("smolvm-local.mjs"))
+    this.env = { PATH: `${this.bin}:${process.env["PATH"] ?? ""}`, HOME: this.path("home"), LC_ALL: "C.UTF-8" }
+    this.own()
+  }
+
+  path(name: string): string {
+    return Path.join(this.directory, name)
+  }
+
+  /** Gives everything below the home to its user. */
+  own(): void {
+    if (!isRoot) return
+    const walk = (at: string): void => {
+      Fs.lchownSync(at, this.user.uid, this.user.uid)
+      if (Fs.lstatSync(at).isDirectory()) for (const name of Fs.readdirSync(at)) walk(Path.join(at, name))
+    }
+    walk(this.directory)
+  }
+
+  /** Writes a program that is found by its name. */
+  program(name: string, text: string): string {
+    const file = Path.join(this.bin, name)
+    Fs.writeFileSync(file, text, { mode: 0o755 })
+    return file
+  }
+
+  /** The words of a command line of ours, for the user of this home. */
+  argv(args: ReadonlyArray<string>): ReadonlyArray<string> {
+    return [...this.user.become, process.execPath, this.path("bottle.mjs"), ...args]
+  }
+
+  /** Starts any program as the user, in its work directory. */
+  spawn(
+    argv: ReadonlyArray<string>,
+    options: {
+      readonly stdin?: "ignore" | "pipe" | number
+      readonly env?: Record<string, string>
+      readonly onStdout?: (chunk: Buffer) => void
+    } = {}
+  ): Running {
+    const [program = "", ...args] = argv
+    const child = ChildProcess.spawn(program, args, {
+      cwd: this.path("work"),
+      env: { ...this.env, ...options.env },
+      stdio: [options.stdin ?? "ignore", "pipe", "pipe"]
+    })
+    const stdout: Array<Buffer> = []
+    const stderr: Array<Buffer> = []
+    const listeners = new Set<() => void>()
+    const text = () => Buffer.concat(stdout).toString()
+    child.stdout?.on("data", (chunk: Buffer) => {
+      if (options.onStdout === undefined) stdout.push(chunk)
+      else options.onStdout(chunk)
+      for (const listener of listeners) listener()
+    })
+    child.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk))
+    const ended = new Promise<Ended>((resolve, reject) => {
+      child.on("error", reject)
+      child.on("close", (code, signal) =>
+        resolve({ code, signal, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() })
+      )
+    })
+    const printed = (wanted: string) =>
+      new Promise<void>((resolve, reject) => {
+        const look = () => {
+          if (!text().includes(wanted)) return
+          listeners.delete(look)
+          resolve()
+        }
+        listeners.add(look)
+        look()
+        void ended.then((end) => reject(new Error(`it ended (${end.code}) before it printed ${wanted}: ${end.stderr}`)))
+      })
+    return { child, ended, printed }
+  }
+
+  /** Starts `bottle` with these words. */
+  start(args: ReadonlyArray<string>, options: Parameters<Home["spawn"]>[1] = {}): Running {
+    return this.spawn(this.argv(args), options)
+  }
+
+  /** Runs `bottle` with these words to its end. */
+  bottle(...args: ReadonlyArray<string>): Promise<Ended> {
+    return this.start(args).ended
+  }
+
+  /** Every file, socket and lock below the home directory; directories do not count. */
+  files(): ReadonlyArray<string> {
+    return Fs.readdirSync(this.path("home"), { recursive: true, withFileTypes: true })
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => Path.join(entry.parentPath, entry.name))
+  }
+
+  /** What is left of this home's bottles, seen from outside: processes, mounts, namespaces, sockets, files. */
+  async left(): Promise<ReadonlyArray<string>> {
+    const found = await Effect.runPromise(Survivors.find(this.marker))
+    return [...found.processes, ...found.mounts, ...found.namespaces, ...found.sockets, ...this.files()]
+  }
+
+  async assertNothingLeft(): Promise<void> {
+    assert.deepStrictEqual(await this.left(), [])
+  }
+
+  remove(): void {
+    Fs.rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** Runs a test in a home of its own. Whatever the test did, nothing of its bottles may be left, and then the home goes. */
+export const inHome = async (user: User, use: (home: Home) => Promise<void>): Promise<void> => {
+  const home = new Home(user)
+  try {
+    await use(home)
+    await home.assertNothingLeft()
+  } finally {
+    home.remove()
+  }
+}
+
+/** A server that counts who connects, and answers every one with the same bytes. */
+export interface Listener {
+  readonly port: number
+  readonly connections: () => number
+  readonly close: () => Promise<void>
+}
+
+/** Listens on an address of this machine until it is closed; the port is the system's choice unless it is given. */
+export const listen = (host: string, answer: string, port = 0): Promise<Listener> =>
+  new Promise((resolve, reject) => {
+    let count = 0
+    const sockets = new Set<Net.Socket>()
+    const server = Net.createServer((socket) => {
+      count += 1
+      sockets.add(socket)
+      socket.on("error", () => {})
+      socket.on("close", () => sockets.delete(socket))
+      socket.once("data", () => socket.end(answer))
+    })
+    server.on("error", reject)
+    server.listen(port, host, () => {
+      const address = server.address()
+      resolve({
+        port: typeof address === "object" && address !== null ? address.port : 0,
+        connections: () => count,
+        close: () =>
+          new Promise((done) => {
+            for (const socket of sockets) socket.destroy()
+            server.close(() => done())
+          })
+      })
+    })
+  })
+
+/** The addresses of this machine that are not loopback. */
+export const otherAddresses = (): ReadonlyArray<string> =>
+  Object.values(Os.networkInterfaces())
+    .flatMap((entries) => entries ?? [])
+    .filter((entry) => !entry.internal && entry.family === "IPv4")
+    .map((entry) => entry.address)
+
+/** The two lines of a failure: what, and what to do. */
+export const failureLines = (stderr: string): ReadonlyArray<string> => stderr.trimEnd().split("\n")
