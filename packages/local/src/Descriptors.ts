@@ -32,7 +32,13 @@ const inheritable = (): ReadonlyArray<number> => {
   return inherited
 }
 
-const closeText = String.raw`for number in $1; do eval "exec $number>&-"; done; shift; exec "$@"`
+const closeText = String.raw`for number in $1; do eval "exec $number>&-"; done; shift; export -n PWD OLDPWD; exec "$@"`
+
+/** bash counts itself in SHLVL, and nothing in it keeps it from that. */
+const withoutLevel = (): ReadonlyArray<string> => {
+  const env = findProgram("env")
+  return env === undefined ? [] : [env, "-u", "SHLVL", "--"]
+}
 
 /**
  * The words to put before a program so that it gets its standard streams and nothing else that the caller of this
@@ -51,5 +57,15 @@ export const closeOthers: Effect.Effect<ReadonlyArray<string>, PrerequisiteMissi
         detail: `this process was started with open descriptors (${descriptors.join(", ")}) that only bash can close`,
         fix: "install bash, or start this process without them"
       })
-    : Effect.succeed([bash, "--noprofile", "--norc", "-p", "-c", closeText, "close", descriptors.join(" ")])
+    : Effect.succeed([
+        bash,
+        "--noprofile",
+        "--norc",
+        "-p",
+        "-c",
+        closeText,
+        "close",
+        descriptors.join(" "),
+        ...withoutLevel()
+      ])
 })

@@ -100,7 +100,13 @@ const terminal = (
     : Effect.succeed([
         ...enter(run.holder.pid, "--user", "--preserve-credentials", "--no-fork", "--"),
         ...enter(run.pid1.pid, "--pid", "--no-fork", "--"),
-        ...[host.tools.script, "--quiet", "--return", "--flush", "--command", `exec ${quoteAll(join)}`, "/dev/null"]
+        host.tools.script,
+        "--quiet",
+        "--return",
+        "--flush",
+        "--command",
+        `exec ${quoteAll(join)}`,
+        "/dev/null"
       ])
 
 /**

@@ -118,7 +118,11 @@ const launchProgram = (
   const words =
     host.uid === 0
       ? [
-          ...[tools.unshare, "--mount", "--propagation", "private", "--"],
+          tools.unshare,
+          "--mount",
+          "--propagation",
+          "private",
+          "--",
           ...stage,
           ...becomeUser(host, machine),
           ...userNamespace,

@@ -148,7 +148,12 @@ cd /
 exec </dev/null >/dev/null
 printf 'up %s\n' "$self" 1<>/dev/.old/tmp/s/ctl/up
 exec 2>/dev/null
-trap '' CHLD HUP INT TERM
+trap '' HUP INT TERM
+trap : CHLD
 exec <&9 9<&-
-read -r forever
+# Nothing ever comes, but a child that has lost its parent to end here does interrupt: then the shell collects it, and
+# all others, while it waits for an empty subshell of its own.
+while :; do
+  read -r forever || (:)
+done
 `.replaceAll("@{", "${")

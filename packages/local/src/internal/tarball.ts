@@ -26,7 +26,7 @@ const header = (member: Member, size: number): Buffer => {
   block.write("        ", 148, "latin1")
   block.write(typeFlags[member.type], 156, "latin1")
   if (member.type === "link") block.write(member.target, 157, 100, "utf8")
-  block.write("ustar\0" + "00", 257, "latin1")
+  block.write("ustar\u000000", 257, "latin1")
   const sum = block.reduce((total, byte) => total + byte, 0)
   block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1")
   return block
