@@ -43,11 +43,20 @@ export const users: ReadonlyArray<User> = isRoot
 /** The last of `users`: as which a test runs that need not be run as each. */
 export const ordinary: User = users[users.length - 1] ?? { name: "", become: [], uid: 0 }
 
-const which = (name: string): boolean =>
-  (process.env["PATH"] ?? "").split(":").some((directory) => Fs.existsSync(Path.join(directory, name)))
+// Not our own PATH: an ordinary user may not look into its directories.
+const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/** What to skip a test for, or `false`: say it in the test's name. */
-export const lacks = (...programs: ReadonlyArray<string>): boolean => !programs.every(which)
+/** The path of a program that every user can run. */
+export const find = (name: string): string | undefined =>
+  SYSTEM_PATH.split(":")
+    .map((directory) => Path.join(directory, name))
+    .find((path) => Fs.existsSync(path))
+
+/** Whether one of these programs is missing. A test that is skipped for it says so in its name. */
+export const lacks = (...programs: ReadonlyArray<string>): boolean => programs.some((name) => find(name) === undefined)
+
+const isOpenToAll = (path: string): boolean =>
+  path === "/" || ((Fs.statSync(path).mode & 0o001) !== 0 && isOpenToAll(Path.dirname(path)))
 
 /** How a program ended, and all it printed. */
 export interface Ended {
@@ -71,6 +80,7 @@ export class Home {
   readonly marker: string
   readonly user: User
   readonly bin: string
+  readonly node: string
   readonly env: Record<string, string>
 
   constructor(user: User) {
@@ -84,7 +94,9 @@ export class Home {
     // The checkout may be where an ordinary user cannot look.
     Fs.copyFileSync(BUNDLE, this.path("bottle.mjs"))
     Fs.copyFileSync(LOCAL, this.path("smolvm-local.mjs"))
-    this.env = { PATH: `${this.bin}:${process.env["PATH"] ?? ""}`, HOME: this.path("home"), LC_ALL: "C.UTF-8" }
+    this.node = user.become.length === 0 || isOpenToAll(process.execPath) ? process.execPath : this.path("node")
+    if (this.node !== process.execPath) Fs.copyFileSync(process.execPath, this.node)
+    this.env = { PATH: `${this.bin}:${SYSTEM_PATH}`, HOME: this.path("home"), LC_ALL: "C.UTF-8" }
     this.own()
   }
 
@@ -111,7 +123,7 @@ export class Home {
 
   /** The words of a command line of ours, for the user of this home. */
   argv(args: ReadonlyArray<string>): ReadonlyArray<string> {
-    return [...this.user.become, process.execPath, this.path("bottle.mjs"), ...args]
+    return [...this.user.become, this.node, this.path("bottle.mjs"), ...args]
   }
 
   /** Starts any program as the user, in its work directory. */
