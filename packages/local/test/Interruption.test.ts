@@ -1,0 +1,173 @@
+import * as Identity from "@bottle/process/Identity"
+import * as Survivors from "@bottle/testing/Survivors"
+import { waitUntil } from "@bottle/testing/Wait"
+import type * as CommandExecutor from "@effect/platform/CommandExecutor"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import { spawn } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { note, skip } from "./support/missing.js"
+import {
+  everybody,
+  expectOk,
+  filesBelow,
+  freshName,
+  handle,
+  layer,
+  machine,
+  nothingLeft,
+  type Runner
+} from "./support/runner.js"
+
+/** The moments of a start, from before its first process to after its last. */
+const moments = [0, 3, 6, 9, 12, 15, 18, 21, 25, 30, 35, 40, 50, 60, 80]
+
+const locksOf = (runner: Runner) => Fs.readdirSync(Path.join(runner.state, "bottle", "local", "locks"))
+
+const homeOf = (runner: Runner, name: string) => Path.join(runner.state, "bottle", "local", "machines", name)
+
+describe.each(everybody)(`what is interrupted, $name${note}`, ({ make }) => {
+  const test = (
+    name: string,
+    body: (runner: Runner) => Effect.Effect<void, never, Scope.Scope | CommandExecutor.CommandExecutor>
+  ) => it.scopedLive.skipIf(skip)(name, () => Effect.flatMap(make, body).pipe(Effect.provide(layer)), 120_000)
+
+  test("a start that is interrupted leaves nothing, and the machine can still be started", (runner) =>
+    Effect.gen(function* () {
+      const isProgram = runner.words.length > 1
+      for (const moment of moments) {
+        const name = freshName()
+        expectOk(yield* runner.call(["machine", "create", "--name", name]))
+        const fiber = yield* Effect.fork(runner.call(["machine", "start", "--name", name]))
+        // The program has to start first; its own start-up is of no interest.
+        yield* Effect.sleep(isProgram ? 60 + moment * 3 : moment)
+        yield* Fiber.interrupt(fiber)
+        const status = JSON.parse((yield* runner.call(["machine", "status", "--name", name, "--json"])).stdout)
+        // It may have been too late.
+        if (status.state !== "running") yield* nothingLeft(name)
+        assert.deepStrictEqual(locksOf(runner), [], `after ${moment} ms`)
+        expectOk(yield* runner.call(["machine", "start", "--name", name]))
+        expectOk(yield* handle(runner, name).sh("true"))
+        expectOk(yield* runner.call(["machine", "delete", "-f", "--name", name]))
+        yield* nothingLeft(name)
+      }
+    }))
+
+  test("an owner that is killed while it starts leaves no machine half made", (runner) =>
+    Effect.gen(function* () {
+      const [program = "", ...first] = runner.words
+      if (first.length === 0) return
+      for (const moment of moments) {
+        const name = freshName()
+        expectOk(yield* runner.call(["machine", "create", "--name", name]))
+        const child = spawn(program, [...first, "machine", "start", "--name", name], {
+          env: runner.env,
+          cwd: "/",
+          stdio: "ignore"
+        })
+        yield* Effect.sleep(60 + moment * 3)
+        child.kill("SIGKILL")
+        const settled = Effect.map(Survivors.find(name), (left) => {
+          const isNoted = Fs.existsSync(Path.join(homeOf(runner, name), "run.json"))
+          return isNoted || Survivors.count(left) === 0
+        })
+        yield* waitUntil(settled, { boundMillis: 20_000, what: "the rest of a start to end" })
+        expectOk(yield* runner.call(["machine", "start", "--name", name]))
+        expectOk(yield* handle(runner, name).sh("true"))
+        expectOk(yield* runner.call(["machine", "delete", "-f", "--name", name]))
+        yield* nothingLeft(name)
+      }
+    }))
+
+  test("a create that is interrupted leaves no machine, or a whole one", (runner) =>
+    Effect.gen(function* () {
+      for (const moment of [0, 1, 2, 4, 60, 80, 100]) {
+        const name = freshName()
+        const fiber = yield* Effect.fork(runner.call(["machine", "create", "--name", name]))
+        yield* Effect.sleep(moment)
+        yield* Fiber.interrupt(fiber)
+        yield* runner.call(["machine", "create", "--name", name])
+        expectOk(yield* runner.call(["machine", "start", "--name", name]))
+        expectOk(yield* runner.call(["machine", "delete", "-f", "--name", name]))
+      }
+      assert.deepStrictEqual(filesBelow(runner.state), [])
+    }))
+
+  test("two starts at once give one machine, and two creates one success", (runner) =>
+    Effect.gen(function* () {
+      const name = freshName()
+      const both = (words: ReadonlyArray<string>) =>
+        Effect.all([runner.call(words), runner.call(words)], { concurrency: "unbounded" })
+      const created = yield* both(["machine", "create", "--name", name])
+      assert.deepStrictEqual(created.map((result) => result.code).sort(), [0, 1])
+      assert.include(created.map((result) => result.stderr).join(""), "already exists")
+      const started = yield* both(["machine", "start", "--name", name])
+      assert.deepStrictEqual(
+        started.map((result) => result.code),
+        [0, 0]
+      )
+      assert.strictEqual(started.filter((result) => result.stdout.includes("already running")).length, 1)
+      const stopped = yield* both(["machine", "stop", "--name", name])
+      assert.deepStrictEqual(
+        stopped.map((result) => result.code),
+        [0, 0]
+      )
+      const deleted = yield* both(["machine", "delete", "-f", "--name", name])
+      assert.deepStrictEqual(deleted.map((result) => result.code).sort(), [0, 1])
+      yield* nothingLeft(name)
+      assert.deepStrictEqual(filesBelow(runner.state), [])
+    }))
+
+  test("a machine whose first process is killed has stopped, and its disk is saved", (runner) =>
+    Effect.gen(function* () {
+      const guest = yield* machine(runner)
+      expectOk(yield* guest.sh("echo kept >/workspace/f"))
+      const run = JSON.parse(Fs.readFileSync(Path.join(homeOf(runner, guest.name), "run.json"), "utf8"))
+      process.kill(run.pid1.pid, "SIGKILL")
+      yield* waitUntil(Effect.negate(Identity.isAlive(run.holder)), { boundMillis: 10_000, what: "the disk" })
+      assert.include((yield* runner.call(["machine", "ls", "--json"])).stdout, '"stopped"')
+      expectOk(yield* runner.call(["machine", "start", "--name", guest.name]))
+      assert.strictEqual((yield* guest.sh("cat /workspace/f")).stdout, "kept\n")
+    }))
+
+  test("a stop that cannot save the disk says so, and the last disk is kept", (runner) =>
+    Effect.gen(function* () {
+      const guest = yield* machine(runner)
+      expectOk(yield* guest.sh("echo first >/workspace/f"))
+      expectOk(yield* runner.call(["machine", "stop", "--name", guest.name]))
+      expectOk(yield* runner.call(["machine", "start", "--name", guest.name]))
+      expectOk(yield* guest.sh("echo second >/workspace/f"))
+      const run = JSON.parse(Fs.readFileSync(Path.join(homeOf(runner, guest.name), "run.json"), "utf8"))
+      process.kill(run.holder.pid, "SIGKILL")
+      yield* waitUntil(Effect.negate(Identity.isAlive(run.holder)), { boundMillis: 10_000, what: "its end" })
+      const stopped = yield* runner.call(["machine", "stop", "--name", guest.name])
+      assert.deepStrictEqual(
+        [stopped.code, stopped.stderr.startsWith("Error: storage operation failed: save disk: ")],
+        [1, true]
+      )
+      yield* nothingLeft(guest.name)
+      expectOk(yield* runner.call(["machine", "start", "--name", guest.name]))
+      assert.strictEqual((yield* guest.sh("cat /workspace/f")).stdout, "first\n")
+    }))
+
+  test("the lock of an owner that is dead is taken over, that of a live one is waited for", (runner) =>
+    Effect.gen(function* () {
+      const guest = yield* machine(runner)
+      const lock = Path.join(runner.state, "bottle", "local", "locks", guest.name)
+      Fs.writeFileSync(lock, JSON.stringify({ pid: 999_999, startTime: "1", bootId: "x" }))
+      expectOk(yield* runner.call(["machine", "stop", "--name", guest.name]))
+      const run = JSON.parse(Fs.readFileSync(Path.join(homeOf(runner, guest.name), "machine.json"), "utf8"))
+      assert.strictEqual(run.name, guest.name)
+      const alive = JSON.stringify(yield* Effect.flatten(Identity.fromPid(process.pid)).pipe(Effect.orDie))
+      Fs.writeFileSync(lock, alive)
+      const fiber = yield* Effect.fork(runner.call(["machine", "start", "--name", guest.name]))
+      yield* Effect.sleep(400)
+      assert.isFalse(Fs.existsSync(Path.join(homeOf(runner, guest.name), "run.json")))
+      Fs.rmSync(lock)
+      expectOk(yield* Fiber.join(fiber))
+      assert.deepStrictEqual(locksOf(runner), [])
+    }))
+})
