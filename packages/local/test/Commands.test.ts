@@ -237,9 +237,9 @@ describe.each(everybody)(`machines, $name${note}`, (who) => {
         assert.deepStrictEqual([bad.code, bad.stderr.includes("not a pack")], [1, true])
       }))
   })
-)
+})
 
-describe(`command lines${note}`, () =>
+describe(`command lines${note}`, () => {
   suite(ourselves, (test) => {
     test("the version is smolvm's, and the second line says what this is", (runner) =>
       Effect.gen(function* () {
@@ -433,4 +433,5 @@ describe(`command lines${note}`, () =>
         const other = yield* Effect.orDie(Capture.capture({ program: "/bin/echo", args: ["machine", "ls"] }))
         assert.strictEqual(Capture.stdoutText(other), "machine ls\n")
       }))
-  }))
+  })
+})

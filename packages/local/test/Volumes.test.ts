@@ -157,8 +157,14 @@ describe.each(everybody)(`what a machine is given, $name${note}`, ({ make, name:
       ])
       assert.include(twice.stderr, "mounted twice")
       const inside = yield* runner.call([
-        ...["machine", "create", "--name", "refused", "-v", `${mine}:/x`],
-        ...["--mount-socket", `${socket}:/x/s.sock`]
+        "machine",
+        "create",
+        "--name",
+        "refused",
+        "-v",
+        `${mine}:/x`,
+        "--mount-socket",
+        `${socket}:/x/s.sock`
       ])
       assert.include(inside.stderr, "inside a volume")
       expectOk(yield* runner.call(["machine", "create", "--name", "accepted", "-v", `${mine}:/x:rw`]))
