@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import * as Policy from "@bottle/egress/Policy"
+import type { PolicyError } from "@bottle/egress/Policy"
 import type { LaunchOptions, MachineSource, Mount } from "@bottle/engine/LaunchOptions"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -86,6 +88,15 @@ export interface RunRequest {
 const usage = (problem: string, advice: string): UsageError => new UsageError({ problem, advice })
 
 const shown = (text: string): string => `"${Printable.line(text, 80)}"`
+
+const checkPolicy = (flags: LaunchFlags): Either.Either<void, UsageError> => {
+  const check = (flag: string, parse: (entry: string) => Either.Either<unknown, PolicyError>) => (entry: string) =>
+    Either.mapLeft(parse(entry), (error) => usage(`${flag} ${shown(entry)}: ${error.detail}`, error.suggestion))
+  return Either.all([
+    ...flags.allow.map(check("--allow", (entry) => Policy.parseAllow(entry))),
+    ...flags.resolve.map(check("--resolve", Policy.parseResolve))
+  ]).pipe(Either.map(() => undefined))
+}
 
 const parseSource = (flags: LaunchFlags, cwd: string): Either.Either<MachineSource, UsageError> => {
   if (Option.isSome(flags.image) && Option.isSome(flags.from)) {
@@ -199,8 +210,7 @@ const parseBundle = (flags: LaunchFlags): Either.Either<LaunchOptions["bundle"],
 }
 
 /**
- * The request of a `run` or `plan` line. Paths become absolute against the directory the line was typed in. What a host
- * or an address may look like is the engine's to say.
+ * The request of a `run` or `plan` line. Paths become absolute against the directory the line was typed in.
  *
  * @since 0.1.0
  * @category constructors
@@ -212,6 +222,7 @@ export const make = (
 ): Either.Either<RunRequest, UsageError> =>
   Either.gen(function* () {
     const { cwd } = surroundings
+    yield* checkPolicy(flags)
     const source = yield* parseSource(flags, cwd)
     const mounts = yield* Either.all(flags.volume.map((volume) => parseMount(volume, cwd)))
     const { env, secrets } = yield* parseEnvironment(flags.env, surroundings.environment)

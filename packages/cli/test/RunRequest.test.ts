@@ -143,6 +143,18 @@ describe("RunRequest.make", () => {
       ["--image", "a", "--from", "b"],
       "--image and --from exclude each other | --image to boot from an image, --from from a pack"
     ],
+    [
+      ["--allow", "http://x/"],
+      '--allow "http://x/": it is more than a host and a port | Write the host alone, without scheme, path or user: example.com or example.com:443'
+    ],
+    [
+      ["--allow", "a:0"],
+      '--allow "a:0": its port is not a number from 1 to 65535 | Write HOST, *.HOST, HOST:PORT, *.HOST:PORT, 192.0.2.1:443 or [2001:db8::1]:443'
+    ],
+    [
+      ["--resolve", "a"],
+      '--resolve "a": it is not HOST=IP | Write one HOST=IP for each name, such as api.example.com=10.0.0.5'
+    ],
     [["-t", "--no-tty"], "-t and --no-tty exclude each other | one of them"],
     [
       ["--bundle", "none", "--allow", "x"],
@@ -181,32 +193,19 @@ describe("RunRequest.make", () => {
   )
 
   it.effect("takes values as they are, whatever they look like and wherever they stand", () => {
-    const value = FastCheck.string({ minLength: 1, maxLength: 30 }).filter((text) => !text.startsWith("-"))
-    const words = FastCheck.constantFrom(
-      "run",
-      "plan",
-      "doctor",
-      "true",
-      "no",
-      "x=y",
-      " a ",
-      "=",
-      "a\nb",
-      "--help".slice(1) + " "
-    )
-    const allow = FastCheck.array(
-      FastCheck.oneof(value, words).filter((text) => !text.startsWith("-")),
-      { maxLength: 8 }
-    )
-    const lines = FastCheck.sample(FastCheck.tuple(allow, value, FastCheck.boolean(), FastCheck.boolean()), 60)
+    const odd = FastCheck.constantFrom("run", "doctor", "true", "no", "x=y", " a ", "=", "a\nb", "-help ", "--help", "")
+    const values = FastCheck.array(FastCheck.oneof(FastCheck.string({ maxLength: 30 }), odd), { maxLength: 8 })
+    const name = FastCheck.constantFrom("run", "plan", "doctor", "true", " a ", "a=b", "v0")
+    const lines = FastCheck.sample(FastCheck.tuple(values, name, FastCheck.boolean(), FastCheck.boolean()), 60)
     return Effect.forEach(
       lines,
-      ([hosts, name, quiet, attached]) =>
+      ([texts, named, quiet, attached]) =>
         Effect.gen(function* () {
-          const flags = hosts.flatMap((host) => (attached ? [`--allow=${host}`] : ["--allow", host]))
-          const request = yield* parse("run", ...(quiet ? ["-q"] : []), ...flags, "--name", name, "--", "true")
-          assert.deepStrictEqual(request.options.allow, hosts)
-          assert.strictEqual(request.options.name, name)
+          const env = texts.map((text, index) => [`V${index}`, text] as const)
+          const flags = env.flatMap(([key, text]) => (attached ? [`--env=${key}=${text}`] : ["-e", `${key}=${text}`]))
+          const request = yield* parse("run", ...(quiet ? ["-q"] : []), ...flags, "--name", named, "--", "true")
+          assert.deepStrictEqual(request.options.env, env)
+          assert.strictEqual(request.options.name, named)
           assert.strictEqual(request.quiet, quiet)
         }),
       { discard: true }

@@ -276,7 +276,8 @@ export const run = (
         const ending = yield* settle(result, request, recorder)
         if (Exit.isFailure(result)) yield* Told.debug(result.cause, ending.failure)
         if (ending.failure !== null) yield* Told.tell(ending.failure, manner)
-        if (request.report !== null) {
+        // A report that could not be written before the launch cannot be written after it.
+        if (request.report !== null && ending.failure?.error !== "ReportUnwritable") {
           yield* writeReport(request.report, recorder, ending, startedAt).pipe(
             Effect.catchAll((error) => Told.tell(Failure.fromError(error), manner))
           )
