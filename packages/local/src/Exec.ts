@@ -59,7 +59,8 @@ const prepare = (context: Runtime.Context, invocation: Invocation, name: string)
     const terminal: GuestEnvironment.Pairs = tty
       ? [
           ["TERM", context.env["TERM"] ?? "xterm"],
-          ["LANG", "C.UTF-8"]
+          // It goes by the guest's own env, which a stranger's root may not have.
+          ...(machine.source._tag === "Host" ? ([["LANG", "C.UTF-8"]] as const) : [])
         ]
       : []
     const env = yield* GuestEnvironment.split([...terminal, ...machine.env, ...given], secrets)
@@ -273,7 +274,7 @@ export const exec = (
   answer: Answer
 ): Effect.Effect<CommandExecutor.Process, PlatformError, Scope.Scope> =>
   Effect.gen(function* () {
-    const name = Runtime.one(invocation, "--name") ?? "default"
+    const name = Runtime.nameOf(invocation)
     const prepared = yield* Effect.either(prepare(context, invocation, name))
     if (prepared._tag === "Left") return yield* answer(Effect.succeed(refusal(prepared.left)))
     if (invocation.flags.has("--detach")) {

@@ -79,6 +79,7 @@ const steeringPrefixes = [
   "LIBMOUNT_",
   "LIBSMARTCOLS_",
   "MALLOC_",
+  "PERL",
   "RES_",
   "TERMINAL_",
   "UL_"

@@ -31,6 +31,8 @@ export interface Tools {
   readonly script: string | undefined
   /** util-linux; without it `--cpus` is not honoured. */
   readonly taskset: string | undefined
+  /** Without it there is no filter of system calls (`SyscallFilter`). */
+  readonly perl: string | undefined
   /** Without it a machine has the host's name for a host name. */
   readonly hostname: string | undefined
 }
@@ -122,6 +124,7 @@ const findTools: Effect.Effect<Tools, PrerequisiteMissing> = Effect.gen(function
     mv: yield* need("mv"),
     script: findProgram("script"),
     taskset: findProgram("taskset"),
+    perl: findProgram("perl"),
     hostname: findProgram("hostname")
   }
   return found

@@ -13,6 +13,7 @@ import { quoteAll } from "./internal/quote.js"
 import { becomeUser } from "./Lifecycle.js"
 import { PrerequisiteMissing } from "./LocalError.js"
 import type { Machine, Run } from "./Machine.js"
+import * as SyscallFilter from "./SyscallFilter.js"
 
 /** How many processes and threads a machine may have; the kernel counts them per user namespace (Linux 5.14). */
 const processLimit = 4096
@@ -134,6 +135,7 @@ export const program = (
     const join = [
       ...limits(host, machine),
       ...affinity(host, machine),
+      ...SyscallFilter.words(tools),
       ...enter(run.pid1.pid, "--user", "--preserve-credentials", "--mount", "--net", "--ipc", "--uts", "--cgroup"),
       ...(command.tty ? [] : ["--pid"]),
       `--wdns=${command.workdir}`,

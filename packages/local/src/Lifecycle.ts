@@ -217,7 +217,7 @@ export const start = (
     yield* attempt("write the disk's base", () => {
       Fs.rmSync(Path.join(files.disk, "disk.tar.new"), { force: true })
       Fs.rmSync(Path.join(files.disk, "saved"), { force: true })
-      writeAtomic(Path.join(files.disk, "base.tar"), Tarball.make(blueprint.base), 0o644)
+      writeAtomic(Path.join(files.disk, "base.tar"), Tarball.make(blueprint.base), { mode: 0o644, durable: false })
     })
     const program = launchProgram(host, machine, files, blueprint, yield* closeOthers)
     return yield* launch(host, machine, blueprint, program).pipe(

@@ -193,7 +193,7 @@ export const add = <E, R>(
     if (process.getuid?.() === 0) Fs.chownSync(files.disk, machine.uid, machine.gid)
   })
   const write = attempt("write the machine's record", () =>
-    writeAtomic(files.record, `${encodeMachine(machine)}\n`, 0o600)
+    writeAtomic(files.record, `${encodeMachine(machine)}\n`, { mode: 0o600, durable: true })
   )
   return Effect.gen(function* () {
     // A directory without a record is what a killed create left.
@@ -270,7 +270,10 @@ export const names = (dirs: Directories): Effect.Effect<ReadonlyArray<string>, O
  * @category constructors
  */
 export const writeRun = (dirs: Directories, name: string, run: Machine.Run): Effect.Effect<void, OperationFailed> =>
-  attempt("write the machine's run", () => writeAtomic(places(dirs, name).run, `${encodeRun(run)}\n`, 0o600))
+  attempt("write the machine's run", () =>
+    // A crash of the system ends the run too.
+    writeAtomic(places(dirs, name).run, `${encodeRun(run)}\n`, { mode: 0o600, durable: false })
+  )
 
 /**
  * Forgets a run that is over.

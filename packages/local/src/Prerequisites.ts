@@ -40,6 +40,25 @@ const programs = (): ReadonlyArray<Prerequisite> =>
     return { name, ok: path !== undefined, detail: path ?? "not installed", fix: `install ${packageName}` }
   })
 
+const helpers = {
+  perl: "a filter of system calls",
+  script: "terminals (-t)",
+  taskset: "--cpus",
+  hostname: "host names"
+}
+
+/** What does without, and says so. */
+const optionalPrograms = (): ReadonlyArray<Prerequisite> =>
+  Object.entries(helpers).map(([name, purpose]) => {
+    const path = findProgram(name)
+    return {
+      name: `${name} (optional)`,
+      ok: true,
+      detail: path === undefined ? `not installed: no ${purpose}` : `${path}, for ${purpose}`,
+      fix: `install ${name}`
+    }
+  })
+
 const neededOptions = [
   ["unshare", ["--map-user", "--map-group", "--keep-caps", "--kill-child", "--cgroup"]],
   ["nsenter", ["--wdns", "--preserve-credentials"]],
@@ -109,7 +128,16 @@ const tryOut = (
   // Root's machines are made by an ordinary user too, so that is who tries.
   const user = process.getuid?.() === 0 ? ["--reuid", "65533", "--regid", "65533", "--clear-groups"] : []
   const words = [...user, "--no-new-privs", "--", unshare, "--user", "--map-user=1000", "--map-group=1000", ...args]
-  return Capture.capture({ program: setpriv, args: words, env, cwd: "/" }, { timeoutMillis: 5000 }).pipe(
+  return run(name, setpriv, words, fix)
+}
+
+const run = (
+  name: string,
+  program: string,
+  args: ReadonlyArray<string>,
+  fix: string
+): Effect.Effect<Prerequisite, never, CommandExecutor> =>
+  Capture.capture({ program, args, env, cwd: "/" }, { timeoutMillis: 5000 }).pipe(
     Effect.map((captured) => ({
       name,
       ok: captured.exit.code === 0,
@@ -123,7 +151,16 @@ const tryOut = (
     })),
     Effect.catchAll((error) => Effect.succeed({ name, ok: false, detail: error.message, fix }))
   )
-}
+
+/** Root gathers the caller's files in a mount namespace of its own before it becomes the machine's user. */
+const asRoot: Effect.Effect<Prerequisite, never, CommandExecutor> = Effect.suspend(() => {
+  const unshare = findProgram("unshare")
+  const name = "a mount namespace as root"
+  const fix = "allow CAP_SYS_ADMIN (in a container), or start as an ordinary user"
+  if (unshare === undefined) return Effect.succeed({ name, ok: false, detail: "cannot be tried without unshare", fix })
+  const args = ["--mount", "--propagation", "private", "--", "/bin/sh", "-c", "exec mount -t tmpfs bottle /tmp"]
+  return run(name, unshare, args, fix)
+})
 
 const mountProc = "exec mount -t proc -o nosuid,nodev,noexec proc /proc"
 const mountOverlay =
@@ -147,8 +184,10 @@ export const check: Effect.Effect<ReadonlyArray<Prerequisite>, never, CommandExe
   return [
     linux,
     ...programs(),
+    ...optionalPrograms(),
     ...(yield* options),
     ...settings(),
+    ...(process.getuid?.() === 0 ? [yield* asRoot] : []),
     yield* tryOut("a user namespace", ["--", "/bin/sh", "-c", ":"], "allow unprivileged user namespaces"),
     yield* tryOut(
       "mount, process, network, ipc, uts and cgroup namespaces in it",

@@ -23,6 +23,7 @@ import {
   MachineRunning,
   OperationFailed,
   OptionUnsupported,
+  PrerequisiteMissing,
   ValueRefused
 } from "./LocalError.js"
 import * as Machine from "./Machine.js"
@@ -143,16 +144,45 @@ export const refuseUnsupported = (invocation: Invocation): Effect.Effect<void, O
       })
 }
 
+const firstUser = 1_900_000_000
+const users = 50_000_000
+
+/** The users that this process can become, as the first and how many: in a container they may be few. */
+const usableUsers = (): readonly [first: number, count: number] | undefined => {
+  const ranges = Fs.readFileSync("/proc/self/uid_map", "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .map(([first = 0, , count = 0]) => [first, count] as const)
+  if (ranges.some(([first, count]) => first <= firstUser && first + count >= firstUser + users)) {
+    return [firstUser, users]
+  }
+  const [first, count] = ranges.reduce((best, range) => (range[1] > best[1] ? range : best), [0, 0] as const)
+  // The lower half is for the container's own; nobody, near the end of 16 bits, is shared by many.
+  const [from, to] = [first + Math.floor(count / 2), Math.min(first + count, first < 65_000 ? 65_000 : Infinity)]
+  return to - from > 1000 && from > 0 ? [from, to - from] : undefined
+}
+
 /** Root's machines each have a user of their own, far from any that a system hands out. */
-const rootMachineUser = (name: string): number =>
-  1_900_000_000 + (createHash("sha256").update(name).digest().readUInt32BE(0) % 50_000_000)
+const rootMachineUser = (name: string): Effect.Effect<number, PrerequisiteMissing> =>
+  Effect.suspend(() => {
+    const usable = usableUsers()
+    return usable === undefined
+      ? new PrerequisiteMissing({
+          name: "other users",
+          detail: "this process is root of a user namespace that has no other users",
+          fix: "start it as an ordinary user outside of that namespace"
+        })
+      : Effect.succeed(usable[0] + (createHash("sha256").update(name).digest().readUInt32BE(0) % usable[1]))
+  })
 
 const ownUser = (host: Host.Host, name: string, volumes: ReadonlyArray<Machine.Volume>) =>
   Effect.gen(function* () {
     if (host.uid !== 0) return { uid: host.uid, gid: host.gid }
     const owner = yield* Volume.ownerOf(volumes)
-    const user = rootMachineUser(name)
-    return owner ?? { uid: user, gid: user }
+    if (owner !== undefined) return owner
+    const user = yield* rootMachineUser(name)
+    return { uid: user, gid: user }
   })
 
 const wholeNumber = (text: string | undefined, fallback: number): number =>
@@ -176,9 +206,11 @@ const describe = (context: Context, invocation: Invocation, name: string, epheme
   Effect.gen(function* () {
     const resolve = (text: string) => Path.resolve(context.cwd, text)
     const volumes = yield* Effect.forEach(all(invocation, "--volume"), (text) =>
-      Volume.parse(/^[./~]/.test(text) && !text.startsWith("/") ? resolve(text) : text, context.dirs.root)
+      Volume.parse(text, context.dirs.root, context.cwd)
     )
-    const sockets = yield* Effect.forEach(all(invocation, "--mount-socket"), Volume.parseSocket)
+    const sockets = yield* Effect.forEach(all(invocation, "--mount-socket"), (text) =>
+      Volume.parseSocket(text, context.cwd)
+    )
     yield* Volume.checkTogether(volumes, sockets)
     const command = invocation.command
     const secretEnv = yield* GuestEnvironment.parseReferences(command, "--secret-env", all(invocation, "--secret-env"))
@@ -377,11 +409,20 @@ const json = (machine: Machine.Machine, state: Machine.State, run: Machine.Run |
   labels: machine.labels
 })
 
-const nameOf = (invocation: Invocation): string => one(invocation, "--name") ?? defaultName
+// Up to smolvm 1.0.1 create and delete take the name as an argument.
+const givenName = (invocation: Invocation): string | undefined => one(invocation, "--name") ?? invocation.positionals[0]
+
+/**
+ * The name of the machine that a command line means; `default` when it names none.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const nameOf = (invocation: Invocation): string => givenName(invocation) ?? defaultName
 
 const machineCreate = (context: Context, invocation: Invocation) =>
   Effect.gen(function* () {
-    const name = one(invocation, "--name") ?? `vm-${randomBytes(4).toString("hex")}`
+    const name = givenName(invocation) ?? `vm-${randomBytes(4).toString("hex")}`
     yield* create(context, invocation, name, false)
     return reply(`Created machine: ${name}\n`)
   })
@@ -458,7 +499,8 @@ const machineStatus = (context: Context, invocation: Invocation) =>
       ? reply(`${JSON.stringify(json(machine, state, run), null, 2)}\n`)
       : reply(
           `Machine: ${name}\nState: ${state}\n${run === undefined ? "" : `PID: ${run.pid1.pid}\n`}` +
-            "Isolation: namespaces, shared kernel (memory per process, CPUs by affinity)\n"
+            "Isolation: namespaces, shared kernel; memory is limited per process, CPUs by affinity only" +
+            `${context.host.tools.perl === undefined ? "; no filter of system calls (perl is missing)" : ""}\n`
         )
   })
 

@@ -52,7 +52,7 @@ const hasControlCharacter = (text: string): boolean =>
 
 const realPath = (path: string): Effect.Effect<string, ValueRefused> =>
   Effect.try({
-    try: () => Fs.realpathSync(Path.resolve(path)),
+    try: () => Fs.realpathSync(path),
     catch: (cause) => refuse(path, `cannot be resolved (${reasonOf(cause)})`, "name a path that exists")
   })
 
@@ -75,13 +75,13 @@ const guestPath = (given: string, what: string): Effect.Effect<string, ValueRefu
 }
 
 /**
- * Reads one `-v HOST:GUEST[:ro|:rw]`. The host's path is resolved first and refused where it is no directory, the root,
+ * Reads one `-v HOST:GUEST[:ro|:rw]`. The host's path is resolved first, from `cwd`, and refused where it is no directory, the root,
  * a system directory, or holds or lies in our own state.
  *
  * @since 0.1.0
  * @category parsing
  */
-export const parse = (text: string, ownState: string): Effect.Effect<Volume, ValueRefused> =>
+export const parse = (text: string, ownState: string, cwd: string): Effect.Effect<Volume, ValueRefused> =>
   Effect.gen(function* () {
     const withMode = /^(.*):(ro|rw)$/s.exec(text)
     const pair = withMode?.[1] ?? text
@@ -93,7 +93,7 @@ export const parse = (text: string, ownState: string): Effect.Effect<Volume, Val
       return yield* refuse(what, "remote sources are not supported by the local runtime", "mount a local directory")
     }
     if (hasControlCharacter(given)) return yield* refuse(what, "the path has a control character", "rename it")
-    const host = yield* realPath(given)
+    const host = yield* realPath(Path.resolve(cwd, given))
     const stat = yield* Effect.try({
       try: () => Fs.statSync(host),
       catch: (cause) => refuse(what, reasonOf(cause), "name a directory that can be read")
@@ -115,7 +115,7 @@ export const parse = (text: string, ownState: string): Effect.Effect<Volume, Val
  * @since 0.1.0
  * @category parsing
  */
-export const parseSocket = (text: string): Effect.Effect<Socket, ValueRefused> =>
+export const parseSocket = (text: string, cwd: string): Effect.Effect<Socket, ValueRefused> =>
   Effect.gen(function* () {
     const what = `--mount-socket ${text}`
     const colon = text.lastIndexOf(":/")
@@ -124,7 +124,7 @@ export const parseSocket = (text: string): Effect.Effect<Socket, ValueRefused> =
     if (/[;|]/.test(guestText)) return yield* refuse(what, "the guest path has ';' or '|'", "write it without")
     const given = text.slice(0, colon)
     if (hasControlCharacter(given)) return yield* refuse(what, "the path has a control character", "rename it")
-    return { host: Path.resolve(given), guest: yield* guestPath(guestText, what) }
+    return { host: Path.resolve(cwd, given), guest: yield* guestPath(guestText, what) }
   })
 
 /**

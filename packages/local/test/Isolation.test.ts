@@ -47,6 +47,7 @@ print(s.recv(100).decode())
 const connect = (guest: Running, kind: string, where: string) =>
   guest.exec(["/usr/bin/python3", "-c", connectText, kind, where])
 
+const hasPerl = Fs.existsSync("/usr/bin/perl") && ["x64", "arm64"].includes(process.arch)
 const hasPython = Fs.existsSync("/usr/bin/python3")
 
 describe.each(everybody)(`isolation, $name${note}`, ({ make }) => {
@@ -157,6 +158,63 @@ describe.each(everybody)(`isolation, $name${note}`, ({ make }) => {
       }
       expectOk(yield* guest.sh("true & wait $!"))
     }))
+
+  test(
+    "a user namespace is refused by the kernel's own limit too",
+    (runner) =>
+      Effect.gen(function* () {
+        const guest = yield* machine(runner)
+        assert.strictEqual((yield* guest.sh("cat /proc/sys/user/max_user_namespaces")).stdout, "0\n")
+        // clone(CLONE_NEWUSER | SIGCHLD), which the filter of system calls lets pass.
+        const clone = (flags: number) =>
+          guest.exec([
+            "/usr/bin/perl",
+            "-e",
+            "my $r = syscall($ARGV[0] + 0, $ARGV[1] + 0, 0, 0, 0, 0); exit 0 if $r == 0; print $r > 0 ? 'born' : $!{ENOSPC} ? 'limit' : $!",
+            String(process.arch === "arm64" ? 220 : 56),
+            String(flags)
+          ])
+        assert.strictEqual((yield* clone(0x10000000 | 17)).stdout, "limit")
+        assert.strictEqual((yield* clone(17)).stdout, "born")
+      }),
+    { skip: !hasPerl }
+  )
+
+  test(
+    "what no namespace confines is refused: the hypervisor's sockets, the caller's keys, the kernel's log",
+    (runner) =>
+      Effect.gen(function* () {
+        const guest = yield* machine(runner)
+        const x64 = process.arch === "x64"
+        const call = (number: number, ...words: ReadonlyArray<number>) =>
+          Effect.map(
+            guest.exec([
+              "/usr/bin/perl",
+              "-e",
+              "my @n = map { 0 + $_ } @ARGV; my $r = syscall($n[0], @n[1 .. $#n]); if ($r < 0) { print 0 + $! } else { print 'passed' }",
+              String(number),
+              ...words.map(String)
+            ]),
+            (result) => result.stdout
+          )
+        const socket = x64 ? 41 : 198
+        assert.strictEqual(yield* call(socket, 40, 1, 0), "97")
+        assert.strictEqual(yield* call(socket, 1, 1, 0), "passed")
+        assert.strictEqual(yield* call(x64 ? 250 : 219, 0, -3, 0), "1")
+        assert.strictEqual(yield* call(x64 ? 103 : 116, 10, 0, 0), "1")
+        assert.strictEqual(yield* call(x64 ? 321 : 280, 0, 0, 0), "1")
+        assert.strictEqual(yield* call(425, 1, 0), "38")
+        assert.strictEqual(yield* call(x64 ? 16 : 29, 0, 0x5412, 0), "1")
+        assert.notStrictEqual(yield* call(x64 ? 16 : 29, 0, 0x5401, 0), "1")
+        if (x64) assert.strictEqual(yield* call(0x4000_0000 + 39), "38")
+        const status = yield* guest.sh("grep -E '^(Seccomp|SigIgn|SigBlk):' /proc/self/status")
+        assert.deepStrictEqual(
+          status.stdout.replaceAll(/\s+/g, " ").trim(),
+          "SigBlk: 0000000000000000 SigIgn: 0000000000000000 Seccomp: 2"
+        )
+      }),
+    { skip: !hasPerl }
+  )
 
   test("set-user-id programs gain nothing", (runner) =>
     Effect.gen(function* () {

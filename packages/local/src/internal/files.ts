@@ -18,13 +18,17 @@ export const attempt = <A>(operation: string, step: () => A): Effect.Effect<A, O
     catch: (cause) => new OperationFailed({ family: "io", operation, reason: reasonOf(cause) })
   })
 
-/** Writes a whole file so that a reader sees the old or the new content, never a part. */
-export const writeAtomic = (path: string, content: string | Uint8Array, mode: number): void => {
+/** Writes a whole file so that a reader sees the old or the new content, never a part; `durable` ones survive a crash. */
+export const writeAtomic = (
+  path: string,
+  content: string | Uint8Array,
+  options: { readonly mode: number; readonly durable: boolean }
+): void => {
   const temporary = Path.join(Path.dirname(path), `.${Path.basename(path)}.${randomBytes(6).toString("hex")}`)
-  const descriptor = Fs.openSync(temporary, "wx", mode)
+  const descriptor = Fs.openSync(temporary, "wx", options.mode)
   try {
     Fs.writeFileSync(descriptor, content)
-    Fs.fsyncSync(descriptor)
+    if (options.durable) Fs.fsyncSync(descriptor)
   } finally {
     Fs.closeSync(descriptor)
   }
