@@ -7,6 +7,7 @@
 import * as Environment from "@bottle/process/Environment"
 import * as Grammar from "@bottle/smolvm/Grammar"
 import * as NodeSink from "@effect/platform-node/NodeSink"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import type * as Command from "@effect/platform/Command"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
 import { type PlatformError, SystemError } from "@effect/platform/Error"
@@ -118,6 +119,19 @@ const special = (line: Grammar.Line, invocation: Grammar.Invocation): Runtime.Re
   stderr: ""
 })
 
+/** The first line of the caller's input, where that is given from the start; a pipe that is yet to be fed says no. */
+const confirm = (stdin: Command.StandardCommand["stdin"]): Effect.Effect<boolean> => {
+  if (stdin === "pipe") return Effect.succeed(false)
+  const input = stdin === "inherit" ? NodeStream.stdin : stdin
+  return input.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.runHead,
+    Effect.map((line) => /^\s*y(es)?\s*$/i.test(Option.getOrElse(line, () => ""))),
+    Effect.orElseSucceed(() => false)
+  )
+}
+
 const contextOf = (options: Options, command: Command.StandardCommand): Effect.Effect<Runtime.Context, LocalError> =>
   Effect.gen(function* () {
     const own = Object.fromEntries(HashMap.toEntries(command.env))
@@ -128,7 +142,8 @@ const contextOf = (options: Options, command: Command.StandardCommand): Effect.E
       env,
       cwd: Option.getOrElse(command.cwd, () => process.cwd()),
       host: yield* Host.make(root),
-      dirs: Machines.directories(root)
+      dirs: Machines.directories(root),
+      confirm: confirm(command.stdin)
     }
   })
 

@@ -43,6 +43,8 @@ export interface Context {
   readonly cwd: string
   readonly host: Host.Host
   readonly dirs: Machines.Directories
+  /** Reads the answer to a question from the caller's standard input; no at its end. */
+  readonly confirm: Effect.Effect<boolean>
 }
 
 /**
@@ -452,13 +454,16 @@ const machineStop = (context: Context, invocation: Invocation) =>
 const machineDelete = (context: Context, invocation: Invocation) =>
   Effect.gen(function* () {
     const name = nameOf(invocation)
-    if (!invocation.flags.has("--force")) {
-      // There is nobody to ask: smolvm stops the machine, reads the end of its input, and keeps the machine.
-      yield* stop(context, name)
-      return reply(`Delete machine '${name}'? [y/N] Cancelled\n`)
+    if (invocation.flags.has("--force")) {
+      yield* remove(context, name)
+      return reply(`Deleted machine: ${name}\n`)
     }
+    // As smolvm does, it stops the machine before it asks.
+    yield* stop(context, name)
+    const question = `Delete machine '${name}'? [y/N] `
+    if (!(yield* context.confirm)) return reply(`${question}Cancelled\n`)
     yield* remove(context, name)
-    return reply(`Deleted machine: ${name}\n`)
+    return reply(`${question}Deleted machine: ${name}\n`)
   })
 
 const machineLs = (context: Context, invocation: Invocation) =>

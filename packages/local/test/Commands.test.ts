@@ -349,6 +349,16 @@ describe(`command lines${note}`, () => {
         assert.include((yield* runner.call(["machine", "ls", "--json"])).stdout, '"stopped"')
       }))
 
+    test("delete without -f asks who can answer", () =>
+      Effect.gen(function* () {
+        const runner = yield* (everybody.at(-1) ?? ourselves).make
+        const guest = yield* machine(runner)
+        const words = ["machine", "delete", "--name", guest.name]
+        assert.include((yield* runner.call(words, { stdin: "n\n" })).stdout, "Cancelled")
+        assert.include((yield* runner.call(words, { stdin: "y\n" })).stdout, "Deleted machine")
+        yield* nothingLeft(guest.name)
+      }))
+
     test("status and ls have smolvm's fields and no others", (runner) =>
       Effect.gen(function* () {
         assert.strictEqual((yield* runner.call(["machine", "ls", "--json"])).stdout, "[]\n")

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
-import { note, skip } from "./support/missing.js"
+import { hasOverlay, note, skip } from "./support/missing.js"
 import { everybody, expectOk, freshName, handle, isRoot, layer, machine, type Runner } from "./support/runner.js"
 
 const directory = (runner: Runner, name: string, owner = runner.uid): string => {
@@ -251,53 +251,57 @@ describe.each(everybody)(`what a machine is given, $name${note}`, ({ make, name:
     { skip: !isRoot }
   )
 
-  test("a root file system is a directory or an archive, and is never written", (runner) =>
-    Effect.gen(function* () {
-      const root = directory(runner, "rootfs")
-      for (const name of ["bin", "etc", "usr", "lib", "lib64", "home"])
-        Fs.mkdirSync(Path.join(root, name), { recursive: true })
-      const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => Fs.existsSync(path))
-      if (busybox === undefined) {
-        // Without a static program the whole of the host's own is the smallest root there is.
-        for (const program of ["sh", "cat", "ls", "env", "mkdir", "id", "rm"])
-          copyWithLibraries(`/bin/${program}`, root)
-      } else {
-        for (const program of ["sh", "cat", "ls", "env", "mkdir", "id", "rm"]) {
-          Fs.copyFileSync(busybox, Path.join(root, "bin", program))
+  test(
+    "a root file system is a directory or an archive, and is never written",
+    (runner) =>
+      Effect.gen(function* () {
+        const root = directory(runner, "rootfs")
+        for (const name of ["bin", "etc", "usr", "lib", "lib64", "home"])
+          Fs.mkdirSync(Path.join(root, name), { recursive: true })
+        const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => Fs.existsSync(path))
+        if (busybox === undefined) {
+          // Without a static program the whole of the host's own is the smallest root there is.
+          for (const program of ["sh", "cat", "ls", "env", "mkdir", "id", "rm"])
+            copyWithLibraries(`/bin/${program}`, root)
+        } else {
+          for (const program of ["sh", "cat", "ls", "env", "mkdir", "id", "rm"]) {
+            Fs.copyFileSync(busybox, Path.join(root, "bin", program))
+          }
         }
-      }
-      Fs.writeFileSync(Path.join(root, "etc", "marker"), "of the image\n")
-      const archive = Path.join(runner.directory, "rootfs.tar")
-      execFileSync("/bin/tar", ["-C", root, "-cf", archive, "."])
-      Fs.chmodSync(archive, 0o644)
-      if (isRoot) execFileSync("/bin/chown", ["-R", `${runner.uid}:${runner.uid}`, root])
-      const pack = Path.join(runner.directory, "image")
-      expectOk(yield* runner.call(["pack", "create", "--image", `${root}/`, "-o", pack]))
-      for (const from of [
-        ["--image", `${root}/`],
-        ["--image", archive],
-        ["--from", `${pack}.smolmachine`]
-      ]) {
-        const guest = yield* machine(runner, from)
-        assert.strictEqual((yield* guest.exec(["/bin/cat", "/etc/marker"])).stdout, "of the image\n", from.join(" "))
-        assert.strictEqual((yield* guest.exec(["/bin/ls", "/usr"])).stdout, "")
-        if (isRootRunner && from[1] === `${root}/`) {
-          // Root's own files are as read-only to the guest as to any ordinary user.
-          assert.notStrictEqual((yield* guest.sh("echo changed >/etc/marker")).code, 0)
-          expectOk(yield* guest.sh("echo new >/new && echo new >/etc/new && cat /new"))
-          continue
+        Fs.writeFileSync(Path.join(root, "etc", "marker"), "of the image\n")
+        const archive = Path.join(runner.directory, "rootfs.tar")
+        execFileSync("/bin/tar", ["-C", root, "-cf", archive, "."])
+        Fs.chmodSync(archive, 0o644)
+        if (isRoot) execFileSync("/bin/chown", ["-R", `${runner.uid}:${runner.uid}`, root])
+        const pack = Path.join(runner.directory, "image")
+        expectOk(yield* runner.call(["pack", "create", "--image", `${root}/`, "-o", pack]))
+        for (const from of [
+          ["--image", `${root}/`],
+          ["--image", archive],
+          ["--from", `${pack}.smolmachine`]
+        ]) {
+          const guest = yield* machine(runner, from)
+          assert.strictEqual((yield* guest.exec(["/bin/cat", "/etc/marker"])).stdout, "of the image\n", from.join(" "))
+          assert.strictEqual((yield* guest.exec(["/bin/ls", "/usr"])).stdout, "")
+          if (isRootRunner && from[1] === `${root}/`) {
+            // Root's own files are as read-only to the guest as to any ordinary user.
+            assert.notStrictEqual((yield* guest.sh("echo changed >/etc/marker")).code, 0)
+            expectOk(yield* guest.sh("echo new >/new && echo new >/etc/new && cat /new"))
+            continue
+          }
+          expectOk(yield* guest.sh("echo changed >/etc/marker && rm /bin/id && echo new >/new && mkdir -p /home/x"))
+          expectOk(yield* runner.call(["machine", "stop", "--name", guest.name]))
+          expectOk(yield* runner.call(["machine", "start", "--name", guest.name]))
+          const after = yield* guest.sh("cat /etc/marker /new; ls /bin")
+          assert.include(after.stdout, "changed\nnew\n")
+          assert.notInclude(after.stdout.split("\n"), "id")
         }
-        expectOk(yield* guest.sh("echo changed >/etc/marker && rm /bin/id && echo new >/new && mkdir -p /home/x"))
-        expectOk(yield* runner.call(["machine", "stop", "--name", guest.name]))
-        expectOk(yield* runner.call(["machine", "start", "--name", guest.name]))
-        const after = yield* guest.sh("cat /etc/marker /new; ls /bin")
-        assert.include(after.stdout, "changed\nnew\n")
-        assert.notInclude(after.stdout.split("\n"), "id")
-      }
-      assert.strictEqual(Fs.readFileSync(Path.join(root, "etc", "marker"), "utf8"), "of the image\n")
-      assert.isTrue(Fs.existsSync(Path.join(root, "bin", "id")))
-      assert.isFalse(Fs.existsSync(Path.join(root, "new")))
-    }))
+        assert.strictEqual(Fs.readFileSync(Path.join(root, "etc", "marker"), "utf8"), "of the image\n")
+        assert.isTrue(Fs.existsSync(Path.join(root, "bin", "id")))
+        assert.isFalse(Fs.existsSync(Path.join(root, "new")))
+      }),
+    { skip: !hasOverlay }
+  )
 
   test(
     "an archive that wants out of its directory stays in",
