@@ -6,7 +6,7 @@ import * as path from "node:path"
 import { isFresh, root } from "../packages/cli/scripts/stamp.mjs"
 import { withLock } from "./lock.mjs"
 
-const INSTALLED = path.join(root, "node_modules/.bottle-installed")
+export const INSTALLED = path.join(root, "node_modules/.bottle-installed")
 const TAIL_LINES = 25
 const SIGNAL_EXIT = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 
@@ -65,7 +65,8 @@ const must = async (what, program, args, options) => {
   )
 }
 
-const installedKey = () => {
+/** What an install was made from: when it is another one, the install is stale. */
+export const installedKey = () => {
   const hash = createHash("sha256").update(process.versions.modules)
   const manifests = fs.readdirSync(path.join(root, "packages")).map((name) => `packages/${name}/package.json`)
   for (const file of ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ...manifests.sort()]) {
