@@ -37,8 +37,6 @@ export class Stdio extends Context.Tag("@bottle/cli/Stdio")<
   {
     /** Whether standard input and standard output are terminals, so that a command can be given one. */
     readonly isInteractive: boolean
-    /** Whether standard output is a terminal that takes colours, and the user wants them. */
-    readonly colors: boolean
     /** Writes all of it, and returns when there is room for more. */
     readonly stdout: (bytes: Uint8Array) => Effect.Effect<void, OutputClosed>
     /** Writes all of it; when nobody reads, it is dropped. */
@@ -61,7 +59,6 @@ export interface NodeStreams {
   readonly stderr: Writable
   readonly stdinIsTerminal: boolean
   readonly stdoutIsTerminal: boolean
-  readonly environment: Readonly<Record<string, string | undefined>>
 }
 
 const write = (stream: Writable, bytes: Uint8Array): Effect.Effect<void, OutputClosed> =>
@@ -78,11 +75,8 @@ const write = (stream: Writable, bytes: Uint8Array): Effect.Effect<void, OutputC
  */
 export const make = (streams: NodeStreams): Context.Tag.Service<Stdio> => {
   for (const stream of [streams.stdout, streams.stderr]) stream.on("error", () => {})
-  const noColor = streams.environment["NO_COLOR"]
   return {
     isInteractive: streams.stdinIsTerminal && streams.stdoutIsTerminal,
-    colors:
-      streams.stdoutIsTerminal && (noColor === undefined || noColor === "") && streams.environment["TERM"] !== "dumb",
     stdout: (bytes) => write(streams.stdout, bytes),
     stderr: (bytes) => Effect.ignore(write(streams.stderr, bytes)),
     stdin: Stream.unwrapScoped(

@@ -21,8 +21,7 @@ const stdio = Layer.sync(Stdio.Stdio, () =>
     stderr: process.stderr,
     // Touching process.stdin would change how a child of ours finds it.
     stdinIsTerminal: Tty.isatty(0),
-    stdoutIsTerminal: Tty.isatty(1),
-    environment: process.env
+    stdoutIsTerminal: Tty.isatty(1)
   })
 )
 

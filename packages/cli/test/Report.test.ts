@@ -1,0 +1,88 @@
+import * as Report from "@bottle/cli/Report"
+import * as Temp from "@bottle/testing/Temp"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as ChildProcess from "node:child_process"
+import * as Fs from "node:fs"
+
+const report = new Report.Report({
+  version: 1,
+  startedAt: DateTime.unsafeMake(0),
+  durationMillis: 12.5,
+  plan: null,
+  stages: [{ stage: "create", durationMillis: 3, ok: true }],
+  exit: { code: 42, origin: "guest", timedOut: false },
+  failure: null,
+  denials: [],
+  denialsDropped: 0,
+  releaseFailures: [],
+  kept: []
+})
+
+describe("Report.write", () => {
+  it.scopedLive("writes a whole file that only its owner can read, in place of what was there", () =>
+    Effect.gen(function* () {
+      const directory = yield* Temp.directory
+      const file = `${directory}/r.json`
+      Fs.writeFileSync(file, "what was there, and open to all", { mode: 0o666 })
+      yield* Report.check(file)
+      yield* Report.write(file, report)
+      assert.strictEqual(Fs.statSync(file).mode & 0o777, 0o600)
+      const read = Schema.decodeUnknownSync(Schema.parseJson(Report.Report))(Fs.readFileSync(file, "utf8"))
+      assert.deepStrictEqual(read, report)
+      assert.deepStrictEqual(Fs.readdirSync(directory), ["r.json"])
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.scopedLive("writes to what is not a regular file, and does not replace it", () =>
+    Effect.gen(function* () {
+      const directory = yield* Temp.directory
+      const pipe = `${directory}/pipe`
+      ChildProcess.execFileSync("mkfifo", [pipe])
+      const reader = ChildProcess.spawn("cat", [pipe])
+      const output = new Promise<string>((resolve) => {
+        let text = ""
+        reader.stdout.on("data", (chunk) => (text += String(chunk)))
+        reader.on("close", () => resolve(text))
+      })
+      yield* Report.check(pipe)
+      yield* Report.write(pipe, report)
+      const text = yield* Effect.promise(() => output)
+      assert.strictEqual(JSON.parse(text).exit.code, 42)
+      assert.isTrue(Fs.statSync(pipe).isFIFO())
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.scopedLive("says before a launch what would be refused after it, and leaves nothing behind", () =>
+    Effect.gen(function* () {
+      const directory = yield* Temp.directory
+      for (const file of [`${directory}/no/r.json`, directory]) {
+        const early = yield* Effect.flip(Report.check(file))
+        assert.strictEqual(early.file, file)
+        yield* Effect.flip(Report.write(file, report))
+      }
+      assert.deepStrictEqual(Fs.readdirSync(directory), [])
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+})
+
+describe("Report.record", () => {
+  it("keeps what a launch says, and a bounded number of refusals", () => {
+    const recorder = Report.makeRecorder()
+    Report.record(recorder, { _tag: "StageStarted", stage: "create" })
+    Report.record(recorder, { _tag: "StageEnded", stage: "create", durationMillis: 5, ok: false })
+    Report.record(recorder, { _tag: "ReleaseFailed", resource: "r", reason: "why", suggestion: "what" })
+    Report.record(recorder, { _tag: "Kept", machine: "bottle-x" })
+    assert.deepStrictEqual(recorder, {
+      plan: null,
+      stages: [{ stage: "create", durationMillis: 5, ok: false }],
+      denials: [],
+      denialsDropped: 0,
+      releaseFailures: [{ resource: "r", reason: "why", suggestion: "what" }],
+      kept: ["bottle-x"]
+    })
+  })
+})
