@@ -260,7 +260,7 @@ export const make = (
     line("proc", "/proc", "proc", ["nosuid", "nodev", "noexec"]),
     line("/tmp/s/dev", "/dev", "none", ["bind", "ro", "nosuid", "nodev", "noexec"]),
     ...deviceNames.map((name) => line(`/dev/${name}`, `/dev/${name}`, "none", ["bind"])),
-    line("devpts", "/dev/pts", "devpts", ["newinstance", "ptmxmode=0666", "mode=0600", "nosuid", "noexec"]),
+    line("devpts", "/dev/pts", "devpts", ["newinstance", "ptmxmode=0666", "mode=0600", "max=256", "nosuid", "noexec"]),
     line("shm", "/dev/shm", "tmpfs", ["mode=1777", `size=${sharedMemoryBytes}`, "nr_inodes=16384", "nosuid", "nodev"]),
     ...masks.map((name) => MountTable.fstabLine("/dev/null", `${proc}/${name}`, "none", ["bind"]))
   ]

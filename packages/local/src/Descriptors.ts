@@ -32,7 +32,8 @@ const inheritable = (): ReadonlyArray<number> => {
   return inherited
 }
 
-const closeText = String.raw`for number in $1; do eval "exec $number>&-"; done; shift; export -n PWD OLDPWD; exec "$@"`
+// Without a variable of its own, which might be one of the guest's.
+const closeText = String.raw`while [ "$1" ]; do eval "exec $1>&-"; shift; done; shift; export -n PWD OLDPWD; exec "$@"`
 
 /** bash counts itself in SHLVL, and nothing in it keeps it from that. */
 const withoutLevel = (): ReadonlyArray<string> => {
@@ -65,7 +66,8 @@ export const closeOthers: Effect.Effect<ReadonlyArray<string>, PrerequisiteMissi
         "-c",
         closeText,
         "close",
-        descriptors.join(" "),
+        ...descriptors.map(String),
+        "",
         ...withoutLevel()
       ])
 })

@@ -210,7 +210,7 @@ const startPrepared = (
     return Object.assign(Object.create(Object.getPrototypeOf(process)), process, { exitCode, stdout, stderr })
   })
 
-const detachText = String.raw`"$@" </dev/null >/dev/null 2>&1 & echo $!`
+const detachText = String.raw`unset PWD; "$@" </dev/null >/dev/null 2>&1 & echo $!`
 
 /** The pid that the guest knows the command by, once it is there. */
 const guestPid = (hostPid: number): number | undefined => {

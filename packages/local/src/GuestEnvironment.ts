@@ -34,9 +34,6 @@ export const base: Pairs = [
 ]
 
 const steeringNames = new Set([
-  "BASHOPTS",
-  "BASH_ENV",
-  "BASH_XTRACEFD",
   "CDPATH",
   "ENV",
   "GCONV_PATH",
@@ -70,7 +67,7 @@ const steeringNames = new Set([
 ])
 
 const steeringPrefixes = [
-  "BASH_FUNC_",
+  "BASH",
   "GLIBC_",
   "LC_",
   "LD_",

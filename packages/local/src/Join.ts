@@ -17,7 +17,7 @@ import * as SyscallFilter from "./SyscallFilter.js"
 
 /** How many processes and threads a machine may have; the kernel counts them per user namespace (Linux 5.14). */
 const processLimit = 4096
-const fileLimit = 1_048_576
+const fileLimit = 65_536
 
 const hardLimit = (name: string): number => {
   const line = Fs.readFileSync("/proc/self/limits", "utf8")
@@ -35,7 +35,8 @@ const limits = (host: Host, machine: Machine): ReadonlyArray<string> => {
     host.tools.prlimit,
     `--nproc=${within(processLimit, "Max processes")}`,
     ...(memory > 0 ? [`--data=${within(memory, "Max data size")}`] : []),
-    "--core=0",
+    // 1 and not 0: a handler that the host pipes core dumps to (core_pattern) is still run for 0, and not for 1.
+    "--core=1",
     `--nofile=${within(fileLimit, "Max open files")}`,
     "--"
   ]
@@ -106,7 +107,7 @@ const terminal = (
         "--return",
         "--flush",
         "--command",
-        `exec ${quoteAll(join)}`,
+        `unset PWD; exec ${quoteAll(join)}`,
         "/dev/null"
       ])
 

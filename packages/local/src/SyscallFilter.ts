@@ -30,6 +30,11 @@ const numberOffset = 0
 const architectureOffset = 4
 const firstArgumentOffset = 16
 const secondArgumentOffset = 24
+const thirdArgumentOffset = 32
+
+const coreResource = 4
+/** Nothing happens, and the caller is told that it did. */
+const pretend = 0x0005_0000
 
 const vsockFamily = 40
 const terminalInjections = [0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */]
@@ -39,6 +44,8 @@ interface Architecture {
   readonly prctl: number
   readonly socket: number
   readonly ioctl: number
+  readonly setrlimit: number
+  readonly prlimit: number
   readonly refused: ReadonlyArray<number>
   /** Where a second numbering of the same architecture begins. */
   readonly otherNumbering: number | undefined
@@ -54,6 +61,8 @@ const architectures: Readonly<Record<string, Architecture>> = {
     prctl: 157,
     socket: 41,
     ioctl: 16,
+    setrlimit: 160,
+    prlimit: 302,
     // syslog, pivot_root, mount, umount2, swapon, swapoff, reboot, init_module, delete_module, quotactl, kexec_load,
     // add_key, request_key, keyctl, unshare, perf_event_open, open_by_handle_at, finit_module, kexec_file_load, bpf,
     // userfaultfd
@@ -88,6 +97,8 @@ const architectures: Readonly<Record<string, Architecture>> = {
     prctl: 167,
     socket: 198,
     ioctl: 29,
+    setrlimit: 164,
+    prlimit: 261,
     // umount2, mount, pivot_root, quotactl, unshare, kexec_load, init_module, delete_module, syslog, reboot, add_key,
     // request_key, keyctl, swapon, swapoff, perf_event_open, open_by_handle_at, finit_module, bpf, userfaultfd,
     // kexec_file_load
@@ -150,6 +161,16 @@ const instructions = (architecture: Architecture): ReadonlyArray<Instruction> =>
       secondArgumentOffset,
       terminalInjections.flatMap((request) => equals(request, refuse(errors.EPERM)))
     ),
+    // The limit of core dumps is 1 and must not become 0, which would let the host's handler of dumps run (Join).
+    ...argument(architecture.setrlimit, firstArgumentOffset, equals(coreResource, pretend)),
+    ...argument(architecture.prlimit, secondArgumentOffset, [
+      [jumpIfEqual, 0, 5, coreResource],
+      [load, 0, 0, thirdArgumentOffset],
+      [jumpIfEqual, 0, 2, 0],
+      [load, 0, 0, thirdArgumentOffset + 4],
+      [jumpIfEqual, 1, 0, 0],
+      [giveBack, 0, 0, pretend]
+    ]),
     [giveBack, 0, 0, allow]
   ]
 }

@@ -206,6 +206,10 @@ describe.each(everybody)(`isolation, $name${note}`, ({ make }) => {
         assert.strictEqual(yield* call(425, 1, 0), "38")
         assert.strictEqual(yield* call(x64 ? 16 : 29, 0, 0x5412, 0), "1")
         assert.notStrictEqual(yield* call(x64 ? 16 : 29, 0, 0x5401, 0), "1")
+        // Nobody's dumps reach the host's handler: the limit stays 1, whatever a command sets.
+        const core = "awk '/Max core/ {print $5, $6}' /proc/self/limits"
+        const limits = yield* guest.sh(`${core}; ulimit -c 0; ${core}; ulimit -n 100; ulimit -n`)
+        assert.strictEqual(limits.stdout, "1 1\n1 1\n100\n")
         if (x64) assert.strictEqual(yield* call(0x4000_0000 + 39), "38")
         const status = yield* guest.sh("grep -E '^(Seccomp|SigIgn|SigBlk):' /proc/self/status")
         assert.deepStrictEqual(

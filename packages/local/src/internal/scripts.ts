@@ -138,6 +138,10 @@ done
 for space in user mnt pid ipc net uts cgroup time; do
   [ ! -e "root/proc/sys/user/max_@{space}_namespaces" ] || echo 0 >"root/proc/sys/user/max_@{space}_namespaces"
 done
+# The kernel counts these for the host's user too, who must be left some.
+for limit in instances=64 watches=65536; do
+  [ ! -e "root/proc/sys/user/max_inotify_@{limit%=*}" ] || echo "@{limit#*=}" >"root/proc/sys/user/max_inotify_@{limit%=*}"
+done
 "$mount" --rbind /proc root/proc
 "$ip" link set lo up
 [ -z "$hostname" ] || "$hostname" "$name"
