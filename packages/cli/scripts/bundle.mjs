@@ -12,6 +12,7 @@ const bundle = async ({ entry, file }, stamp) => {
     input: entry,
     cwd: root,
     platform: "node",
+    optimization: { pifeForModuleWrappers: false },
     logLevel: "warn",
     resolve: { conditionNames: ["@bottle/source", "import", "node", "default"] },
     external: (id) => builtins.has(id)
