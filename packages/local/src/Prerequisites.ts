@@ -63,7 +63,8 @@ const neededOptions = [
   ["unshare", ["--map-user", "--map-group", "--keep-caps", "--kill-child", "--cgroup"]],
   ["nsenter", ["--wdns", "--preserve-credentials"]],
   ["umount", ["--namespace"]],
-  ["setpriv", ["--no-new-privs", "--clear-groups"]]
+  ["setpriv", ["--no-new-privs", "--clear-groups"]],
+  ["tar", ["--xattrs", "--no-same-owner", "--warning"]]
 ] as const
 
 const options: Effect.Effect<ReadonlyArray<Prerequisite>, never, CommandExecutor> = Effect.forEach(
@@ -78,10 +79,10 @@ const options: Effect.Effect<ReadonlyArray<Prerequisite>, never, CommandExecutor
         const missing = wanted.filter((option) => !help.includes(option))
         return [
           {
-            name: `${name} of util-linux 2.38 or newer`,
+            name: name === "tar" ? "GNU tar" : `${name} of util-linux 2.38 or newer`,
             ok: missing.length === 0,
             detail: missing.length === 0 ? `${name} has ${wanted.join(" ")}` : `${name} lacks ${missing.join(" ")}`,
-            fix: "update util-linux to 2.38 or newer"
+            fix: name === "tar" ? "install GNU tar" : "update util-linux to 2.38 or newer"
           }
         ]
       })
@@ -89,26 +90,27 @@ const options: Effect.Effect<ReadonlyArray<Prerequisite>, never, CommandExecutor
   }
 ).pipe(Effect.map((found) => found.flat()))
 
-const settings = (): ReadonlyArray<Prerequisite> => {
+/** What often forbids namespaces; where they work after all, none of it is in the way. */
+const settings = (areWorking: boolean): ReadonlyArray<Prerequisite> => {
   const clone = readSetting("kernel/unprivileged_userns_clone")
   const max = readSetting("user/max_user_namespaces")
   const apparmor = readSetting("kernel/apparmor_restrict_unprivileged_userns")
   return [
     {
       name: "kernel.unprivileged_userns_clone",
-      ok: clone !== "0",
+      ok: areWorking || clone !== "0",
       detail: clone === undefined ? "not present, which allows them" : `is ${clone}`,
       fix: "sysctl -w kernel.unprivileged_userns_clone=1"
     },
     {
       name: "user.max_user_namespaces",
-      ok: max !== "0" && max !== undefined,
+      ok: areWorking || (max !== "0" && max !== undefined),
       detail: max === undefined ? "the kernel has no user namespaces" : `is ${max}`,
       fix: "sysctl -w user.max_user_namespaces=10000"
     },
     {
       name: "kernel.apparmor_restrict_unprivileged_userns",
-      ok: apparmor !== "1",
+      ok: areWorking || apparmor !== "1",
       detail: apparmor === undefined ? "not present, which allows them" : `is ${apparmor}`,
       fix: "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile that allows userns for unshare"
     }
@@ -181,19 +183,35 @@ export const check: Effect.Effect<ReadonlyArray<Prerequisite>, never, CommandExe
     fix: "use smolvm on this system"
   }
   if (!linux.ok) return [linux]
+  const namespaces = [
+    yield* tryOut("a user namespace", ["--", "/bin/sh", "-c", ":"], "allow unprivileged user namespaces"),
+    yield* tryOut(
+      "mount, process, network, ipc, uts and cgroup namespaces in it",
+      [
+        "--keep-caps",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--net",
+        "--ipc",
+        "--uts",
+        "--cgroup",
+        "--",
+        "/bin/sh",
+        "-c",
+        "exec mount -t tmpfs bottle /tmp"
+      ],
+      "allow unprivileged user namespaces (in a container: start it with fewer restrictions)"
+    )
+  ]
   return [
     linux,
     ...programs(),
     ...optionalPrograms(),
     ...(yield* options),
-    ...settings(),
+    ...settings(namespaces.every((one) => one.ok)),
     ...(process.getuid?.() === 0 ? [yield* asRoot] : []),
-    yield* tryOut("a user namespace", ["--", "/bin/sh", "-c", ":"], "allow unprivileged user namespaces"),
-    yield* tryOut(
-      "mount, process, network, ipc, uts and cgroup namespaces in it",
-      ["--mount", "--pid", "--fork", "--net", "--ipc", "--uts", "--cgroup", "--", "/bin/sh", "-c", ":"],
-      "allow unprivileged user namespaces (in a container: start it with fewer restrictions)"
-    ),
+    ...namespaces,
     yield* tryOut(
       "a /proc of its own",
       ["--keep-caps", "--mount", "--pid", "--fork", "--", "/bin/sh", "-c", mountProc],

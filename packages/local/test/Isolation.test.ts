@@ -1,3 +1,4 @@
+import * as Capture from "@bottle/process/Capture"
 import { assert, describe, it } from "@effect/vitest"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as Effect from "effect/Effect"
@@ -283,6 +284,43 @@ describe.each(everybody)(`isolation, $name${note}`, ({ make }) => {
       const fed = yield* guest.exec(["/bin/sh", "-c", list], { flags: ["-i"], stdin: "x" })
       assert.notMatch(fed.stdout, /\/(tmp|root|home|work)/)
     }))
+
+  test(
+    "what the caller of the program left open is not passed on",
+    (runner) =>
+      Effect.gen(function* () {
+        const [program = "", ...first] = runner.words
+        if (first.length === 0) return
+        const guest = yield* machine(runner)
+        const secret = Path.join(runner.directory, "open")
+        Fs.writeFileSync(secret, "secret")
+        const call = ["machine", "exec", "--name", guest.name, "--", "/bin/ls", "-l", "/proc/self/fd"]
+        const open = 'exec 5<"$1" 99<"$1" 200<"$1"; shift; exec "$@"'
+        const result = yield* Effect.orDie(
+          Capture.capture({
+            program: "/bin/bash",
+            args: ["-c", open, "bash", secret, program, ...first, ...call],
+            env: runner.env,
+            cwd: "/"
+          })
+        )
+        assert.include(Capture.stdoutText(result), " 2 -> ")
+        assert.notMatch(Capture.stdoutText(result), / (5|99|200) -> /)
+        const restarted = yield* machine(runner)
+        const again = ["machine", "stop", "--name", restarted.name]
+        expectOk(yield* runner.call(again))
+        yield* Effect.orDie(
+          Capture.capture({
+            program: "/bin/bash",
+            args: ["-c", open, "bash", secret, program, ...first, "machine", "start", "--name", restarted.name],
+            env: runner.env,
+            cwd: "/"
+          })
+        )
+        assert.strictEqual((yield* restarted.sh("ls /proc/1/fd")).stdout, "0\n1\n2\n")
+      }),
+    { skip: !Fs.existsSync("/bin/bash") }
+  )
 
   test("a terminal is the command's own, and the caller's cannot be reached", (runner) =>
     Effect.gen(function* () {
