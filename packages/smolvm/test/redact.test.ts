@@ -47,6 +47,19 @@ describe("redaction", () => {
     ])
   })
 
+  it("takes out the longer of two secrets that begin alike, and every line of one that has several", () => {
+    assert.strictEqual(Redact.secrets("a abcdefgh b", ["abcd", "abcdefgh"]), "a <redacted> b")
+    assert.strictEqual(Redact.secrets("x line-two-2 y", ["line-one-1\nline-two-2\nab"]), "x <redacted> y")
+  })
+
+  it("takes secrets out before lines are cut off and characters cleaned", () => {
+    const key = Array.from({ length: 40 }, (_, index) => `key-material-${index}`).join("\n")
+    const shown = tail(new TextEncoder().encode(`${key}\nab\tcdef\nthe end`), [key, "ab\tcdef"])
+    assert.notInclude(shown, "key-material")
+    assert.notInclude(shown, "cdef")
+    assert.include(shown, "the end")
+  })
+
   it("takes secrets out of a text", () => {
     assert.strictEqual(Redact.secrets("a hunter22 b hunter22", ["hunter22"]), "a <redacted> b <redacted>")
     assert.strictEqual(Redact.secrets("a b", ["", "a"]), "a b")

@@ -91,6 +91,6 @@ const failure = ({ argv, command, program, secrets }: Call, { exit, stderr, stdo
   command,
   argv: Redact.argv(argv),
   exitCode: exit.code,
-  stdout: Redact.secrets(tail(stdout), Object.values(secrets)),
-  stderr: Redact.secrets(tail(stderr), Object.values(secrets))
+  stdout: tail(stdout, Object.values(secrets)),
+  stderr: tail(stderr, Object.values(secrets))
 })

@@ -10,11 +10,22 @@ export const argv = (words: ReadonlyArray<string>): ReadonlyArray<string> => {
   const own = end < 0 ? words : words.slice(0, end)
   const guest = end < 0 ? [] : words.slice(end)
   return [
-    ...own.map((word, index) => (own[index - 1] === "-e" ? `${word.slice(0, word.indexOf("="))}=${redacted}` : word)),
+    ...own.map((word, index) => (own[index - 1] === "-e" ? `${word.split("=", 1)[0]}=${redacted}` : word)),
     ...guest.map((word, index) => (index < 2 ? word : redacted))
   ]
 }
 
-/** A text without the given secrets. Those of fewer than four characters are kept: they would blot out the text. */
+/** Shorter values, and shorter lines of values, would blot out the text. */
+const minCharacters = 4
+const minLineCharacters = 8
+
+/**
+ * A text without the given secrets, the longest first, since one may be the beginning of another. Of a secret of several
+ * lines each line is one too: what shows such a text often shows only some of it.
+ */
 export const secrets = (text: string, values: ReadonlyArray<string>): string =>
-  values.filter((value) => value.length >= 4).reduce((before, value) => before.replaceAll(value, redacted), text)
+  values
+    .flatMap((value) => [value, ...value.split(/\r?\n/).filter((line) => line.length >= minLineCharacters)])
+    .filter((value) => value.length >= minCharacters)
+    .toSorted((left, right) => right.length - left.length)
+    .reduce((before, value) => before.replaceAll(value, redacted), text)

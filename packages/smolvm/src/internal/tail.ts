@@ -1,14 +1,17 @@
+import * as Redact from "./redact.js"
+
 const maxLines = 20
 const maxCharacters = 4_096
 
 /**
- * The last lines of what a program wrote, fit to be kept in an error: at most 20 lines and 4096 characters, without
- * terminal sequences and control characters other than line feeds.
+ * The last lines of what a program wrote, fit to be kept in an error: at most 20 lines and 4096 characters, without the
+ * given secrets, terminal sequences and control characters other than line feeds.
  */
-export const tail = (bytes: Uint8Array): string => {
+export const tail = (bytes: Uint8Array, secrets: ReadonlyArray<string> = []): string => {
   // Only the end is decoded: the output may be large, and a character is at most four bytes.
   const end = new TextDecoder().decode(bytes.subarray(Math.max(0, bytes.length - maxCharacters * 8)))
-  const lines = plain(end).split("\n")
+  // Secrets first: one that a cut or a cleaned character has changed would no longer be found.
+  const lines = plain(Redact.secrets(end, secrets)).split("\n")
   return lines.slice(-maxLines).join("\n").slice(-maxCharacters).trim()
 }
 
