@@ -6,6 +6,19 @@ import { isFresh, root } from "../packages/cli/scripts/stamp.mjs"
 
 const BUNDLE = path.join(root, "packages/cli/dist/bottle.mjs")
 
+const PARENT_LOOK_MILLIS = 500
+
+/** npm passes SIGINT and SIGTERM on, but takes nothing down when it is killed otherwise: then it hangs up on us. */
+const endWithParent = () => {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    process.kill(process.pid, "SIGHUP")
+  }, PARENT_LOOK_MILLIS)
+  timer.unref()
+}
+
 export const start = async (args) => {
   if (!isFresh()) {
     const { ensureBuilt } = await import("./workspace.mjs")
@@ -21,6 +34,7 @@ export const start = async (args) => {
   if (process.env.npm_lifecycle_event !== undefined && process.env.INIT_CWD !== undefined) {
     process.chdir(process.env.INIT_CWD)
   }
+  if (process.env.npm_lifecycle_event !== undefined) endWithParent()
   process.argv = [process.argv[0], BUNDLE, ...args]
   await import(pathToFileURL(BUNDLE).href)
 }

@@ -1,4 +1,6 @@
+import * as Survivors from "@bottle/testing/Survivors"
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import { execFileSync, spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
@@ -135,6 +137,32 @@ describe("npm start", () => {
       await ended
       const next = await checkout.start(["--version"])
       assert.deepStrictEqual(next, { code: 0, stdout: VERSION, stderr: "bottle: building ...\n" })
+    }))
+
+  it("takes its bottle down when npm is killed", () =>
+    inCheckout(async (checkout) => {
+      const command = [
+        process.execPath,
+        checkout.path(".dev/start.mjs"),
+        "run",
+        "-q",
+        "--",
+        "sh",
+        "-c",
+        "echo begun; sleep 1000"
+      ]
+      const npm = spawn("sh", ["-c", '"$@" & wait', "sh", ...command], {
+        cwd: checkout.root,
+        env: { PATH: process.env["PATH"], HOME: checkout.root, npm_lifecycle_event: "start", INIT_CWD: "/usr" },
+        stdio: ["ignore", "pipe", "ignore"]
+      })
+      // All who hold its standard output have ended when it is closed.
+      const closed = new Promise<void>((resolve) => npm.on("close", () => resolve()))
+      await new Promise<void>((resolve) => npm.stdout.once("data", () => resolve()))
+      npm.kill("SIGKILL")
+      await closed
+      const left = await Effect.runPromise(Survivors.find(Path.basename(checkout.root)))
+      assert.deepStrictEqual(left, { processes: [], mounts: [], namespaces: [], sockets: [] })
     }))
 
   it("says why an install fails, and not where packages come from", () =>
