@@ -37,6 +37,9 @@ import * as Prepare from "./Prepare.js"
 
 const DIRECTORY_MODE = 0o700
 
+/** It holds one socket. A file system that does not answer within this will not later. */
+const REMOVE_TIMEOUT_MILLIS = 10_000
+
 /**
  * What a launch is given apart from its plan: the values of the secrets that the plan names.
  *
@@ -130,11 +133,18 @@ const acquireDirectory = (
 
 const removeDirectory = (fs: FileSystem.FileSystem, directory: string): Effect.Effect<void> =>
   fs.remove(directory, { recursive: true, force: true }).pipe(
-    Effect.catchAll((error) =>
+    Effect.mapError((error) => fileFailed(directory)(error).message),
+    // A finalizer cannot be interrupted, so a timeout in one does nothing unless its work can be.
+    Effect.interruptible,
+    Effect.timeoutFail({
+      duration: REMOVE_TIMEOUT_MILLIS,
+      onTimeout: () => `it could not be removed within ${REMOVE_TIMEOUT_MILLIS / 1000} s`
+    }),
+    Effect.catchAll((reason) =>
       notify({
         _tag: "ReleaseFailed",
         resource: `directory ${directory}`,
-        reason: fileFailed(directory)(error).message,
+        reason,
         suggestion: `Remove it by hand: rm -r ${directory}`
       })
     )

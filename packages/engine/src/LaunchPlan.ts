@@ -153,9 +153,12 @@ const checkVariables = (options: LaunchOptions): Either.Either<void, OptionRefus
   }
   const literal = new Set((options.env ?? []).map(([name]) => name))
   const both = (options.secrets ?? []).find((name) => literal.has(name))
-  return both === undefined
+  if (both !== undefined) return refuse("env", `${both} is given as a literal and as a secret`, `Give ${both} once.`)
+  const relayed = new Set(GuestRelay.environment.map(([name]) => name))
+  const proxy = (options.secrets ?? []).find((name) => relayed.has(name))
+  return proxy === undefined
     ? Either.void
-    : refuse("env", `${both} is given as a literal and as a secret`, `Give ${both} once.`)
+    : refuse("env", `${proxy} points at the bottle's own proxy`, `Leave ${proxy} out, or give it as a literal.`)
 }
 
 const isGuestPath = (path: string): boolean =>
@@ -210,7 +213,7 @@ const planSource = (input: PlanInput): Either.Either<typeof PlannedSource.Type, 
   }
   // An image is pulled inside the guest at its first start, where there is no network: so it is made into a pack first.
   const path = PackKey.path(settings.directories.cache, {
-    line: capabilities.version,
+    version: capabilities.version,
     arch: settings.arch,
     reference
   })

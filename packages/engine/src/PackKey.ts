@@ -13,7 +13,7 @@ import { createHash } from "node:crypto"
  * @category models
  */
 export interface PackKey {
-  readonly line: string
+  readonly version: string
   readonly arch: string
   readonly reference: string
 }
@@ -27,7 +27,7 @@ export interface PackKey {
  */
 export const path = (cacheDirectory: string, key: PackKey): string => {
   const digest = createHash("sha256")
-    .update(JSON.stringify([key.line, key.arch, key.reference]))
+    .update(JSON.stringify([key.version, key.arch, key.reference]))
     .digest("hex")
   const readable = key.reference
     .toLowerCase()

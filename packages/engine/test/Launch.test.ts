@@ -22,6 +22,12 @@ const neverThere = (plan: LaunchPlan): CommandScript.Reply => ({
   times: "any"
 })
 
+/** What a delete answers, so many times in a row, when nothing is there. */
+const absent = (plan: LaunchPlan, times: number): CommandScript.Reply => ({ ...neverThere(plan), times })
+
+/** How often a release looks for a machine whose creator was cut off. */
+const LOOKS = 6
+
 const deleted = (plan: LaunchPlan): CommandScript.Reply => ({ match: plan.steps.at(-1)?.argv ?? [] })
 
 describe("Launch", () => {
@@ -207,7 +213,12 @@ describe("Launch", () => {
                 replies: (plan) => {
                   const index = indexOfStage(plan, stageName)
                   const hanging = { hang: true, before: Effect.asVoid(Deferred.succeed(reached, undefined)) }
-                  return [...repliesFor(plan, { [index]: hanging }).slice(0, index + 1), deleted(plan)]
+                  const isCut = stageName === "create" || stageName === "start"
+                  return [
+                    ...repliesFor(plan, { [index]: hanging }).slice(0, index + 1),
+                    deleted(plan),
+                    ...(isCut ? [absent(plan, LOOKS)] : [])
+                  ]
                 }
               },
               (stage) =>
@@ -216,7 +227,8 @@ describe("Launch", () => {
                   yield* Effect.timeout(Deferred.await(reached), "10 seconds")
                   const exit = yield* Fiber.interrupt(fiber)
                   assert.isTrue(Exit.isFailure(exit) && Cause.isInterrupted(exit.cause))
-                  const hung = (yield* stage.recorded).at(-2)
+                  const index = indexOfStage(stage.plan, stageName)
+                  const hung = (yield* stage.recorded)[index]
                   assert.deepStrictEqual(hung?.signals, ["SIGTERM"])
                   assert.deepStrictEqual((yield* stage.happened).slice(-2), ["machine delete", "bundle down"])
                 })
@@ -239,8 +251,10 @@ describe("Launch", () => {
                   hang: true,
                   before: Effect.asVoid(Deferred.succeed(reached, undefined))
                 },
-                { ...neverThere(plan), times: 2 },
-                deleted(plan)
+                absent(plan, 2),
+                deleted(plan),
+                deleted(plan),
+                absent(plan, LOOKS)
               ]
             },
             (stage) =>
@@ -248,7 +262,7 @@ describe("Launch", () => {
                 const fiber = yield* Effect.fork(Effect.scoped(Launch.launch(stage.plan)))
                 yield* Effect.timeout(Deferred.await(reached), "10 seconds")
                 yield* Fiber.interrupt(fiber)
-                assert.strictEqual((yield* stage.executed).length, 4)
+                assert.strictEqual((yield* stage.executed).length, 1 + 2 + 2 + 6)
               })
           )
         })
@@ -268,7 +282,8 @@ describe("Launch", () => {
                 replies: (plan) => {
                   const index = indexOfStage(plan, stageName)
                   const hanging = { hang: true, before: Effect.asVoid(Deferred.succeed(reached, undefined)) }
-                  return [...repliesFor(plan, { [index]: hanging }).slice(0, index + 1), deleted(plan)]
+                  const rest = stageName === "start" ? [deleted(plan), absent(plan, LOOKS)] : [deleted(plan)]
+                  return [...repliesFor(plan, { [index]: hanging }).slice(0, index + 1), ...rest]
                 }
               },
               (stage) =>
@@ -336,13 +351,17 @@ describe("Launch", () => {
         directory,
         {
           replies: (plan) =>
-            repliesFor(plan, { [plan.steps.length - 1]: { exit: 1, stderr: "Error: io operation failed: busy\n" } })
+            repliesFor(plan, {
+              [plan.steps.length - 1]: { exit: 1, stderr: "Error: io operation failed: busy\n", times: 3 }
+            })
         },
         (stage) =>
           Effect.gen(function* () {
             yield* Effect.scoped(Launch.launch(stage.plan))
             const failed = (yield* stage.noticed).find((event) => event._tag === "ReleaseFailed")
-            assert.include(failed?._tag === "ReleaseFailed" ? failed.resource : "", stage.plan.machine)
+            if (failed?._tag !== "ReleaseFailed") return assert.fail("nothing was reported")
+            assert.include(failed.resource, stage.plan.machine)
+            assert.include(failed.suggestion, `smolvm machine delete -f --name ${stage.plan.machine}`)
             assert.include(yield* stage.happened, "bundle down")
           })
       )

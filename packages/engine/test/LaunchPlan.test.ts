@@ -158,6 +158,7 @@ describe("LaunchPlan", () => {
     ["a variable with a strange name", { ...bare, env: [["A B", "x"]] }],
     ["a secret with a strange name", { ...bare, secrets: ["A=B"] }],
     ["a literal that is a secret too", { ...bare, env: [["A", "x"]], secrets: ["A"] }],
+    ["a secret in the place of the proxy's variable", { ...bare, secrets: ["HTTPS_PROXY"] }],
     ["a relative mount", { ...bare, mounts: [{ host: "x", guest: "/x", readonly: true }] }],
     ["a mount over the root", { ...bare, mounts: [{ host: "/x", guest: "/", readonly: true }] }],
     ["a mount that climbs", { ...bare, mounts: [{ host: "/x", guest: "/a/../b", readonly: true }] }],

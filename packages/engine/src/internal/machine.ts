@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { NetworkNotOff, StageFailed } from "../LaunchError.js"
 import { notify } from "../LaunchObserver.js"
@@ -12,21 +13,32 @@ import type { LaunchPlan } from "../LaunchPlan.js"
 import * as LaunchPlan_ from "../LaunchPlan.js"
 import { stage } from "./stage.js"
 
-const RELEASE_TIMEOUT_MILLIS = 60_000
+/** Longer than a delete may take by itself (smolvm's own deadline here is two minutes), so that it is not cut short. */
+const RELEASE_TIMEOUT_MILLIS = 180_000
 
-/** How often to look for a machine whose creator was cut off, and how long between: its runtime may still be at it. */
-const LOOKS_AFTER_CUT = 5
-const LOOK_PAUSE_MILLIS = 50
+/**
+ * After its creator was cut off a machine may still come: its runtime goes on without the client. It is gone when so
+ * many looks in a row find nothing, with pauses that double from the first; two seconds in all.
+ */
+const LOOKS_IN_A_ROW = 6
+
+/** The local runtime ends what it does with its client; one more look is for a client that was killed. */
+const LOOKS_IN_A_ROW_LOCAL = 2
+const LOOK_PAUSE_MILLIS_FIRST = 30
+
+/** A delete that fails may succeed a moment later, when what was busy has ended. */
+const DELETE_RETRIES = 2
 
 /**
  * What is known of the machine.
  *
  * - `none`: nothing was begun
  * - `making`: a create or start was begun and has not ended by itself; it may still have an effect
+ * - `tried`: a create or start ended by itself with a failure; what it left does not grow
  * - `made`: it is there
  * - `foreign`: a machine of this name was there before us
  */
-type Existence = "none" | "making" | "made" | "foreign"
+type Existence = "none" | "making" | "tried" | "made" | "foreign"
 
 /** A machine that its scope releases. */
 export interface OwnedMachine {
@@ -53,7 +65,7 @@ export const acquire = (plan: LaunchPlan): Effect.Effect<OwnedMachine, StageFail
       Ref.set(existence, "making").pipe(
         Effect.zipRight(effect),
         Effect.tap(() => Ref.set(existence, "made")),
-        Effect.tapErrorTag("MachineAlreadyExists", () => Ref.set(existence, "foreign"))
+        Effect.tapError((error) => Ref.update(existence, (now) => afterFailure(error, now)))
       )
     yield* step(smolvm.machineCreate(LaunchPlan_.createOptions(plan, capabilities))).pipe(
       Effect.mapError(StageFailed.of("create")),
@@ -61,6 +73,24 @@ export const acquire = (plan: LaunchPlan): Effect.Effect<OwnedMachine, StageFail
     )
     return { keep: Ref.set(kept, true), step }
   })
+
+/** What a failed create or start leaves. One whose client was ended, by us or by a signal, may still have an effect. */
+const afterFailure = (error: SmolvmError, now: Existence): Existence => {
+  switch (error._tag) {
+    case "MachineAlreadyExists":
+      return "foreign"
+    case "SmolvmTimedOut":
+    case "SmolvmKilled":
+      return now
+    default:
+      return "tried"
+  }
+}
+
+const looksFor = (plan: LaunchPlan, state: Existence): number => {
+  if (state !== "making") return 1
+  return plan.runtime.kind === "local" ? LOOKS_IN_A_ROW_LOCAL : LOOKS_IN_A_ROW
+}
 
 const isKept = (plan: LaunchPlan, kept: boolean, exit: Exit.Exit<unknown, unknown>): boolean =>
   kept || (plan.keepOnFailure && Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause))
@@ -75,16 +105,15 @@ const release = (
     const state = yield* Ref.get(existence)
     if (state === "none" || state === "foreign") return
     if (isKept(plan, yield* Ref.get(kept), exit)) return yield* notify({ _tag: "Kept", machine: plan.machine })
-    const removed = yield* remove(plan.machine, state === "made" ? 1 : LOOKS_AFTER_CUT).pipe(
+    const removed = yield* remove(plan.machine, looksFor(plan, state)).pipe(
       // Finalizers cannot be interrupted, and without this a timeout in one would wait for what it is to cut off.
       Effect.interruptible,
       Effect.timeoutOption(RELEASE_TIMEOUT_MILLIS),
       Effect.either
     )
-    if (removed._tag === "Left") return yield* reportFailure(plan, removed.left.message, removed.left.suggestion)
+    if (removed._tag === "Left") return yield* reportFailure(plan, removed.left.message)
     if (Option.isNone(removed.right)) {
-      const reason = `it could not be removed within ${RELEASE_TIMEOUT_MILLIS / 1000} s`
-      return yield* reportFailure(plan, reason, `Remove it by hand: ${removeByHand(plan)}`)
+      return yield* reportFailure(plan, `it could not be removed within ${RELEASE_TIMEOUT_MILLIS / 1000} s`)
     }
   })
 
@@ -94,20 +123,32 @@ const removeByHand = (plan: LaunchPlan): string =>
     .map((step) => step.argv.join(" "))
     .join(" && ")
 
-const reportFailure = (plan: LaunchPlan, reason: string, suggestion: string): Effect.Effect<void> =>
-  notify({ _tag: "ReleaseFailed", resource: `machine ${plan.machine}`, reason, suggestion })
+const reportFailure = (plan: LaunchPlan, reason: string): Effect.Effect<void> =>
+  notify({
+    _tag: "ReleaseFailed",
+    resource: `machine ${plan.machine}`,
+    reason,
+    suggestion: `Remove it by hand: ${removeByHand(plan)}`
+  })
 
-/** Deletes the machine; that it is not there is what was wanted, but after a cut it may come yet: so look again. */
+/** Deletes the machine, and looks until nothing was there so many times in a row. */
 const remove = (name: string, looks: number): Effect.Effect<void, SmolvmError, Smolvm> =>
   Effect.gen(function* () {
     const smolvm = yield* Smolvm
-    const gone = yield* smolvm.machineDelete({ name }).pipe(
-      Effect.as(true),
-      Effect.catchTag("MachineNotFound", () => Effect.succeed(false))
+    const deleteOnce = smolvm.machineDelete({ name }).pipe(
+      Effect.as("deleted" as const),
+      Effect.catchTag("MachineNotFound", () => Effect.succeed("absent" as const)),
+      Effect.retry({
+        times: DELETE_RETRIES,
+        schedule: Schedule.exponential(LOOK_PAUSE_MILLIS_FIRST)
+      })
     )
-    if (gone || looks <= 1) return
-    yield* Effect.sleep(LOOK_PAUSE_MILLIS)
-    yield* remove(name, looks - 1)
+    let absent = 0
+    while (true) {
+      absent = (yield* deleteOnce) === "absent" ? absent + 1 : 0
+      if (looks === 1 || absent >= looks) return
+      yield* Effect.sleep(LOOK_PAUSE_MILLIS_FIRST * 2 ** absent)
+    }
   })
 
 /**
