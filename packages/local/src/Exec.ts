@@ -26,6 +26,7 @@ import * as Fs from "node:fs"
 import * as GuestEnvironment from "./GuestEnvironment.js"
 import * as Join from "./Join.js"
 import { type LocalError, OperationFailed, render, ValueRefused } from "./LocalError.js"
+import * as Pipes from "./Pipes.js"
 import * as Runtime from "./Runtime.js"
 
 /** How the caller wants the command's streams. */
@@ -37,6 +38,10 @@ interface Prepared {
   readonly timeoutMillis: number | undefined
   readonly interactive: boolean
   readonly tty: boolean
+  /** Makes real pipes for the streams; nothing where they are a terminal, or there is no program to make them with. */
+  readonly pipes: (
+    below: CommandExecutor.CommandExecutor
+  ) => Effect.Effect<Pipes.Pipes | undefined, LocalError, Scope.Scope>
 }
 
 const usage = (command: string, what: string, reason: string) =>
@@ -76,7 +81,13 @@ const prepare = (context: Runtime.Context, invocation: Invocation, name: string)
       }),
       timeoutMillis: timeout === undefined ? undefined : Timeout.parseMillis(timeout),
       interactive: invocation.flags.has("--interactive"),
-      tty
+      tty,
+      pipes: (below) => {
+        const { mkfifo, sh } = context.host.tools
+        return tty || mkfifo === undefined
+          ? Effect.succeed(undefined)
+          : Pipes.make({ below, sh, mkfifo, directory: context.dirs.root, owner: machine.uid })
+      }
     }
   })
 
@@ -84,18 +95,41 @@ const isEmptyStdin = (stdin: Command.StandardCommand["stdin"]): boolean => stdin
 
 const hostStdin: Stream.Stream<Uint8Array> = Stream.orDie(NodeStream.stdin)
 
+/** What the guest's command is fed: nothing unless asked for, and never the caller's own stream. */
+const inputOf = (prepared: Prepared, stdio: Stdio): Command.StandardCommand["stdin"] => {
+  if (!prepared.interactive || isEmptyStdin(stdio.stdin)) return Stream.empty
+  return stdio.stdin === "inherit" && !prepared.tty ? hostStdin : stdio.stdin
+}
+
 /** The command for the executor below: with a terminal its own streams as they are, otherwise pipes of ours only. */
-const toCommand = (prepared: Prepared, stdio: Stdio): Command.Command => {
+const toCommand = (prepared: Prepared, stdio: Stdio, before: ReadonlyArray<string>): Command.Command => {
   const { program } = prepared
-  const stdin = !prepared.interactive || isEmptyStdin(stdio.stdin) ? Stream.empty : stdio.stdin
-  return Command.make(program.program, ...program.args).pipe(
+  const [first = program.program, ...words] = [...before, program.program, ...program.args]
+  return Command.make(first, ...words).pipe(
     Command.env(program.env ?? {}, { extendEnv: false }),
     Command.workingDirectory(program.cwd ?? "/"),
-    Command.stdin(stdin === "inherit" && !prepared.tty ? hostStdin : stdin),
+    Command.stdin(inputOf(prepared, stdio)),
     Command.stdout(prepared.tty ? stdio.stdout : "pipe"),
     Command.stderr(prepared.tty ? stdio.stderr : "pipe")
   )
 }
+
+/** A process whose streams are pipes of ours. */
+const startPiped = (
+  below: CommandExecutor.CommandExecutor,
+  prepared: Prepared,
+  stdio: Stdio,
+  pipes: Pipes.Pipes
+): Effect.Effect<CommandExecutor.Process, PlatformError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const started = yield* below.start(toCommand(prepared, stdio, pipes.words))
+    yield* Effect.forkScoped(Effect.zipRight(Effect.ignore(started.exitCode), pipes.letGo))
+    return Object.assign(Object.create(Object.getPrototypeOf(started)), started, {
+      stdout: pipes.stdout,
+      // What the programs of ours say before they have the pipe.
+      stderr: Stream.concat(pipes.stderr, started.stderr)
+    })
+  })
 
 const complaintStart = new TextEncoder().encode("nsenter: ")
 const complaintBytesMax = 8192
@@ -177,7 +211,11 @@ const startPrepared = (
   stdio: Stdio
 ): Effect.Effect<CommandExecutor.Process, PlatformError, Scope.Scope> =>
   Effect.gen(function* () {
-    const process = yield* below.start(toCommand(prepared, stdio))
+    // Without them the command does run, only with streams that cannot be opened by name.
+    const pipes = yield* Effect.orElseSucceed(prepared.pipes(below), () => undefined)
+    const process = yield* pipes === undefined
+      ? below.start(toCommand(prepared, stdio, []))
+      : startPiped(below, prepared, stdio, pipes)
     const verdict = yield* Deferred.make<boolean>()
     let isTimedOut = false
     if (prepared.timeoutMillis !== undefined) {

@@ -6,7 +6,6 @@
  */
 import * as Environment from "@bottle/process/Environment"
 import * as Grammar from "@bottle/smolvm/Grammar"
-import * as NodeSink from "@effect/platform-node/NodeSink"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import type * as Command from "@effect/platform/Command"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
@@ -24,6 +23,7 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Exec from "./Exec.js"
 import * as Host from "./Host.js"
+import * as OwnStreams from "./internal/ownStreams.js"
 import { type LocalError, render } from "./LocalError.js"
 import * as Machines from "./Machines.js"
 import * as Runtime from "./Runtime.js"
@@ -153,12 +153,8 @@ const defaultLine: Grammar.Line = "1.9.3"
 const passOn = (command: Command.StandardCommand, work: Effect.Effect<Runtime.Reply>): Effect.Effect<Runtime.Reply> =>
   Effect.tap(work, (reply) =>
     Effect.zipRight(
-      command.stdout === "inherit"
-        ? Effect.ignore(Effect.scoped(Stream.run(text(reply.stdout), NodeSink.stdout)))
-        : Effect.void,
-      command.stderr === "inherit"
-        ? Effect.ignore(Effect.scoped(Stream.run(text(reply.stderr), NodeSink.stderr)))
-        : Effect.void
+      command.stdout === "inherit" ? OwnStreams.write("stdout", reply.stdout) : Effect.void,
+      command.stderr === "inherit" ? OwnStreams.write("stderr", reply.stderr) : Effect.void
     )
   )
 

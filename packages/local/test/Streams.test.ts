@@ -69,6 +69,32 @@ describe.each(everybody)(`streams, $name${note}`, ({ make }) => {
       assert.strictEqual((yield* guest.exec(["/bin/true"], { flags: ["-i"], stdin: input })).code, 0)
     }))
 
+  test("standard output and error can be opened by their names", (runner) =>
+    Effect.gen(function* () {
+      const guest = yield* machine(runner)
+      const script = "cat; echo out >/dev/stdout; echo err >/dev/stderr; echo tee | tee /dev/stderr"
+      const named = yield* guest.exec(["/bin/sh", "-c", script], { flags: ["-i"], stdin: "fed\n" })
+      assert.deepStrictEqual([named.code, named.stdout, named.stderr], [0, "fed\nout\ntee\n", "err\ntee\n"])
+      const kinds = yield* guest.exec([
+        "/bin/sh",
+        "-c",
+        "[ -p /dev/stdout ] && [ -p /dev/stderr ] && [ -c /dev/stdin ]"
+      ])
+      assert.strictEqual(kinds.code, 0)
+      const root = `${runner.state}/bottle/local`
+      assert.deepStrictEqual(Fs.readdirSync(root).sort(), ["locks", "machines"])
+    }))
+
+  test("a command that ends before its input does is not waited for", (runner) =>
+    Effect.gen(function* () {
+      const guest = yield* machine(runner)
+      const endless = Stream.forever(Stream.make(new Uint8Array(65_536)))
+      const head = yield* guest.exec(["/usr/bin/head", "-c", "100000"], { flags: ["-i"], stdin: endless })
+      assert.deepStrictEqual([head.code, head.bytes.length], [0, 100_000])
+      const never = yield* guest.exec(["/bin/true"], { flags: ["-i"], stdin: Stream.never })
+      assert.strictEqual(never.code, 0)
+    }))
+
   test("arguments arrive as they are", (runner) =>
     Effect.gen(function* () {
       const guest = yield* machine(runner)

@@ -2,7 +2,7 @@ import * as Capture from "@bottle/process/Capture"
 import * as Executor from "@bottle/process/Executor"
 import * as Survivors from "@bottle/testing/Survivors"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
-import { assert } from "@effect/vitest"
+import { afterAll, assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -59,12 +59,18 @@ const ordinaryUid = 61_234
 const source = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
 
 let bundled: Promise<string> | undefined
+let bundleDirectory: string | undefined
+
+// A test runner ends its workers by a signal, so nothing that waits for "exit" would run.
+afterAll(() => {
+  if (bundleDirectory !== undefined) Fs.rmSync(bundleDirectory, { recursive: true, force: true })
+})
 
 /** The program in one file that every user may read; made once per test file. */
 const bundle = (): Promise<string> => {
   bundled ??= (async () => {
     const directory = Fs.mkdtempSync(Path.join(Fs.realpathSync(Os.tmpdir()), "bottle-local-bin-"))
-    process.on("exit", () => Fs.rmSync(directory, { recursive: true, force: true }))
+    bundleDirectory = directory
     Fs.chmodSync(directory, 0o755)
     const file = Path.join(directory, "smolvm-local.mjs")
     const build = await rolldown({
