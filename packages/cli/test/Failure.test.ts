@@ -6,9 +6,13 @@ import { UsageError } from "@bottle/cli/UsageError"
 import * as LaunchError from "@bottle/engine/LaunchError"
 import * as SmolvmError from "@bottle/smolvm/SmolvmError"
 import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
 import * as Cause from "effect/Cause"
 import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as AST from "effect/SchemaAST"
+import * as FastCheck from "fast-check"
 
 const failed = {
   program: "smolvm",
@@ -119,4 +123,30 @@ describe("Failure", () => {
     const cause = Cause.fail(new UsageError({ problem: "p", advice: "a" }))
     assert.strictEqual(Failure.fromCause(cause, "SIGTERM").exitCode, 2)
   })
+})
+
+/** Every error class that a module exports. */
+const errorsOf = (module: object): ReadonlyArray<Schema.Schema.AnyNoContext> =>
+  Object.values(module).filter(
+    (value) => typeof value === "function" && value.prototype instanceof Error && Schema.isSchema(value)
+  )
+
+describe("every error of the launch and of the runtime", () => {
+  const classes = [...errorsOf(LaunchError), ...errorsOf(SmolvmError)]
+
+  it("is known here", () => assert.isAbove(classes.length, 20))
+
+  for (const errorClass of classes) {
+    it(`is told in one line with a suggestion, and as JSON: ${AST.getIdentifierAnnotation(errorClass.ast).pipe(Option.getOrElse(() => String(errorClass)))}`, () => {
+      for (const error of FastCheck.sample(Arbitrary.make(errorClass), 20)) {
+        const failure = Failure.fromError(error)
+        assert.include([2, 125], failure.exitCode)
+        const text = Failure.toText(failure)
+        assert.match(text, /^bottle: .*(\ntry: .+)?$/u)
+        // oxlint-disable-next-line no-control-regex
+        assert.notMatch(text.replace("\ntry: ", ""), /[\u0000-\u001f\u007f-\u009f]/)
+        assert.strictEqual(JSON.parse(Failure.toJson(failure)).failure.error, error._tag)
+      }
+    })
+  }
 })
