@@ -10,11 +10,11 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Exit } from "./Exit.js"
-import * as Readers from "./internal/readers.js"
 import * as Running from "./internal/running.js"
 import { defaultGraceMillis } from "./internal/terminate.js"
 import { OutputTooLarge, type ProcessError, ProcessTimedOut } from "./ProcessError.js"
 import type { Program } from "./Program.js"
+import * as Reader from "./Reader.js"
 import { decode } from "./Text.js"
 
 /**
@@ -98,10 +98,10 @@ const run = (
     const stdout = collect("stdout")
     const stderr = collect("stderr")
     const readers = [
-      yield* Readers.fork(process.stdout, stdout.take, readerScope),
-      yield* Readers.fork(process.stderr, stderr.take, readerScope)
+      yield* Reader.fork(process.stdout, stdout.take, readerScope),
+      yield* Reader.fork(process.stderr, stderr.take, readerScope)
     ]
-    const end = Effect.tap(Running.awaitExit(process), () => Readers.drain(readers, drainMillis))
+    const end = Effect.tap(Running.awaitExit(process), () => Reader.drain(readers, drainMillis))
     yield* Effect.forkScoped(Deferred.complete(finished, end))
     if (stdin !== undefined) {
       yield* Running.forkFeed(process, stdin, (cause) => Deferred.failCause(finished, cause))

@@ -11,11 +11,11 @@ import * as Mailbox from "effect/Mailbox"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Exit } from "./Exit.js"
-import * as Readers from "./internal/readers.js"
 import * as Running from "./internal/running.js"
 import { defaultGraceMillis } from "./internal/terminate.js"
 import type { ProcessError } from "./ProcessError.js"
 import type { Program } from "./Program.js"
+import * as Reader from "./Reader.js"
 
 /**
  * What a followed program did: wrote bytes to stdout or stderr, or ended.
@@ -81,12 +81,12 @@ export const follow = (
       const take = (toEvent: (bytes: Uint8Array) => FollowEvent) => (chunk: Chunk.Chunk<Uint8Array>) =>
         Effect.asVoid(events.offerAll(Chunk.map(chunk, toEvent)))
       const readers = [
-        yield* Readers.fork(process.stdout, take(stdoutEvent), readerScope),
-        yield* Readers.fork(process.stderr, take(stderrEvent), readerScope)
+        yield* Reader.fork(process.stdout, take(stdoutEvent), readerScope),
+        yield* Reader.fork(process.stderr, take(stderrEvent), readerScope)
       ]
       const fail = (cause: Cause.Cause<never>) => events.failCause(cause)
       const end = Running.awaitExit(process).pipe(
-        Effect.tap(() => Readers.drain(readers, options?.drainMillis ?? defaults.drainMillis)),
+        Effect.tap(() => Reader.drain(readers, options?.drainMillis ?? defaults.drainMillis)),
         Effect.flatMap((exit) => events.offer({ _tag: "Exit", exit })),
         Effect.zipRight(events.end),
         Effect.catchAllCause(fail)

@@ -1,3 +1,8 @@
+/**
+ * Reading a program's pipe to its end, and no longer than that makes sense.
+ *
+ * @since 0.1.0
+ */
 import type { PlatformError } from "@effect/platform/Error"
 import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -7,20 +12,36 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
-/** Somebody who reads a pipe to its end. */
+/**
+ * Somebody who reads a pipe to its end.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Reader {
   readonly fiber: Fiber.RuntimeFiber<void>
   readonly progress: Progress
 }
 
-interface Progress {
+/**
+ * How far a reader is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
   isDone: boolean
   /** Whether it waits for the process, rather than for whoever takes what it read. */
   isWaiting: boolean
   waitedMillis: number
 }
 
-/** Starts to read a pipe. It reads on only when `take` is done with what came before. */
+/**
+ * Starts to read a pipe. It reads on only when `take` is done with what came before; a `take` that is interrupted ends it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const fork = (
   stream: Stream.Stream<Uint8Array, PlatformError>,
   take: (chunk: Chunk.Chunk<Uint8Array>) => Effect.Effect<void>,
@@ -54,6 +75,9 @@ export const fork = (
 /**
  * Waits, after the process has ended, until its pipes are read. A background process may hold a pipe open for ever, so a
  * reader that has waited `drainMillis` for more is stopped; time in which others make it wait does not count.
+ *
+ * @since 0.1.0
+ * @category constructors
  */
 export const drain = (readers: ReadonlyArray<Reader>, drainMillis: number): Effect.Effect<void> =>
   Effect.suspend(() => {
