@@ -7,9 +7,9 @@
  * @since 0.1.0
  */
 import type { Program } from "@bottle/process/Program"
+import * as Reader from "@bottle/process/Reader"
 import type { Invocation } from "@bottle/smolvm/Grammar"
 import * as Timeout from "@bottle/smolvm/Timeout"
-import * as NodeSink from "@effect/platform-node/NodeSink"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Command from "@effect/platform/Command"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
@@ -24,6 +24,7 @@ import * as Stream from "effect/Stream"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as GuestEnvironment from "./GuestEnvironment.js"
+import * as OwnStreams from "./internal/ownStreams.js"
 import * as Join from "./Join.js"
 import { type LocalError, OperationFailed, render, ValueRefused } from "./LocalError.js"
 import * as Pipes from "./Pipes.js"
@@ -198,17 +199,40 @@ const verdictMillis = 1000
 
 const timedOutCode = 124
 
-/** Copies to one of this process's own streams. */
+/** Copies to one of this process's own streams, until nobody reads there any more. */
 const pump = (
   stream: Stream.Stream<Uint8Array, PlatformError>,
   to: "stdout" | "stderr"
-): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.ignore(Stream.run(stream, to === "stdout" ? NodeSink.stdout : NodeSink.stderr))
+): Effect.Effect<Reader.Reader, never, Scope.Scope> => {
+  const write = (bytes: Uint8Array) =>
+    Effect.flatMap(OwnStreams.write(to, bytes), (isRead) => (isRead ? Effect.void : Effect.interrupt))
+  return Effect.flatMap(Effect.scope, (scope) =>
+    Reader.fork(
+      Stream.catchAll(stream, () => Stream.empty),
+      (chunk) => Effect.forEach(chunk, write, { discard: true }),
+      scope
+    )
+  )
+}
+
+/** How long a background process that keeps a stream open is listened to, after the command and after its time. */
+const drainMillis = 1000
+const lateDrainMillis = 100
+
+/** What is still on the way goes out, within bounds that nothing in the guest can stretch. */
+const drain = (pumps: ReadonlyArray<Reader.Reader>, isTimedOut: boolean): Effect.Effect<void> =>
+  isTimedOut
+    ? Effect.zipRight(
+        Effect.timeoutOption(Reader.drain(pumps, lateDrainMillis), drainMillis),
+        Effect.forEach(pumps, ({ fiber }) => Fiber.interrupt(fiber), { discard: true })
+      )
+    : Reader.drain(pumps, drainMillis)
 
 const startPrepared = (
   below: CommandExecutor.CommandExecutor,
   prepared: Prepared,
-  stdio: Stdio
+  stdio: Stdio,
+  afterExit: Effect.Effect<void>
 ): Effect.Effect<CommandExecutor.Process, PlatformError, Scope.Scope> =>
   Effect.gen(function* () {
     // Without them the command does run, only with streams that cannot be opened by name.
@@ -230,13 +254,13 @@ const startPrepared = (
       (exit): number => exit
     )
     const stderr = prepared.tty ? process.stderr : translateStderr(process.stderr, code, verdict)
-    const pumps: Array<Fiber.RuntimeFiber<void>> = []
-    if (!prepared.tty && stdio.stdout === "inherit")
-      pumps.push(yield* Effect.forkScoped(pump(process.stdout, "stdout")))
-    if (!prepared.tty && stdio.stderr === "inherit") pumps.push(yield* Effect.forkScoped(pump(stderr, "stderr")))
+    const pumps: Array<Reader.Reader> = []
+    if (!prepared.tty && stdio.stdout === "inherit") pumps.push(yield* pump(process.stdout, "stdout"))
+    if (!prepared.tty && stdio.stderr === "inherit") pumps.push(yield* pump(stderr, "stderr"))
     const exitCode = Effect.gen(function* () {
       const exit = yield* Effect.either(process.exitCode)
-      yield* Effect.forEach(pumps, Fiber.await, { discard: true })
+      yield* afterExit
+      yield* drain(pumps, isTimedOut)
       if (isTimedOut) return CommandExecutor.ExitCode(timedOutCode)
       if (exit._tag === "Left") return yield* exit.left
       const isAmbiguous = !prepared.tty && [1, 126, 127].includes(exit.right)
@@ -318,7 +342,7 @@ export const exec = (
     if (invocation.flags.has("--detach")) {
       return yield* answer(Effect.catchAll(detached(below, prepared.right), (error) => Effect.succeed(refusal(error))))
     }
-    return yield* startPrepared(below, prepared.right, stdio)
+    return yield* startPrepared(below, prepared.right, stdio, Effect.void)
   })
 
 const isImageReference = (word: string): boolean => word.includes(":") || word.indexOf("/") > 0
@@ -368,8 +392,7 @@ export const run = (
     if (isDetached) {
       return yield* answer(Effect.catchAll(detached(below, prepared.right), (error) => Effect.succeed(refusal(error))))
     }
-    const process = yield* startPrepared(below, prepared.right, stdio)
-    // Gone before the exit code is known, so that who saw the one can rely on the other.
-    const exitCode = Effect.ensuring(process.exitCode, Effect.ignore(Runtime.remove(context, name)))
-    return Object.assign(Object.create(Object.getPrototypeOf(process)), process, { exitCode })
+    // Gone before the exit code is known, so that who saw the one can rely on the other; and before the streams are read
+    // to their end, which what it left running could put off.
+    return yield* startPrepared(below, prepared.right, stdio, Effect.ignore(Runtime.remove(context, name)))
   })

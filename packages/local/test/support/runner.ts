@@ -132,35 +132,44 @@ const inProcess: Effect.Effect<Runner, never, Scope.Scope> = Effect.gen(function
   }
 })
 
-/** The program, as an ordinary user. */
-const asOrdinaryUser: Effect.Effect<Runner, never, Scope.Scope> = Effect.gen(function* () {
-  const uid = isRoot ? ordinaryUid : (process.getuid?.() ?? 0)
-  const directory = yield* ownDirectory(uid)
-  const state = Path.join(directory, "state")
-  const env = { XDG_STATE_HOME: state, PATH: "/usr/bin:/bin" }
-  const file = yield* Effect.promise(bundle)
-  const become = isRoot
-    ? ["/usr/bin/setpriv", "--reuid", String(uid), "--regid", String(uid), "--clear-groups", "--"]
-    : []
-  const words = [...become, process.execPath, file]
-  const [program = process.execPath, ...first] = words
-  return {
-    uid,
-    directory,
-    state,
-    env,
-    words,
-    call: (args, options = {}) =>
-      Capture.capture(
-        { program, args: [...first, ...args], env: { ...env, ...options.env }, cwd: "/" },
-        captureOptions(options)
-      ).pipe(Effect.map(called), Effect.orDie)
-  }
-})
+/** The program, as some user. */
+const byProgram = (uid: number): Effect.Effect<Runner, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const directory = yield* ownDirectory(uid)
+    const state = Path.join(directory, "state")
+    const env = { XDG_STATE_HOME: state, PATH: "/usr/bin:/bin" }
+    const file = yield* Effect.promise(bundle)
+    const become =
+      uid === process.getuid?.()
+        ? []
+        : ["/usr/bin/setpriv", "--reuid", String(uid), "--regid", String(uid), "--clear-groups", "--"]
+    const words = [...become, process.execPath, file]
+    const [program = process.execPath, ...first] = words
+    return {
+      uid,
+      directory,
+      state,
+      env,
+      words,
+      call: (args, options = {}) =>
+        Capture.capture(
+          { program, args: [...first, ...args], env: { ...env, ...options.env }, cwd: "/" },
+          captureOptions(options)
+        ).pipe(Effect.map(called), Effect.orDie)
+    }
+  })
+
+const asOrdinaryUser = byProgram(isRoot ? ordinaryUid : (process.getuid?.() ?? 0))
 
 /** Everybody as whom the tests can run here; who is missing is said by name. */
 export const everybody: ReadonlyArray<Who> = [
   ...(isRoot ? [{ name: "as root, in this process", make: inProcess }] : []),
+  { name: "as an ordinary user, by the program", make: asOrdinaryUser }
+]
+
+/** The same, all of them by the program. */
+export const everybodyByProgram: ReadonlyArray<Who> = [
+  ...(isRoot ? [{ name: "as root, by the program", make: byProgram(0) }] : []),
   { name: "as an ordinary user, by the program", make: asOrdinaryUser }
 ]
 
