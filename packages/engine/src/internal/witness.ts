@@ -8,11 +8,12 @@ import { randomBytes } from "node:crypto"
  * The traps let an interactive command handle Ctrl-C: without one, the shell would die of the signal once its child has
  * ended, whatever that child made of it. A trap that runs nothing leaves the child the default action.
  */
-const WITNESS = `trap : HUP INT QUIT TERM
+const WITNESS = `_bottle_exit=$1; shift
+trap : HUP INT QUIT TERM
 "$@"
-code=$?
-[ "$code" = 0 ] || printf %s "$code" >"$0" 2>/dev/null
-exit "$code"`
+set -- $?
+[ "$1" = 0 ] || printf %s "$1" >"$_bottle_exit" 2>/dev/null
+exit "$1"`
 
 /** Reads what the witness wrote, and removes it. What the guest made of that file is its own word, so it is bounded. */
 const READ = `head -c 8 "$0" 2>/dev/null && rm -f "$0"`
@@ -24,6 +25,8 @@ export const wrap = (place: string, command: ReadonlyArray<string>): ReadonlyArr
   "sh",
   "-c",
   WITNESS,
+  // What the shell calls itself when it says that there is no such command.
+  "sh",
   place,
   ...command
 ]
