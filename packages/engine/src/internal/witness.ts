@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 
 /**
- * Tells the guest's exit from its runtime's, which smolvm gives by the same number (facts 3): the command runs below a
+ * Tells the guest's exit from its runtime's, which smolvm gives by the same number: the command runs below a
  * shell that writes down any code but 0, and a second exec asks for it. A file, so that nothing is added to the
  * command's own streams, terminal or not.
  *
