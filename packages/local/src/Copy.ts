@@ -13,6 +13,7 @@ import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { attempt, reasonOf } from "./internal/files.js"
+import { printable } from "./internal/printable.js"
 import { OperationFailed } from "./LocalError.js"
 
 /** smolvm's own limit for one file. */
@@ -22,8 +23,22 @@ const chunkBytes = 256 * 1024
 
 const failed = (reason: string) => new OperationFailed({ family: "agent", operation: "file transfer", reason })
 
+const complaintBytesMax = 1000
+
+/** What the guest's side said on standard error: the beginning, whatever else it says. */
+const makeComplaint = () => {
+  let bytes = new Uint8Array(0)
+  return {
+    add: (more: Uint8Array) => {
+      const room = complaintBytesMax - bytes.length
+      if (room > 0) bytes = Buffer.concat([bytes, more.subarray(0, room)])
+    },
+    text: () => printable(Buffer.from(bytes).toString("utf8"))
+  }
+}
+
 const check = (code: number | undefined, complaint: string): Effect.Effect<void, OperationFailed> =>
-  code === 0 ? Effect.void : failed(complaint.trim() === "" ? `the guest's side ended with ${code}` : complaint.trim())
+  code === 0 ? Effect.void : failed(complaint === "" ? `the guest's side ended with ${code}` : complaint)
 
 /** The bytes of an open file, from its beginning; a read that fails ends them, and the length then tells. */
 const readAll = (descriptor: number): Stream.Stream<Uint8Array> =>
@@ -53,17 +68,17 @@ export const upload = (program: Program, path: string): Effect.Effect<void, Oper
       if (!stat.isFile()) return yield* failed(`${path}: not a regular file`)
       if (stat.size > limitBytes) return yield* failed(`${path}: larger than ${limitBytes} bytes`)
       let code: number | undefined
-      let complaint = ""
+      const complaint = makeComplaint()
       yield* Follow.follow(program, { stdin: readAll(descriptor) }).pipe(
         Stream.runForEach((event) =>
           Effect.sync(() => {
             if (event._tag === "Exit") code = event.exit.code
-            else if (event._tag === "Stderr") complaint += Buffer.from(event.bytes).toString("utf8").slice(0, 1000)
+            else if (event._tag === "Stderr") complaint.add(event.bytes)
           })
         ),
         Effect.mapError((error) => failed(error.message))
       )
-      yield* check(code, complaint)
+      yield* check(code, complaint.text())
     })
   )
 
@@ -82,13 +97,13 @@ export const download = (program: Program, path: string): Effect.Effect<void, Op
       if (Fs.existsSync(path) && Fs.statSync(path).isDirectory()) return yield* failed(`${path}: is a directory`)
       const descriptor = yield* open(temporary, "wx", 0o644)
       let code: number | undefined
-      let complaint = ""
+      const complaint = makeComplaint()
       let written = 0
       yield* Follow.follow(program).pipe(
         Stream.mapError((error) => failed(error.message)),
         Stream.runForEach((event) => {
           if (event._tag === "Exit") code = event.exit.code
-          else if (event._tag === "Stderr") complaint += Buffer.from(event.bytes).toString("utf8").slice(0, 1000)
+          else if (event._tag === "Stderr") complaint.add(event.bytes)
           else {
             written += event.bytes.length
             if (written > limitBytes) return failed(`larger than ${limitBytes} bytes`)
@@ -100,7 +115,7 @@ export const download = (program: Program, path: string): Effect.Effect<void, Op
           return Effect.void
         })
       )
-      yield* check(code, complaint)
+      yield* check(code, complaint.text())
       yield* attempt("put the file in place", () => Fs.renameSync(temporary, path))
     })
   )

@@ -25,6 +25,7 @@ import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as GuestEnvironment from "./GuestEnvironment.js"
 import * as OwnStreams from "./internal/ownStreams.js"
+import { printable } from "./internal/printable.js"
 import * as Join from "./Join.js"
 import { type LocalError, OperationFailed, render, ValueRefused } from "./LocalError.js"
 import * as Pipes from "./Pipes.js"
@@ -145,18 +146,25 @@ const concat = (left: Uint8Array, right: Uint8Array): Uint8Array => {
   return whole
 }
 
+// nsenter 2.38: all that it says after its arguments are understood, each with the system's reason.
+const complaintPattern = new RegExp(
+  "^nsenter: ((?:failed to execute [^\\n]*|cannot open /proc/[0-9]+/ns/[a-z_]+|stat of /proc/[0-9]+/ns/[a-z_]+ failed|" +
+    "reassociate to namespaces? [^\\n]*failed|(?:fork|setgroups|setgid|setuid|chroot) failed|" +
+    "cannot open current working directory|cannot change directory to [^\\n]*|" +
+    "change directory by (?:root|working directory) file descriptor failed): [^\\n:]+)\\n$"
+)
+
 /** What the joining program says when it could not run the command: one line, alone, and then its end. */
-const complaintOf = (held: Uint8Array): string | undefined => {
-  const line = Buffer.from(held).toString("utf8")
-  return /^nsenter: [^\n]*\n$/.test(line) ? line.slice("nsenter: ".length, -1) : undefined
-}
+const complaintOf = (held: Uint8Array): string | undefined =>
+  complaintPattern.exec(Buffer.from(held).toString("utf8"))?.[1]
 
 const failureOf = (complaint: string): LocalError => {
   const spawn = /^failed to execute (.*)$/.exec(complaint)?.[1]
   return new OperationFailed({
     family: "agent",
     operation: spawn === undefined ? "exec: failed to join the machine" : "exec: failed to spawn command",
-    reason: spawn ?? complaint
+    // A guest can say the same; not with its own words for a terminal.
+    reason: printable(spawn ?? complaint)
   })
 }
 
