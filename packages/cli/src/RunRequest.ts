@@ -235,7 +235,8 @@ export const make = (
     const report = Option.map(flags.report, (file) => Path.resolve(cwd, file))
     return {
       options: {
-        name: Option.getOrUndefined(flags.name),
+        // Its words may be private; what program it is shows in any list of processes.
+        name: Option.getOrElse(flags.name, () => (tail?.[0] === undefined ? undefined : Path.basename(tail[0]))),
         source,
         allow: flags.allow,
         resolve: flags.resolve,

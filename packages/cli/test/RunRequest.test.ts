@@ -35,7 +35,7 @@ describe("RunRequest.make", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* parse("run", "--", "true"), {
         options: {
-          name: undefined,
+          name: "true",
           source: { _tag: "Bare" },
           allow: [],
           resolve: [],

@@ -40,7 +40,7 @@ export type BottleId = typeof BottleId.Type
 export const slug = (text: string): string => {
   const words = text.toLowerCase().match(/[a-z0-9]+/g) ?? []
   const joined = words.join("-").slice(0, SLUG_CHARS_MAX)
-  return joined.replace(/-+$/, "") || "bottle"
+  return joined.replace(/-+$/, "") || "box"
 }
 
 /**

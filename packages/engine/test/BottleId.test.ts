@@ -8,7 +8,7 @@ import * as BottleId from "../src/BottleId.js"
 describe("BottleId", () => {
   it("makes a slug of any text", () => {
     assert.strictEqual(BottleId.slug("My Project!"), "my-project")
-    assert.strictEqual(BottleId.slug("--"), "bottle")
+    assert.strictEqual(BottleId.slug("--"), "box")
     assert.strictEqual(BottleId.slug(`${"a".repeat(39)} b`), "a".repeat(39))
   })
 
