@@ -210,13 +210,14 @@ describe("follow", () => {
       const { count, program } = marked("trap 'echo bye; exit 0' TERM; sleep 60 & while :; do echo words; done")
       const first = yield* Deferred.make<void>()
       const fiber = yield* Effect.fork(
-        Stream.runForEach(follow(program), () => Effect.zipRight(Deferred.succeed(first, undefined), Effect.never))
+        // With so much grace it only ends in the test's time if what it writes while it ends is read.
+        Stream.runForEach(follow(program, { graceMillis: 600_000 }), () =>
+          Effect.zipRight(Deferred.succeed(first, undefined), Effect.never)
+        )
       )
       yield* Deferred.await(first)
-      const start = performance.now()
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(yield* count, 0)
-      assert.isBelow(performance.now() - start, 4000)
     })
   )
 })

@@ -114,11 +114,9 @@ describe.concurrent("signals", () => {
       await waitFor("the release", () => asked(log).includes("machine delete"))
       running.child.kill("SIGTERM")
       running.child.kill("SIGTERM")
-      const started = Date.now()
       running.child.kill("SIGINT")
       const { code } = await running.ended
       assert.include([130, 143], code)
-      assert.isBelow(Date.now() - started, 5000)
       // What is left of such an end is for whoever sent the second signal; here, that is us.
       for (const line of await home.left()) {
         const pid = Number.parseInt(line, 10)
