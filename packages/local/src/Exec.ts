@@ -88,7 +88,7 @@ const prepare = (context: Runtime.Context, invocation: Invocation, name: string)
         const { mkfifo, sh } = context.host.tools
         return tty || mkfifo === undefined
           ? Effect.succeed(undefined)
-          : Pipes.make({ below, sh, mkfifo, directory: context.dirs.root, owner: machine.uid })
+          : Pipes.make({ below, sh, mkfifo, owner: machine.uid })
       }
     }
   })

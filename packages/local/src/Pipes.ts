@@ -50,6 +50,9 @@ const failure =
       description: reasonOf(cause)
     })
 
+/** The guest can read the name that its streams once had: it must tell nothing of the caller. */
+const namesDirectory = "/tmp"
+
 // A shell opens them anew through our own descriptors: by then they have no name.
 const redirectText = String.raw`exec >"$1" 2>"$2"; shift 2; unset PWD; exec "$@"`
 
@@ -84,8 +87,7 @@ const openFifo = (path: string, owner: number): Effect.Effect<Fifo, OperationFai
   })
 
 /**
- * Makes pipes for the streams of one command. `directory` is where their names are for a moment; `owner` is the guest's
- * user. Closed with the scope.
+ * Makes pipes for the streams of one command. `owner` is the guest's user. Closed with the scope.
  *
  * @since 0.1.0
  * @category constructors
@@ -94,12 +96,11 @@ export const make = (options: {
   readonly below: CommandExecutor.CommandExecutor
   readonly sh: string
   readonly mkfifo: string
-  readonly directory: string
   readonly owner: number
 }): Effect.Effect<Pipes, OperationFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const directory = yield* attempt("make a directory for pipes", () =>
-      Fs.mkdtempSync(Path.join(options.directory, ".io-"))
+      Fs.mkdtempSync(Path.join(namesDirectory, "bottle-io-"))
     )
     const removeNames = Effect.sync(() => Fs.rmSync(directory, { recursive: true, force: true }))
     return yield* Effect.ensuring(open(options, directory), removeNames)
