@@ -193,9 +193,9 @@ export const parseAuthority = (text: string, defaultPort?: number): Either.Eithe
   const portText = colon < 0 ? undefined : text.slice(colon + 1)
   if (portText?.includes(":")) return invalid(text, "address")
   if (portText === undefined && defaultPort === undefined) return invalid(text, "port")
-  if (portText !== undefined && !/^[0-9]{1,5}$/.test(portText)) return invalid(text, "port")
+  if (portText !== undefined && !/^[1-9][0-9]{0,4}$/.test(portText)) return invalid(text, "port")
   const port = portText === undefined ? (defaultPort ?? 0) : Number(portText)
-  if (port < 1 || port > 65535) return invalid(text, "port")
+  if (port > 65535) return invalid(text, "port")
   return Either.map(parse(hostText), (host) => ({ host, port }))
 }
 

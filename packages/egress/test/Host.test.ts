@@ -201,7 +201,7 @@ describe("Host.parseAuthority", () => {
   }
   const accepted: ReadonlyArray<readonly [string, number | undefined, string]> = [
     ["example.com:443", undefined, "example.com:443"],
-    ["EXAMPLE.com.:00443", undefined, "example.com:443"],
+    ["EXAMPLE.com.:443", undefined, "example.com:443"],
     ["example.com", 80, "example.com:80"],
     ["[::1]:8443", undefined, "[::1]:8443"],
     ["[::1]", 80, "[::1]:80"],
@@ -213,6 +213,8 @@ describe("Host.parseAuthority", () => {
     ["example.com:", 80, "port"],
     ["example.com:0", undefined, "port"],
     ["example.com:65536", undefined, "port"],
+    ["example.com:080", undefined, "port"],
+    ["[::1]:0443", undefined, "port"],
     ["example.com:+80", undefined, "port"],
     ["example.com:80a", undefined, "port"],
     ["example.com:0x50", undefined, "port"],
