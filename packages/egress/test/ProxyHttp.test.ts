@@ -57,7 +57,7 @@ describe("a plain request", () => {
         answer.body,
         "bottle refused GET evil.test:80: no rule allows this host.\n" +
           "Rule: no rule.\n" +
-          "To allow it: bottle run --allow evil.test:80\n"
+          "To allow it: bottle run --allow evil.test\n"
       )
       assert.strictEqual(upstream.connections(), 0)
 
@@ -157,6 +157,9 @@ describe("a plain request", () => {
             ["X-Hop", "1"],
             ["Proxy-Authenticate", "Basic"],
             ["Upgrade", "h2c"],
+            ["X-Bottle-Refused", "no-rule"],
+            ["x-bottle-upstream", "idle"],
+            ["X-Bottled", "kept"],
             ["Content-Length", "2"]
           ].flat()
         )
@@ -168,7 +171,7 @@ describe("a plain request", () => {
       yield* client.send(`GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
       assert.strictEqual(
         yield* client.readAll,
-        "HTTP/1.1 207 Quite Unusual\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+        "HTTP/1.1 207 Quite Unusual\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Bottled: kept\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
       )
     })
   )
@@ -212,7 +215,7 @@ describe("a plain request", () => {
     Effect.gen(function* () {
       const { base, proxy, upstream } = yield* setup
       const host = base.slice("http://".length)
-      for (const method of ["POST", "DELETE", "HEAD"]) {
+      for (const method of ["POST", "DELETE", "HEAD", "PROPFIND"]) {
         const client = yield* Client.wire(proxy.address)
         yield* client.send(`${method} ${base}/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
         assert.match(yield* client.readAll, /^HTTP\/1\.1 200 /)
@@ -222,7 +225,8 @@ describe("a plain request", () => {
         [
           ["POST", "Connection", "close", "Content-Length", "0"],
           ["DELETE", "Connection", "close"],
-          ["HEAD", "Connection", "close"]
+          ["HEAD", "Connection", "close"],
+          ["PROPFIND", "Connection", "close", "Content-Length", "0"]
         ]
       )
     })
@@ -243,6 +247,47 @@ describe("a plain request", () => {
     })
   )
 
+  it.scopedLive("hears no 100 that it did not ask for, and only the first of those it did", () =>
+    Effect.gen(function* () {
+      const upstream = yield* Servers.tcpUpstream((socket) => {
+        socket.once("data", () => {
+          socket.end(`${"HTTP/1.1 100 Continue\r\n\r\n".repeat(16)}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`)
+        })
+      })
+      const host = `127.0.0.1:${upstream.port}`
+      const proxy = yield* Fixture.serve({ allow: [host] })
+      const post = `POST http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n`
+      const unasked = yield* Client.wire(proxy.address)
+      yield* unasked.send(`${post}Content-Length: 0\r\n\r\n`)
+      assert.match(yield* unasked.readAll, /^HTTP\/1\.1 200 /)
+      const asked = yield* Client.wire(proxy.address)
+      yield* asked.send(`${post}Expect: 100-continue\r\nContent-Length: 1\r\n\r\n`)
+      assert.match(yield* asked.readAll, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /)
+    })
+  )
+
+  it.scopedLive.each([100, 102, 103])("fails when the upstream never comes to its answer: endless %d", (status) =>
+    Effect.gen(function* () {
+      const upstream = yield* Servers.tcpUpstream((socket) => {
+        socket.once("data", () => {
+          const more = (): void => {
+            while (!socket.destroyed && socket.write(`HTTP/1.1 ${status} Wait\r\n\r\n`.repeat(100)));
+          }
+          socket.on("drain", more)
+          more()
+        })
+      })
+      const { base, proxy } = yield* setup
+      const host = `127.0.0.1:${upstream.port}`
+      const patient = yield* Fixture.serve({ allow: [host] })
+      const client = yield* Client.wire(patient.address)
+      yield* client.send(`POST http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 0\r\n\r\n`)
+      assert.match((yield* client.readResponse).head, /^HTTP\/1\.1 502 [^]*X-Bottle-Upstream: upstream-failed\r\n/)
+      assert.strictEqual((yield* Fixture.lastOf(patient, 1)).reason, "upstream-failed")
+      assert.strictEqual((yield* Client.request(proxy.address, base)).status, 200)
+    })
+  )
+
   it.scopedLive("with a body that is refused hears so before it has sent it", () =>
     Effect.gen(function* () {
       const { proxy } = yield* setup
@@ -251,7 +296,9 @@ describe("a plain request", () => {
       const { body, head } = yield* client.readResponse
       assert.match(head, /^HTTP\/1\.1 403 /)
       assert.match(head, /\r\nConnection: close\r\n/)
-      assert.include(body, "bottle run --allow evil.test:80")
+      assert.include(body, "bottle run --allow evil.test\n")
+      const other = yield* Client.request(proxy.address, "http://evil.test:8080/")
+      assert.include(other.body, "bottle run --allow evil.test:8080\n")
       yield* client.end()
       yield* client.closed
     })

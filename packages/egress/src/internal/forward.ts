@@ -55,6 +55,9 @@ export const answer = (
   request.resume()
 }
 
+// For these node itself writes no framing when there is no body.
+const withoutBody = new Set(["GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"])
+
 /** The header of the forwarded request: end-to-end headers, and a Host and a framing that are ours. */
 const forwardedHeaders = (
   request: Http.IncomingMessage,
@@ -73,8 +76,8 @@ const forwardedHeaders = (
     case "Chunked":
       return [...headers, "Transfer-Encoding", "chunked"]
     default:
-      // Without it node would send these methods an empty chunked body, which some servers refuse.
-      return ["POST", "PUT", "PATCH"].includes(request.method ?? "") ? [...headers, "Content-Length", "0"] : headers
+      // Without it node would send all other methods an empty chunked body, which some servers refuse.
+      return withoutBody.has(request.method ?? "") ? headers : [...headers, "Content-Length", "0"]
   }
 }
 
@@ -111,6 +114,21 @@ const unusable = (response: Http.IncomingMessage): string | undefined => {
   return statusCode >= 200 && statusCode <= 999 && isWritable ? undefined : "its answer is not well-formed HTTP"
 }
 
+// Each resets the idle time; a server that says more of them than this never comes to its answer.
+const informationMax = 16
+
+/** Fails the exchange when the upstream goes on saying that it has not answered yet. */
+const boundInformation = (
+  upstreamRequest: Http.ClientRequest,
+  fail: (outcome: Outcome, detail: string) => void
+): void => {
+  let count = 0
+  upstreamRequest.on("information", () => {
+    count += 1
+    if (count > informationMax) fail("upstream-failed", "it announced its answer too often (1xx)")
+  })
+}
+
 export interface ForwardOptions {
   readonly core: Core
   readonly exchange: Exchange
@@ -144,9 +162,13 @@ export const forward = (options: ForwardOptions & { readonly response: Http.Serv
   }
 
   upstream.setTimeout(core.limits.idleMillis, () => fail("idle", "it said nothing for too long"))
-  upstreamRequest.on("continue", () => {
-    if (!response.headersSent && request.httpVersion !== "1.0") response.writeContinue()
+  const isContinueAsked = Headers.tokens(request.rawHeaders, "expect").includes("100-continue")
+  upstreamRequest.once("continue", () => {
+    if (isContinueAsked && !exchange.isOver() && !response.headersSent && request.httpVersion !== "1.0") {
+      response.writeContinue()
+    }
   })
+  boundInformation(upstreamRequest, fail)
   upstreamRequest.on("error", () => {
     stopSending()
     if (!isAnswered) fail("upstream-failed", "it cut the connection, or its answer is not HTTP")
@@ -161,7 +183,7 @@ export const forward = (options: ForwardOptions & { readonly response: Http.Serv
     isAnswered = true
     response.sendDate = false
     const status = answered.statusCode ?? 502
-    response.writeHead(status, answered.statusMessage ?? "", Headers.endToEnd(answered.rawHeaders))
+    response.writeHead(status, answered.statusMessage ?? "", Headers.answered(answered.rawHeaders))
     Stream.pipeline(answered, response, (error) => {
       if (error) fail("upstream-failed", "it cut the connection before its answer was whole")
     })
@@ -195,6 +217,7 @@ export const forwardUpgrade = (
   const onClientClose = (): void => exchange.end("client-gone", "the client cut the connection")
   client.once("close", onClientClose)
   upstream.setTimeout(core.limits.idleMillis, () => fail("idle", "it said nothing for too long"))
+  boundInformation(upstreamRequest, fail)
   upstreamRequest.on("error", () => {
     if (!isAnswered) fail("upstream-failed", "it cut the connection, or its answer is not HTTP")
   })
@@ -207,7 +230,7 @@ export const forwardUpgrade = (
     }
     isAnswered = true
     client.removeListener("close", onClientClose)
-    const kept = Headers.endToEnd(answered.rawHeaders, ["content-length"])
+    const kept = Headers.answered(answered.rawHeaders, ["content-length"])
     client.write(headBytes(101, "Switching Protocols", [...kept, "Connection", "Upgrade", "Upgrade", "websocket"]))
     if (upstreamHead.length > 0) client.write(upstreamHead)
     if (head.length > 0) upstream.write(head)
@@ -219,7 +242,7 @@ export const forwardUpgrade = (
     if (why !== undefined) return fail("upstream-failed", why)
     isAnswered = true
     // Chunks are not passed on: the end of the connection ends the body.
-    const kept = Headers.endToEnd(answered.rawHeaders)
+    const kept = Headers.answered(answered.rawHeaders)
     client.write(headBytes(answered.statusCode ?? 502, answered.statusMessage ?? "", [...kept, "Connection", "close"]))
     Stream.pipeline(answered, client, (error) => {
       if (error) {

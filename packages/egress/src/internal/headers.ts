@@ -48,6 +48,12 @@ export const endToEnd = (headers: RawHeaders, also: ReadonlyArray<string> = []):
   return kept
 }
 
+/** What goes back to the client: end to end, and without what only the proxy itself says. */
+export const answered = (headers: RawHeaders, also: ReadonlyArray<string> = []): Array<string> => {
+  const kept = endToEnd(headers, also)
+  return kept.filter((_, index) => !kept[index - (index % 2)]?.toLowerCase().startsWith("x-bottle-"))
+}
+
 /** How long a message's body is. */
 export type Framing =
   | { readonly _tag: "None" }

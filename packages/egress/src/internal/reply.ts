@@ -1,6 +1,7 @@
 import type { Allow, Deny } from "../Decision.js"
 import type { Outcome, ProtocolReason } from "../EgressEvent.js"
 import * as Host from "../Host.js"
+import { defaultPorts } from "../Policy.js"
 import { printable } from "./text.js"
 
 /** An answer of the proxy itself, the same on CONNECT and on plain requests. */
@@ -32,14 +33,17 @@ const howToAsk = (deny: Deny): string | undefined => {
   const name = deny.host
   // Brackets mean something to a shell.
   const quote = (text: string): string => (text.includes("[") ? `'${text}'` : text)
+  const entry = defaultPorts.includes(deny.port) ? deny.authority.replace(/:[0-9]+$/, "") : deny.authority
   switch (deny.reason) {
     case "no-rule":
+      return `bottle run --allow ${quote(entry)}`
     case "port-not-allowed":
+      // The bare host would be another rule beside the one for the other port.
       return `bottle run --allow ${quote(deny.authority)}`
     case "address-not-public":
       return deny.address === null || deny.address === name
         ? undefined
-        : `bottle run --allow ${quote(deny.authority)} --resolve ${name}=${deny.address}`
+        : `bottle run --allow ${quote(entry)} --resolve ${name}=${deny.address}`
     case "host-invalid":
     case "answer-invalid":
       return undefined
