@@ -16,7 +16,8 @@ import type { Machine } from "./Machine.js"
 import type { Places } from "./Machines.js"
 
 /**
- * One mount that the machine must have. `root` is what is visible there of its file system, where that is known.
+ * One mount that the machine must have. `root` is what is visible there of its file system, and `device` that file
+ * system's number, where they are known.
  *
  * @since 0.1.0
  * @category models
@@ -24,6 +25,7 @@ import type { Places } from "./Machines.js"
 export interface ExpectedMount {
   readonly point: string
   readonly root: string | undefined
+  readonly device: string | undefined
   readonly types: ReadonlyArray<string> | undefined
   readonly options: ReadonlyArray<string>
 }
@@ -49,6 +51,22 @@ export interface Blueprint {
   /** Words for the machine's text: kind, source, guest path, options, for each mount of the caller's. */
   readonly mountWords: ReadonlyArray<string>
   readonly expected: ReadonlyArray<ExpectedMount>
+  /** What the holder's table of mounts must say of what was gathered for the machine. */
+  readonly gathered: ReadonlyArray<ExpectedMount>
+  /** What the machine must see at some of its paths: the very directories and sockets that were looked at. */
+  readonly pins: ReadonlyArray<Pin>
+}
+
+/**
+ * A path of the machine's, and the inode that must be there.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Pin {
+  readonly guest: string
+  readonly device: bigint
+  readonly inode: bigint
 }
 
 const gibibyte = 1024 ** 3
@@ -184,12 +202,14 @@ const expectedOf = (mounts: ReadonlyArray<MountTable.Mount>, bind: Bind): Readon
     {
       point: bind.guest,
       root: mount === undefined ? undefined : MountTable.rootOf(mount, bind.source),
+      device: mount?.device,
       types: undefined,
       options: ["nosuid", "nodev", ...(bind.readonly ? ["ro"] : [])]
     },
     ...submounts(mounts, bind).map((sub) => ({
       point: sub.guest,
       root: sub.mount.root,
+      device: sub.mount.device,
       types: undefined,
       options: sub.options
     }))
@@ -299,17 +319,21 @@ export const make = (
   const sameAs = (point: string, source: string): ExpectedMount => {
     const mount = MountTable.covering(mounts, source)
     const root = mount === undefined ? undefined : MountTable.rootOf(mount, source)
-    return { point, root, types: undefined, options: [] }
+    return { point, root, device: mount?.device, types: undefined, options: [] }
+  }
+  const pinOf = (bind: Bind): Pin => {
+    const stat = Fs.lstatSync(bind.source, { bigint: true })
+    return { guest: bind.guest, device: stat.dev, inode: stat.ino }
   }
   const expected: ReadonlyArray<ExpectedMount> = [
     kind === "bare"
-      ? { point: "/", root: "/up", types: ["tmpfs"], options: ["nosuid", "nodev"] }
-      : { point: "/", root: "/", types: ["overlay"], options: ["nosuid", "nodev"] },
-    { point: "/proc", root: "/", types: ["proc"], options: ["nosuid", "nodev", "noexec"] },
-    { point: "/dev", root: "/dev", types: ["tmpfs"], options: ["ro", "nosuid", "nodev", "noexec"] },
+      ? { point: "/", root: "/up", device: undefined, types: ["tmpfs"], options: ["nosuid", "nodev"] }
+      : { point: "/", root: "/", device: undefined, types: ["overlay"], options: ["nosuid", "nodev"] },
+    { point: "/proc", root: "/", device: undefined, types: ["proc"], options: ["nosuid", "nodev", "noexec"] },
+    { point: "/dev", root: "/dev", device: undefined, types: ["tmpfs"], options: ["ro", "nosuid", "nodev", "noexec"] },
     ...deviceNames.map((name) => sameAs(`/dev/${name}`, `/dev/${name}`)),
-    { point: "/dev/pts", root: "/", types: ["devpts"], options: ["nosuid", "noexec"] },
-    { point: "/dev/shm", root: "/", types: ["tmpfs"], options: ["nosuid", "nodev"] },
+    { point: "/dev/pts", root: "/", device: undefined, types: ["devpts"], options: ["nosuid", "noexec"] },
+    { point: "/dev/shm", root: "/", device: undefined, types: ["tmpfs"], options: ["nosuid", "nodev"] },
     ...masks.map((name) => sameAs(`/proc/${name}`, "/dev/null")),
     ...[...systemBinds, ...callerBinds].flatMap((bind) => expectedOf(mounts, bind))
   ]
@@ -322,9 +346,47 @@ export const make = (
     diskOptions: `mode=0755,size=${bytes},nr_inodes=${diskInodes(bytes)}`,
     kind,
     mountWords,
-    expected
+    expected,
+    gathered: [
+      sameAs("/tmp/d", Fs.realpathSync(files.disk)),
+      ...(rootDirectory === undefined ? [] : [{ ...sameAs("/tmp/l", Fs.realpathSync(rootDirectory)), options: ["ro"] }])
+    ],
+    pins: callerBinds.map(pinOf)
   }
 }
+
+/** How the first mount that is not as it should be differs. The last of several at one point counts. */
+const differenceOf = (
+  expected: ReadonlyArray<ExpectedMount>,
+  actual: ReadonlyArray<MountTable.Mount>
+): string | undefined => {
+  const byPoint = new Map(actual.map((mount) => [mount.point, mount]))
+  const wanted = new Map(expected.map((mount) => [mount.point, mount]))
+  for (const mount of wanted.values()) {
+    const found = byPoint.get(mount.point)
+    if (found === undefined) return `the mount at ${mount.point} is missing`
+    if (mount.root !== undefined && found.root !== mount.root) return `the mount at ${mount.point} shows something else`
+    if (mount.device !== undefined && found.device !== mount.device) {
+      return `the mount at ${mount.point} shows another file system`
+    }
+    if (mount.types !== undefined && !mount.types.includes(found.type)) {
+      return `the mount at ${mount.point} is of type ${found.type}`
+    }
+    const missing = mount.options.find((option) => !found.options.has(option))
+    if (missing !== undefined) return `the mount at ${mount.point} is not ${missing}`
+  }
+  return undefined
+}
+
+/**
+ * What is wrong with what was gathered for a machine, by the holder's table of mounts: the disk, and the root file
+ * system below it, which the machine's own table does not name.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const auditGathered = (gathered: ReadonlyArray<ExpectedMount>, table: string): string | undefined =>
+  differenceOf(gathered, MountTable.visible(MountTable.parse(table)))
 
 /**
  * What is wrong with a machine's table of mounts: one sentence, or nothing when it is as expected. Mounts that nobody
@@ -336,20 +398,10 @@ export const make = (
 export const audit = (expected: ReadonlyArray<ExpectedMount>, table: string, hostTable: string): string | undefined => {
   const all = MountTable.parse(table)
   const actual = MountTable.visible(all)
-  const byPoint = new Map(actual.map((mount) => [mount.point, mount]))
-  const wanted = new Map(expected.map((mount) => [mount.point, mount]))
-  const stranger = actual.find((mount) => !wanted.has(mount.point))
+  const stranger = actual.find((mount) => !expected.some((wanted) => wanted.point === mount.point))
   if (stranger !== undefined) return `there is an unexpected mount at ${stranger.point}`
-  for (const mount of wanted.values()) {
-    const found = byPoint.get(mount.point)
-    if (found === undefined) return `the mount at ${mount.point} is missing`
-    if (mount.root !== undefined && found.root !== mount.root) return `the mount at ${mount.point} shows something else`
-    if (mount.types !== undefined && !mount.types.includes(found.type)) {
-      return `the mount at ${mount.point} is of type ${found.type}`
-    }
-    const missing = mount.options.find((option) => !found.options.has(option))
-    if (missing !== undefined) return `the mount at ${mount.point} is not ${missing}`
-  }
+  const difference = differenceOf(expected, actual)
+  if (difference !== undefined) return difference
   const procs = all.filter((mount) => mount.type === "proc" && mount.root === "/")
   const hostProcs = MountTable.parse(hostTable).filter((mount) => mount.type === "proc")
   if (procs.length !== 1 || hostProcs.some((mount) => mount.device === procs[0]?.device)) {

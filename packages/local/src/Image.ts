@@ -14,6 +14,7 @@ import { becomeUser, hostEnvironment } from "./Lifecycle.js"
 import { OperationFailed, ValueRefused } from "./LocalError.js"
 import type { Machine, Source } from "./Machine.js"
 import type { Places } from "./Machines.js"
+import { isProtected } from "./Volume.js"
 
 /**
  * A root to be: its kind for the record, and what is unpacked when the machine is made.
@@ -26,7 +27,7 @@ export interface Origin {
   /** A tar archive of a root file system. */
   readonly archive?: string | undefined
   /** A pack of ours. */
-  readonly pack?: string | undefined
+  readonly pack?: { readonly path: string; readonly hasDisk: boolean } | undefined
 }
 
 /**
@@ -74,8 +75,9 @@ export const classify = (
     })
     if (stat.isFile()) return { source: { _tag: "Unpacked" }, archive: path } as const
     if (!stat.isDirectory()) return yield* refuse(command, image, "is neither a directory nor a file", "check the path")
-    if (path === "/" || ownState.startsWith(`${path}/`) || path.startsWith(`${ownState}/`)) {
-      return yield* refuse(command, image, "is the host's own root, or holds our state", "name another directory")
+    if (isProtected(path)) return yield* refuse(command, image, "is a directory of the system", "name another one")
+    if (ownState.startsWith(`${path}/`) || path.startsWith(`${ownState}/`)) {
+      return yield* refuse(command, image, "holds our state, or lies in it", "name another directory")
     }
     if (!["bin", "usr"].some((name) => lstatIfThere(Path.join(path, name)) !== undefined)) {
       return yield* refuse(command, image, "has neither bin nor usr", "name the root of the file system")
@@ -83,51 +85,104 @@ export const classify = (
     return { source: { _tag: "Directory", path } } as const
   })
 
+/**
+ * Looks again at a root file system that stays where it is: it must still be the very path that it was, and one that
+ * `classify` takes.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const recheck = (command: string, source: Source, ownState: string): Effect.Effect<void, ValueRefused> =>
+  Effect.gen(function* () {
+    if (source._tag !== "Directory") return
+    const now = (yield* classify(command, `${source.path}/`, "/", ownState)).source
+    if (now._tag === "Directory" && now.path === source.path) return
+    return yield* refuse(
+      command,
+      source.path,
+      now._tag === "Directory" ? `leads to ${now.path} now` : "is no directory any more",
+      "delete the machine, and create it anew"
+    )
+  })
+
 // The archive is a stranger's: tar runs as the machine's user, in an empty directory, and by itself strips leading
 // slashes, refuses "..", makes links that lead out only at its end, and cannot make devices or files of other users.
-const unpack = (
+const tarText = String.raw`exec 3<"$1"; cd "$2"; shift 2; umask 022; exec "$@" <&3 3<&-`
+
+/** A member of the pack that is an archive goes to a second tar as it is read: nothing of it is ever a file of ours. */
+const innerText = String.raw`tar=$1 member=$2; shift 2
+"$tar" --extract --to-stdout --no-recursion --occurrence=1 --file=- "$member" | exec "$tar" "$@"`
+
+/** A saved disk is its user's alone. */
+const ownText = String.raw`umask 077; exec "$@"`
+
+const extractFlags = ["--no-same-owner", "--no-same-permissions", "--warning=none", "--extract", "--file=-"]
+const rootFlags = ["--exclude=./dev/*", "--exclude=dev/*", ...extractFlags]
+
+const compression = (archive: string): ReadonlyArray<string> =>
+  /\.(tgz|gz)$/.test(archive) ? ["--gzip"] : /\.(txz|xz)$/.test(archive) ? ["--xz"] : []
+
+/** Runs words as the machine's user, in a directory of that user's, with the archive for standard input. */
+const extract = (
   from: Host,
   machine: Machine,
   archive: string,
-  directory: string
+  directory: string,
+  words: ReadonlyArray<string>,
+  what: "image" | "pack"
+): Effect.Effect<void, OperationFailed, CommandExecutor> =>
+  Capture.capture(
+    {
+      program: from.tools.sh,
+      args: ["-c", tarText, "unpack", archive, directory, ...becomeUser(from, machine), ...words],
+      env: hostEnvironment,
+      cwd: "/"
+    },
+    { timeoutMillis: 600_000 }
+  ).pipe(
+    Effect.mapError((error) => new OperationFailed({ family: "storage", operation: "unpack", reason: error.message })),
+    Effect.flatMap((captured) =>
+      captured.exit.code === 0
+        ? Effect.void
+        : new OperationFailed({
+            family: "storage",
+            operation: `unpack ${what}`,
+            reason: Capture.stderrText(captured).slice(0, 2000) || `tar ended with ${captured.exit.code}`,
+            fix:
+              what === "image"
+                ? "check that the file is a tar archive of a root file system"
+                : "check that the pack is whole, or make it anew: pack create"
+          })
+    )
+  )
+
+const makeRoot = (from: Host, machine: Machine, directory: string) =>
+  attempt("make the root's directory", () => {
+    Fs.mkdirSync(directory, { mode: 0o700 })
+    if (from.uid === 0) Fs.chownSync(directory, machine.uid, machine.gid)
+  })
+
+const fillFromPack = (
+  from: Host,
+  machine: Machine,
+  pack: { readonly path: string; readonly hasDisk: boolean },
+  files: Places
 ): Effect.Effect<void, OperationFailed, CommandExecutor> =>
   Effect.gen(function* () {
-    yield* attempt("make the root's directory", () => {
-      Fs.mkdirSync(directory, { mode: 0o700 })
-      if (from.uid === 0) Fs.chownSync(directory, machine.uid, machine.gid)
-    })
-    const words = [
-      ...becomeUser(from, machine),
-      from.tools.tar,
-      "--no-same-owner",
-      "--no-same-permissions",
-      "--exclude=./dev/*",
-      "--exclude=dev/*",
-      "--warning=none",
-      ...(/\.(tgz|gz)$/.test(archive) ? ["--gzip"] : /\.(txz|xz)$/.test(archive) ? ["--xz"] : []),
-      "--extract",
-      "--file=-"
-    ]
-    const shell = String.raw`exec 3<"$1"; cd "$2"; shift 2; exec "$@" <&3 3<&-`
-    const captured = yield* Capture.capture(
-      {
-        program: from.tools.sh,
-        args: ["-c", shell, "unpack", archive, directory, ...words],
-        env: hostEnvironment,
-        cwd: "/"
-      },
-      { timeoutMillis: 600_000 }
-    ).pipe(
-      Effect.mapError((error) => new OperationFailed({ family: "storage", operation: "unpack", reason: error.message }))
-    )
-    if (captured.exit.code !== 0) {
-      return yield* new OperationFailed({
-        family: "storage",
-        operation: "unpack image",
-        reason: Capture.stderrText(captured).slice(0, 2000) || `tar ended with ${captured.exit.code}`,
-        fix: "check that the file is a tar archive of a root file system"
-      })
+    const { sh, tar } = from.tools
+    if (machine.source._tag === "Unpacked") {
+      yield* makeRoot(from, machine, files.rootfs)
+      const words = [sh, "-c", innerText, "unpack", tar, "rootfs.tar", ...rootFlags]
+      yield* extract(from, machine, pack.path, files.rootfs, words, "pack")
     }
+    if (!pack.hasDisk) return
+    const words = [sh, "-c", ownText, "unpack", tar, ...extractFlags, "--no-recursion", "--occurrence=1", "disk.tar"]
+    yield* extract(from, machine, pack.path, files.disk, words, "pack")
+    // A link would be followed to other archives of the user's.
+    yield* attempt("look at the pack's disk", () => {
+      const stat = lstatIfThere(files.savedDisk)
+      if (stat?.isFile() !== true || stat.nlink !== 1) throw new Error("the pack's disk.tar is not a plain file")
+    })
   })
 
 /**
@@ -143,44 +198,9 @@ export const fill = (
   files: Places
 ): Effect.Effect<void, OperationFailed, CommandExecutor> =>
   Effect.gen(function* () {
-    if (origin.archive !== undefined) return yield* unpack(from, machine, origin.archive, files.rootfs)
-    if (origin.pack === undefined) return
-    const parts = Path.join(files.home, "pack")
-    const extracted = yield* Effect.zipRight(
-      attempt("make the pack's directory", () => Fs.mkdirSync(parts, { mode: 0o700 })),
-      Capture.capture(
-        {
-          program: from.tools.tar,
-          args: ["--no-same-owner", "--extract", `--file=${origin.pack}`, "rootfs.tar", "disk.tar"],
-          env: hostEnvironment,
-          cwd: parts
-        },
-        { timeoutMillis: 600_000 }
-      ).pipe(
-        Effect.mapError(
-          (error) => new OperationFailed({ family: "storage", operation: "open pack", reason: error.message })
-        )
-      )
-    )
-    const isPlain = (name: string) => lstatIfThere(Path.join(parts, name))?.isFile() === true
-    // tar complains about the member that a pack does not have; what matters is what came out.
-    if (!isPlain("rootfs.tar") && !isPlain("disk.tar")) {
-      const problem = Capture.stderrText(extracted).slice(0, 500)
-      return yield* new OperationFailed({
-        family: "storage",
-        operation: "open pack",
-        reason: problem === "" ? "it holds nothing" : problem
-      })
-    }
-    if (machine.source._tag === "Unpacked") {
-      yield* unpack(from, machine, Path.join(parts, "rootfs.tar"), files.rootfs)
-    }
-    yield* attempt("take over the pack's disk", () => {
-      if (isPlain("disk.tar")) {
-        Fs.renameSync(Path.join(parts, "disk.tar"), files.savedDisk)
-        Fs.chmodSync(files.savedDisk, 0o600)
-        if (from.uid === 0) Fs.chownSync(files.savedDisk, machine.uid, machine.gid)
-      }
-      Fs.rmSync(parts, { recursive: true, force: true })
-    })
+    if (origin.pack !== undefined) return yield* fillFromPack(from, machine, origin.pack, files)
+    if (origin.archive === undefined) return
+    yield* makeRoot(from, machine, files.rootfs)
+    const words = [from.tools.tar, ...compression(origin.archive), ...rootFlags]
+    yield* extract(from, machine, origin.archive, files.rootfs, words, "image")
   })

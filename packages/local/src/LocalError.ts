@@ -232,6 +232,27 @@ export class StateCorrupted extends Schema.TaggedError<StateCorrupted>("@bottle/
 }
 
 /**
+ * The state's directory, or something on the way to it, is not this user's alone.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StateUntrusted extends Schema.TaggedError<StateUntrusted>("@bottle/local/StateUntrusted")(
+  "StateUntrusted",
+  { path: Schema.String, problem: Schema.String }
+) {
+  /** One line. */
+  override get message(): string {
+    return oneLine(`config operation failed: state directory: ${this.path} ${this.problem}`)
+  }
+
+  /** What to do next. */
+  get suggestion(): string {
+    return "point XDG_STATE_HOME (or HOME; with sudo: sudo -H) to a directory of this user's that no other can write"
+  }
+}
+
+/**
  * A step failed; `family` is smolvm's word for the part of it that did.
  *
  * @since 0.1.0
@@ -274,6 +295,7 @@ export type LocalError =
   | OptionUnsupported
   | ValueRefused
   | StateCorrupted
+  | StateUntrusted
   | OperationFailed
 
 /**
@@ -283,4 +305,4 @@ export type LocalError =
  * @category rendering
  */
 export const render = (error: LocalError): string =>
-  `Error: ${error.message}${error._tag === "PrerequisiteMissing" ? ` (${error.suggestion})` : ""}\n`
+  `Error: ${error.message}${error._tag === "PrerequisiteMissing" || error._tag === "StateUntrusted" ? ` (${error.suggestion})` : ""}\n`

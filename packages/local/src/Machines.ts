@@ -15,14 +15,16 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { attempt, readIfThere, reasonOf, writeAtomic } from "./internal/files.js"
+import { attempt, lstatIfThere, readIfThere, reasonOf, writeAtomic } from "./internal/files.js"
+import * as Trust from "./internal/trust.js"
 import {
   type LocalError,
   MachineAlreadyExists,
   MachineBusy,
   MachineNotFound,
   OperationFailed,
-  StateCorrupted
+  StateCorrupted,
+  StateUntrusted
 } from "./LocalError.js"
 import * as Machine from "./Machine.js"
 
@@ -106,20 +108,39 @@ export const places = (dirs: Directories, name: string): Places => {
 }
 
 /**
+ * Refuses a state that somebody else could have written or put in place: root of another user's home (`sudo -E`), or a
+ * user of a directory that everybody may write. With a machine's name, its directory and files too.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const trust = (dirs: Directories, name?: string): Effect.Effect<void, StateUntrusted> =>
+  Effect.suspend(() => {
+    const files = name === undefined ? undefined : places(dirs, name)
+    const wrong = Trust.firstWrong(dirs.root, [
+      dirs.machines,
+      dirs.locks,
+      ...(files === undefined ? [] : [files.home, files.record, files.run, files.stage])
+    ])
+    return wrong === undefined ? Effect.void : new StateUntrusted(wrong)
+  })
+
+/**
  * Makes the directories, each for its user alone.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const prepare = (dirs: Directories): Effect.Effect<void, OperationFailed> =>
-  attempt("make the state directory", () => {
-    for (const directory of [dirs.root, dirs.machines, dirs.locks]) {
-      Fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
-    }
-    const stat = Fs.lstatSync(dirs.root)
-    if (stat.uid !== process.getuid?.()) throw new Error(`${dirs.root} belongs to another user`)
-    if ((stat.mode & 0o077) !== 0) Fs.chmodSync(dirs.root, 0o700)
-  })
+export const prepare = (dirs: Directories): Effect.Effect<void, OperationFailed | StateUntrusted> =>
+  Effect.zipRight(
+    trust(dirs),
+    attempt("make the state directory", () => {
+      for (const directory of [dirs.root, dirs.machines, dirs.locks]) {
+        Fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+        if ((Fs.lstatSync(directory).mode & 0o077) !== 0) Fs.chmodSync(directory, 0o700)
+      }
+    })
+  )
 
 /**
  * Keeps every other process from working on the machine of this name until the scope closes.
@@ -131,13 +152,14 @@ export const lock = (
   dirs: Directories,
   name: string,
   waitMillis: number
-): Effect.Effect<void, MachineBusy | OperationFailed, Scope.Scope> =>
+): Effect.Effect<void, MachineBusy | OperationFailed | StateUntrusted, Scope.Scope> =>
   FileLock.acquire(Path.join(dirs.locks, name), { timeoutMillis: waitMillis }).pipe(
     Effect.mapError((error) =>
       error._tag === "LockTimedOut"
         ? new MachineBusy({ name, waitedMillis: waitMillis })
         : new OperationFailed({ family: "io", operation: "lock", reason: error.message })
-    )
+    ),
+    (acquire) => Effect.zipRight(trust(dirs, name), acquire)
   )
 
 const MachineJson = Schema.parseJson(Machine.Machine)
@@ -162,9 +184,10 @@ const readText = (path: string): Effect.Effect<string | undefined, StateCorrupte
 export const read = (
   dirs: Directories,
   name: string
-): Effect.Effect<Machine.Machine, MachineNotFound | StateCorrupted> =>
+): Effect.Effect<Machine.Machine, MachineNotFound | StateCorrupted | StateUntrusted> =>
   Effect.gen(function* () {
     if (!Machine.isName(name)) return yield* new MachineNotFound({ name })
+    yield* trust(dirs, name)
     const path = places(dirs, name).record
     const text = yield* readText(path)
     if (text === undefined) return yield* new MachineNotFound({ name })
@@ -210,6 +233,9 @@ export const add = <E, R>(
 /** Removes a directory and all below, whatever modes a guest's archive gave them. */
 const removeTree = (path: string): Effect.Effect<void, OperationFailed> =>
   attempt("remove the machine's directory", () => {
+    const { name, parent } = { name: Path.basename(path), parent: Path.dirname(path) }
+    // For root, what is below may be another user's, who may still hold a directory of it open.
+    if (process.getuid?.() === 0) return lstatIfThere(path) === undefined ? undefined : removeHeld(parent, name)
     try {
       Fs.rmSync(path, { recursive: true, force: true })
     } catch (cause) {
@@ -218,6 +244,26 @@ const removeTree = (path: string): Effect.Effect<void, OperationFailed> =>
       Fs.rmSync(path, { recursive: true, force: true })
     }
   })
+
+/** Removes a directory by a descriptor, so that none below can be swapped for a link to somewhere else meanwhile. */
+const removeHeld = (parent: string, name: string): void => {
+  const path = Path.join(parent, name)
+  const flags = Fs.constants.O_RDONLY | Fs.constants.O_DIRECTORY | Fs.constants.O_NOFOLLOW
+  const descriptor = Fs.openSync(path, flags)
+  try {
+    const held = `/proc/self/fd/${descriptor}`
+    // From here on nobody but root makes anything new in it.
+    Fs.fchownSync(descriptor, 0, 0)
+    Fs.fchmodSync(descriptor, 0o700)
+    for (const entry of Fs.readdirSync(held, { withFileTypes: true })) {
+      if (entry.isDirectory()) removeHeld(held, entry.name)
+      else Fs.unlinkSync(Path.join(held, entry.name))
+    }
+  } finally {
+    Fs.closeSync(descriptor)
+  }
+  Fs.rmdirSync(path)
+}
 
 const openUp = (directory: string): void => {
   Fs.chmodSync(directory, 0o700)
@@ -256,11 +302,16 @@ export const exists = (dirs: Directories, name: string): Effect.Effect<boolean> 
  * @since 0.1.0
  * @category constructors
  */
-export const names = (dirs: Directories): Effect.Effect<ReadonlyArray<string>, OperationFailed> =>
-  attempt("list the machines", () =>
-    Fs.existsSync(dirs.machines)
-      ? Fs.readdirSync(dirs.machines).filter((name) => Machine.isName(name) && Fs.existsSync(places(dirs, name).record))
-      : []
+export const names = (dirs: Directories): Effect.Effect<ReadonlyArray<string>, OperationFailed | StateUntrusted> =>
+  Effect.zipRight(
+    trust(dirs),
+    attempt("list the machines", () =>
+      Fs.existsSync(dirs.machines)
+        ? Fs.readdirSync(dirs.machines).filter(
+            (name) => Machine.isName(name) && Fs.existsSync(places(dirs, name).record)
+          )
+        : []
+    )
   ).pipe(Effect.map((found) => [...found].sort()))
 
 /**
@@ -314,7 +365,7 @@ export const state = (
   Effect.gen(function* () {
     const run = yield* readRun(dirs, name)
     if (run === undefined) {
-      return { state: Fs.existsSync(places(dirs, name).savedDisk) ? "stopped" : "created", run: undefined }
+      return { state: lstatIfThere(places(dirs, name).savedDisk) !== undefined ? "stopped" : "created", run: undefined }
     }
     const isRunning = yield* Identity.isAlive(run.pid1)
     return isRunning ? { state: "running", run } : { state: "stopped", run: undefined }

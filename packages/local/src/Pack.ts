@@ -14,7 +14,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import type { Host } from "./Host.js"
 import type { Origin } from "./Image.js"
-import { attempt, reasonOf } from "./internal/files.js"
+import { attempt, copyOwned, reasonOf } from "./internal/files.js"
 import * as Tarball from "./internal/tarball.js"
 import { hostEnvironment } from "./Lifecycle.js"
 import { OperationFailed, ValueRefused } from "./LocalError.js"
@@ -76,7 +76,7 @@ export const open = (command: string, path: string): Effect.Effect<Origin, Value
     }
     return {
       source: manifest.right.hasRootfs ? { _tag: "Unpacked" } : { _tag: "Host" },
-      pack: Fs.realpathSync(path)
+      pack: { path: Fs.realpathSync(path), hasDisk: manifest.right.hasDisk }
     } as const
   })
 
@@ -91,7 +91,8 @@ export interface Content {
   readonly output: string
   readonly isSingle: boolean
   readonly lower: { readonly directory: string } | { readonly archive: string } | undefined
-  readonly disk: string | undefined
+  /** A saved disk, which may not be there, and the user whose it must be. */
+  readonly disk: { readonly path: string; readonly uid: number } | undefined
 }
 
 const stub = `#!/bin/sh
@@ -142,24 +143,24 @@ export const write = (
         yield* attempt("copy the image", () => Fs.copyFileSync(lower.archive, rootfs, Fs.constants.COPYFILE_FICLONE))
       }
       const disk = content.disk
-      if (disk !== undefined) {
-        yield* attempt("copy the disk", () =>
-          Fs.copyFileSync(disk, Path.join(work, "disk.tar"), Fs.constants.COPYFILE_FICLONE)
-        )
-      }
-      const parts = [...(lower === undefined ? [] : ["rootfs.tar"]), ...(disk === undefined ? [] : ["disk.tar"])]
+      const hasDisk =
+        disk !== undefined &&
+        (yield* attempt("copy the disk", () => copyOwned(disk.path, disk.uid, Path.join(work, "disk.tar"))))
+      const parts = [...(lower === undefined ? [] : ["rootfs.tar"]), ...(hasDisk ? ["disk.tar"] : [])]
       const manifest = encodeManifest({
         format: "bottle-local-pack",
         version: 1,
         architecture: process.arch,
         hasRootfs: lower !== undefined,
-        hasDisk: disk !== undefined
+        hasDisk
       })
       const pack = Path.join(work, "pack")
       yield* attempt("write the pack", () =>
         Fs.writeFileSync(
           pack,
-          Tarball.make([{ type: "file", path: manifestName, mode: 0o644, content: `${manifest}\n` }])
+          Tarball.make([{ type: "file", path: manifestName, mode: 0o644, content: `${manifest}\n` }]),
+          // It holds what a guest wrote, and secrets may be among that.
+          { mode: 0o600 }
         )
       )
       if (parts.length > 0) yield* tar([`--directory=${work}`, "--append", `--file=${pack}`, ...parts])

@@ -295,6 +295,24 @@ export const create = (
   )
 
 /**
+ * Whether a record may still be acted on: what it names may have become something else since, by others or by a guest
+ * that could write above it.
+ */
+const recheck = (context: Context, machine: Machine.Machine): Effect.Effect<void, LocalError> =>
+  Effect.gen(function* () {
+    yield* Volume.recheck(machine.volumes, context.dirs.root)
+    yield* Image.recheck("machine start", machine.source, context.dirs.root)
+    const user = yield* ownUser(context.host, machine.name, machine.volumes)
+    if (machine.uid === user.uid && (machine.gid === user.gid || context.host.uid !== 0)) return
+    return yield* new ValueRefused({
+      command: "machine start",
+      what: `machine '${machine.name}'`,
+      reason: `it was created to act as user ${machine.uid}:${machine.gid}, and would be ${user.uid}:${user.gid} now`,
+      fix: "give its volumes back to their former owner, or delete the machine and create it anew"
+    })
+  })
+
+/**
  * Starts a machine unless it runs; says which of the two it was, and its pid 1.
  *
  * @since 0.1.0
@@ -311,13 +329,8 @@ export const start = (
       const machine = yield* Machines.read(context.dirs, name)
       const { run } = yield* Machines.state(context.dirs, name)
       if (run !== undefined) return { pid: run.pid1.pid, wasRunning: true }
-      const started = yield* Effect.uninterruptibleMask((restore) =>
-        Effect.tap(restore(Lifecycle.start(context.host, context.dirs, machine)), (fresh) =>
-          Machines.writeRun(context.dirs, name, fresh).pipe(
-            Effect.tapError(() => Effect.ignore(Lifecycle.discard(context.dirs, name, fresh)))
-          )
-        )
-      )
+      yield* recheck(context, machine)
+      const started = yield* Lifecycle.start(context.host, context.dirs, machine)
       return { pid: started.pid1.pid, wasRunning: false }
     })
   )
@@ -333,8 +346,9 @@ export const stop = (context: Context, name: string): Effect.Effect<Machine.Stat
     Effect.gen(function* () {
       yield* Machines.read(context.dirs, name)
       yield* Machines.lock(context.dirs, name, lockMillis)
+      const machine = yield* Machines.read(context.dirs, name)
       const { run, state } = yield* Machines.state(context.dirs, name)
-      if (run !== undefined) yield* Effect.uninterruptible(Lifecycle.stop(context.dirs, name, run))
+      if (run !== undefined) yield* Effect.uninterruptible(Lifecycle.stop(context.dirs, machine, run))
       return state
     })
   )
@@ -353,8 +367,11 @@ export const remove = (context: Context, name: string): Effect.Effect<void, Loca
       if (!(yield* Machines.exists(context.dirs, name))) return yield* new MachineNotFound({ name })
       yield* Effect.uninterruptible(
         Effect.gen(function* () {
-          const run = yield* Effect.orElseSucceed(Machines.readRun(context.dirs, name), () => undefined)
-          if (run !== undefined) yield* Lifecycle.discard(context.dirs, name, run)
+          // One that cannot be read does not mean that nothing runs: discard looks for itself.
+          const run = yield* Effect.catchTag(Machines.readRun(context.dirs, name), "StateCorrupted", () =>
+            Effect.succeed(undefined)
+          )
+          yield* Lifecycle.discard(context.dirs, name, run)
           yield* Machines.remove(context.dirs, name)
         })
       )
@@ -377,21 +394,29 @@ export const running = (
     return run === undefined ? yield* new MachineNotRunning({ name }) : { machine, run }
   })
 
-const json = (machine: Machine.Machine, state: Machine.State, run: Machine.Run | undefined) => ({
-  name: machine.name,
+/** One line of a listing; of a machine whose record cannot be read, only the name is known. */
+interface Listed {
+  readonly name: string
+  readonly machine: Machine.Machine | undefined
+  readonly state: Machine.State
+  readonly run: Machine.Run | undefined
+}
+
+const json = ({ machine, name, run, state }: Listed) => ({
+  name,
   state,
-  cpus: machine.cpus,
-  memory_mib: machine.memoryMib,
+  cpus: machine?.cpus ?? null,
+  memory_mib: machine?.memoryMib ?? null,
   pid: run?.pid1.pid ?? null,
-  mounts: machine.volumes.length,
+  mounts: machine?.volumes.length ?? 0,
   ports: 0,
-  created_at: machine.createdAtSeconds,
-  storage_gb: machine.storageGib,
-  overlay_gb: machine.overlayGib,
-  image: machine.image,
+  created_at: machine?.createdAtSeconds ?? null,
+  storage_gb: machine?.storageGib ?? null,
+  overlay_gb: machine?.overlayGib ?? null,
+  image: machine?.image ?? null,
   entrypoint: [],
   cmd: [],
-  ephemeral: machine.ephemeral,
+  ephemeral: machine?.ephemeral ?? false,
   gpu: false,
   gpu_vram_mib: null,
   restart_policy: "never",
@@ -408,7 +433,7 @@ const json = (machine: Machine.Machine, state: Machine.State, run: Machine.Run |
   cuda_fork_pool_size: null,
   cuda_vram_limit_mib: null,
   forkpoint_held: false,
-  labels: machine.labels
+  labels: machine?.labels ?? {}
 })
 
 // Up to smolvm 1.0.1 create and delete take the name as an argument.
@@ -466,30 +491,31 @@ const machineDelete = (context: Context, invocation: Invocation) =>
     return reply(`${question}Deleted machine: ${name}\n`)
   })
 
+const list = (context: Context, name: string): Effect.Effect<ReadonlyArray<Listed>, LocalError> =>
+  Effect.gen(function* () {
+    const machine = yield* Effect.catchTag(Machines.read(context.dirs, name), "StateCorrupted", () =>
+      Effect.succeed(undefined)
+    )
+    const failed = { state: "failed", run: undefined } as const
+    if (machine === undefined) return [{ name, machine, ...failed }]
+    const now = yield* Effect.catchTag(Machines.state(context.dirs, name), "StateCorrupted", () =>
+      Effect.succeed(failed)
+    )
+    return [{ name, machine, ...now }]
+  }).pipe(
+    // Deleted between the two looks.
+    Effect.catchTag("MachineNotFound", () => Effect.succeed([]))
+  )
+
 const machineLs = (context: Context, invocation: Invocation) =>
   Effect.gen(function* () {
     const names = yield* Machines.names(context.dirs)
-    const found = yield* Effect.forEach(names, (name) =>
-      Effect.gen(function* () {
-        const machine = yield* Machines.read(context.dirs, name)
-        const { run, state } = yield* Machines.state(context.dirs, name)
-        return [{ machine, run, state }]
-      }).pipe(
-        // Deleted between the two looks.
-        Effect.catchTag("MachineNotFound", () => Effect.succeed([]))
-      )
-    )
+    const found = yield* Effect.forEach(names, (name) => list(context, name))
     const items = found.flat()
     if (invocation.flags.has("--json")) {
-      return reply(
-        `${JSON.stringify(
-          items.map((item) => json(item.machine, item.state, item.run)),
-          null,
-          2
-        )}\n`
-      )
+      return reply(`${JSON.stringify(items.map(json), null, 2)}\n`)
     }
-    const rows = items.map((item) => `${item.machine.name}  ${item.state}  ${item.run?.pid1.pid ?? "-"}\n`)
+    const rows = items.map((item) => `${item.name}  ${item.state}  ${item.run?.pid1.pid ?? "-"}\n`)
     return reply(items.length === 0 ? "No machines found\n" : ["NAME  STATE  PID\n", ...rows].join(""))
   })
 
@@ -501,7 +527,7 @@ const machineStatus = (context: Context, invocation: Invocation) =>
     )
     const { run, state } = yield* Machines.state(context.dirs, name)
     return invocation.flags.has("--json")
-      ? reply(`${JSON.stringify(json(machine, state, run), null, 2)}\n`)
+      ? reply(`${JSON.stringify(json({ name, machine, state, run }), null, 2)}\n`)
       : reply(
           `Machine: ${name}\nState: ${state}\n${run === undefined ? "" : `PID: ${run.pid1.pid}\n`}` +
             "Isolation: namespaces, shared kernel; memory is limited per process, CPUs by affinity only" +
@@ -530,12 +556,12 @@ const packCreate = (context: Context, invocation: Invocation) =>
             : machine.source._tag === "Directory"
               ? machine.source.path
               : files.rootfs
-        const disk = Fs.existsSync(files.savedDisk) ? files.savedDisk : undefined
+        yield* Image.recheck("pack create", machine.source, context.dirs.root)
         yield* Pack.write(context.host, {
           output,
           isSingle,
           lower: lower === undefined ? undefined : { directory: lower },
-          disk
+          disk: { path: files.savedDisk, uid: machine.uid }
         })
       } else {
         const source = yield* Image.classify("pack create", image ?? "", context.cwd, context.dirs.root)

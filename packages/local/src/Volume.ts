@@ -39,9 +39,15 @@ const isWithin = (directory: string, path: string): boolean =>
   path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`)
 
 /** Trees of users, not of the system, within protected ones: a directory there may be shown, but not the tree itself. */
-const openTrees = ["/run/user", "/run/media", "/usr/local/src", "/usr/src"]
+const openTrees = ["/run/user", "/run/media", "/usr/local/src", "/usr/src", "/var/lib/machines"]
 
-const isProtected = (path: string): boolean =>
+/**
+ * Whether a path is the system's: one that no machine is given, as a volume or as a root file system.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isProtected = (path: string): boolean =>
   protectedThemselves.includes(path) ||
   (protectedTrees.some((tree) => isWithin(tree, path)) &&
     !openTrees.some((tree) => path !== tree && path.startsWith(`${tree}/`) && path.split("/").length > 4))
@@ -74,6 +80,23 @@ const guestPath = (given: string, what: string): Effect.Effect<string, ValueRefu
   return Effect.succeed(path)
 }
 
+/** Refuses a real path that is no directory, or that no guest may see. */
+const checkDirectory = (what: string, host: string, ownState: string): Effect.Effect<void, ValueRefused> =>
+  Effect.gen(function* () {
+    const stat = yield* Effect.try({
+      try: () => Fs.statSync(host),
+      catch: (cause) => refuse(what, reasonOf(cause), "name a directory that can be read")
+    })
+    if (!stat.isDirectory()) return yield* refuse(what, "it is not a directory", "mount the directory that holds it")
+    if (isProtected(host)) {
+      return yield* refuse(what, `${host} is a protected system directory`, "mount a directory of your own below it")
+    }
+    const state = yield* Effect.sync(() => (Fs.existsSync(ownState) ? Fs.realpathSync(ownState) : ownState))
+    if (isWithin(state, host) || isWithin(host, state)) {
+      return yield* refuse(what, "it would show the runtime's own state to the guest", "mount another directory")
+    }
+  })
+
 /**
  * Reads one `-v HOST:GUEST[:ro|:rw]`. The host's path is resolved first, from `cwd`, and refused where it is no directory, the root,
  * a system directory, or holds or lies in our own state.
@@ -94,18 +117,7 @@ export const parse = (text: string, ownState: string, cwd: string): Effect.Effec
     }
     if (hasControlCharacter(given)) return yield* refuse(what, "the path has a control character", "rename it")
     const host = yield* realPath(Path.resolve(cwd, given))
-    const stat = yield* Effect.try({
-      try: () => Fs.statSync(host),
-      catch: (cause) => refuse(what, reasonOf(cause), "name a directory that can be read")
-    })
-    if (!stat.isDirectory()) return yield* refuse(what, "it is not a directory", "mount the directory that holds it")
-    if (isProtected(host)) {
-      return yield* refuse(what, `${host} is a protected system directory`, "mount a directory of your own below it")
-    }
-    const state = yield* Effect.sync(() => (Fs.existsSync(ownState) ? Fs.realpathSync(ownState) : ownState))
-    if (isWithin(state, host) || isWithin(host, state)) {
-      return yield* refuse(what, "it would show the runtime's own state to the guest", "mount another directory")
-    }
+    yield* checkDirectory(what, host, ownState)
     return { host, guest: yield* guestPath(pair.slice(colon + 1), what), readonly: withMode?.[2] === "ro" }
   })
 
@@ -128,12 +140,61 @@ export const parseSocket = (text: string, cwd: string): Effect.Effect<Socket, Va
   })
 
 /**
- * The socket's real path, at the time of a start. Fails when it is not a socket.
+ * Looks again, before a start, at the volumes of a record: each must still be the very path that it was, a directory,
+ * and none that `parse` refuses.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const recheck = (volumes: ReadonlyArray<Volume>, ownState: string): Effect.Effect<void, ValueRefused> =>
+  Effect.forEach(
+    volumes,
+    (volume) =>
+      Effect.gen(function* () {
+        const what = `-v ${volume.host}:${volume.guest}`
+        const host = yield* realPath(volume.host)
+        if (host !== volume.host) {
+          return yield* refuse(what, `it leads to ${host} now`, "delete the machine, and create it anew")
+        }
+        yield* checkDirectory(what, host, ownState)
+      }),
+    { discard: true }
+  )
+
+/**
+ * The user that a machine connects to sockets as. `isSelf` says that it is this process's own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Connector {
+  readonly uid: number
+  readonly gid: number
+  readonly isSelf: boolean
+}
+
+/** Whether the connector may write to the socket, which is what connecting takes. */
+const mayConnect = (path: string, stat: Fs.Stats, who: Connector): boolean => {
+  if (who.isSelf) {
+    try {
+      Fs.accessSync(path, Fs.constants.W_OK)
+      return true
+    } catch {
+      return false
+    }
+  }
+  if (stat.uid === who.uid) return (stat.mode & 0o200) !== 0
+  return (stat.mode & (stat.gid === who.gid ? 0o020 : 0o002)) !== 0
+}
+
+/**
+ * The socket's real path, at the time of a start. Fails when it is not a socket, or none that the machine's user could
+ * connect to. Nobody's permissions are changed.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const resolveSocket = (socket: Socket): Effect.Effect<Socket, ValueRefused> =>
+export const resolveSocket = (socket: Socket, who: Connector): Effect.Effect<Socket, ValueRefused> =>
   Effect.gen(function* () {
     const what = `--mount-socket ${socket.host}`
     const host = yield* realPath(socket.host)
@@ -141,9 +202,17 @@ export const resolveSocket = (socket: Socket): Effect.Effect<Socket, ValueRefuse
       try: () => Fs.lstatSync(host),
       catch: (cause) => refuse(what, reasonOf(cause), "start what listens there first")
     })
-    return stat.isSocket()
-      ? { host, guest: socket.guest }
-      : yield* refuse(what, "it is not a Unix socket", "name the socket that a program listens on")
+    if (!stat.isSocket()) {
+      return yield* refuse(what, "it is not a Unix socket", "name the socket that a program listens on")
+    }
+    if (!mayConnect(host, stat, who)) {
+      return yield* refuse(
+        what,
+        `its permissions do not let the machine's user (uid ${who.uid}, gid ${who.gid}) connect: make it writable for that user`,
+        `let that user write to it (chown ${who.uid} ${host}), or everybody (chmod 0666), in a directory that is closed to others`
+      )
+    }
+    return { host, guest: socket.guest }
   })
 
 /**
@@ -172,7 +241,8 @@ export const checkTogether = (
 
 /**
  * The user that the machine must be for its writable volumes: their owner. None without writable volumes. Fails where
- * they have different owners or belong to root, since nothing in a machine may act as root on the host.
+ * they have different owners or belong to root, since nothing in a machine may act as root on the host. Where only the
+ * group is root's, the user's own number stands for the group, as with the group that most systems make for each user.
  *
  * @since 0.1.0
  * @category constructors
@@ -189,21 +259,23 @@ export const ownerOf = (
         try: () => Fs.statSync(volume.host),
         catch: (cause) => refuse(what, reasonOf(cause), "name a directory that can be read")
       })
-      if (stat.uid === 0 || stat.gid === 0) {
+      if (stat.uid === 0) {
         return yield* refuse(
           what,
-          "a writable volume acts as its owner, and this one belongs to root",
-          `give it to another user and group (chown -R USER: ${volume.host}), or mount it :ro`
+          "a writable volume acts as its owner, and this one belongs to root: " +
+            "chown it to another user, or mount it read-only with :ro",
+          `chown it to another user (chown -R USER: ${volume.host}), or mount it read-only with :ro`
         )
       }
-      if (owner !== undefined && (owner.uid !== stat.uid || owner.gid !== stat.gid)) {
+      const gid = stat.gid === 0 ? stat.uid : stat.gid
+      if (owner !== undefined && (owner.uid !== stat.uid || owner.gid !== gid)) {
         return yield* refuse(
           what,
           "writable volumes of different owners",
-          "give all of them to one user and group, or mount some :ro"
+          "chown all of them to one user and group, or mount some read-only with :ro"
         )
       }
-      owner = { uid: stat.uid, gid: stat.gid }
+      owner = { uid: stat.uid, gid }
     }
     return owner
   })

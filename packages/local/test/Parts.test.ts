@@ -121,9 +121,9 @@ describe("the audit of a machine's mounts", () => {
   const root = "1 0 0:49 /up / rw,nosuid,nodev - tmpfs bottle rw\n"
   const usr = "2 1 254:0 /usr /usr ro,nosuid,nodev - ext4 /dev/vda rw\n"
   const expected: ReadonlyArray<Blueprint.ExpectedMount> = [
-    { point: "/", root: "/up", types: ["tmpfs"], options: ["nosuid", "nodev"] },
-    { point: "/usr", root: "/usr", types: undefined, options: ["ro", "nosuid", "nodev"] },
-    { point: "/proc", root: "/", types: ["proc"], options: ["nosuid"] }
+    { point: "/", root: "/up", device: undefined, types: ["tmpfs"], options: ["nosuid", "nodev"] },
+    { point: "/usr", root: "/usr", device: "254:0", types: undefined, options: ["ro", "nosuid", "nodev"] },
+    { point: "/proc", root: "/", device: undefined, types: ["proc"], options: ["nosuid"] }
   ]
 
   it("passes the table that is as it should be", () => {
@@ -137,6 +137,7 @@ describe("the audit of a machine's mounts", () => {
       [root + usr.replace("ro,", "rw,") + proc, "/usr is not ro"],
       [root + usr.replace("nosuid,", "") + proc, "/usr is not nosuid"],
       [root + usr.replace("0 /usr /usr", "0 /etc /usr") + proc, "/usr shows something else"],
+      [root + usr.replace("254:0", "254:1") + proc, "/usr shows another file system"],
       [root.replace("tmpfs", "ext4") + usr + proc, "of type ext4"],
       [root + usr + proc.replace("0:50", "0:21"), "the host's /proc"],
       [`${root}${usr}${proc}9 3 0:21 / /proc rw,nosuid - proc proc rw\n`, "the host's /proc"]
@@ -213,6 +214,7 @@ describe("names, volumes and errors", () => {
       new LocalError.MachineBusy({ name: "x", waitedMillis: 1 }),
       new LocalError.OptionUnsupported({ command: "c", option: "o", reason: "a\nb", fix: "f" }),
       new LocalError.ValueRefused({ command: "c", what: "w\nw", reason: "r", fix: "f" }),
+      new LocalError.StateUntrusted({ path: "/p", problem: "a\nb" }),
       new LocalError.StateCorrupted({ path: "/p", problem: "a\r\nb" }),
       new LocalError.OperationFailed({ family: "io", operation: "o", reason: "a\n b\n" })
     ]

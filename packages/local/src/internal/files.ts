@@ -47,3 +47,56 @@ export const readIfThere = (path: string): string | undefined => {
 
 /** What a path itself is, links not followed; nothing when it is not there. */
 export const lstatIfThere = (path: string): Fs.Stats | undefined => Fs.lstatSync(path, { throwIfNoEntry: false })
+
+/**
+ * Opens a file in a directory that somebody else may write: a plain file with one name that belongs to `uid`, not a
+ * link to another one. Nothing when there is none.
+ */
+const openOwned = (path: string, uid: number): number | undefined => {
+  let descriptor: number
+  try {
+    descriptor = Fs.openSync(path, Fs.constants.O_RDONLY | Fs.constants.O_NOFOLLOW | Fs.constants.O_NONBLOCK)
+  } catch (cause) {
+    if (reasonOf(cause) === "ENOENT") return undefined
+    throw cause
+  }
+  const stat = Fs.fstatSync(descriptor)
+  if (stat.isFile() && stat.uid === uid && stat.nlink === 1) return descriptor
+  Fs.closeSync(descriptor)
+  throw new Error(`${path} is not the plain file that it should be`)
+}
+
+/** The beginning of such a file, or nothing when there is none. */
+export const readOwned = (path: string, uid: number, bytesMax: number): string | undefined => {
+  const descriptor = openOwned(path, uid)
+  if (descriptor === undefined) return undefined
+  try {
+    const buffer = Buffer.alloc(bytesMax)
+    return buffer.toString("utf8", 0, Fs.readSync(descriptor, buffer, 0, bytesMax, 0))
+  } finally {
+    Fs.closeSync(descriptor)
+  }
+}
+
+const copyChunkBytes = 1024 * 1024
+
+/** Copies such a file to a new one, for its user alone; `false` when there is none. */
+export const copyOwned = (path: string, uid: number, target: string): boolean => {
+  const from = openOwned(path, uid)
+  if (from === undefined) return false
+  try {
+    const to = Fs.openSync(target, "wx", 0o600)
+    try {
+      const buffer = Buffer.alloc(copyChunkBytes)
+      for (;;) {
+        const length = Fs.readSync(from, buffer)
+        if (length === 0) return true
+        for (let offset = 0; offset < length;) offset += Fs.writeSync(to, buffer, offset, length - offset)
+      }
+    } finally {
+      Fs.closeSync(to)
+    }
+  } finally {
+    Fs.closeSync(from)
+  }
+}

@@ -48,7 +48,10 @@ shift 7
 "$mount" -t tmpfs -o "$size,nosuid,nodev" bottle /tmp/s
 cd /tmp/s
 "$tar" --no-same-owner -xpf /tmp/d/base.tar
-[ ! -e /tmp/d/disk.tar ] || "$tar" --no-same-owner --xattrs --xattrs-include='user.*' -xpf /tmp/d/disk.tar -C up
+[ ! -e /tmp/d/disk.tar ] || "$tar" --no-same-owner --xattrs --xattrs-include='user.*' -xpf /tmp/d/disk.tar -C up || {
+  printf '%s\n' "disk: the guest has left its disk so that the machine's own files do not fit (it has moved or replaced a directory of the system's, like /etc)" >&2
+  exit 1
+}
 exec 8<>ctl/up
 (
   trap '' PIPE HUP INT TERM
@@ -107,7 +110,7 @@ check() {
     part=@{left%%/*}
     case $left in */*) left=@{left#*/} ;; *) left= ;; esac
     [ -z "$part" ] || path=$path/$part
-    [ ! -L "$path" ] || refuse "the machine's disk has a symbolic link at @{path#*/}, where a mount belongs"
+    [ ! -L "$path" ] || refuse "disk: the machine's disk has a symbolic link at /@{path#*/}, where a mount belongs"
   done
 }
 if [ "$kind" = overlay ]; then
@@ -130,7 +133,7 @@ while [ "$#" -gt 0 ]; do
     [ -d "root$target" ] || "$mkdir" -p -- "root$target"
   else
     [ -d "root@{target%/*}/" ] || "$mkdir" -p -- "root@{target%/*}"
-    [ ! -e "root$target" ] || [ -f "root$target" ] || refuse "$target: exists in the machine and is no plain file"
+    [ ! -e "root$target" ] || [ -f "root$target" ] || refuse "disk: $target exists in the machine and is no plain file"
     [ -f "root$target" ] || : >"root$target"
   fi
   "$mount" -o "$options" -- "$source" "/tmp/s/root$target"
