@@ -196,11 +196,13 @@ export const make = (architecture: string): Uint8Array | undefined => {
   return bytes
 }
 
+// And when the host's memory runs out, a machine's command goes first.
 // prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program); the kernel wants no new privileges, which are off already.
 const loadText = String.raw`
 my ($prctl, $filter) = (shift, pack("H*", shift));
 my $program = pack("S x![P] P", length($filter) / 8, $filter);
 syscall($prctl + 0, 22, 2, $program) == 0 or die "smolvm-local: the filter of system calls was refused: $!\n";
+if (open(my $score, ">", "/proc/self/oom_score_adj")) { print $score 500; close($score); }
 exec { $ARGV[0] } @ARGV or die "smolvm-local: $ARGV[0]: $!\n";
 `
 
