@@ -47,6 +47,7 @@ const steeringNames = new Set([
   "LOCPATH",
   "NIS_PATH",
   "NLSPATH",
+  "OLDPWD",
   "OPTERR",
   "OPTIND",
   "OUTPUT_CHARSET",
@@ -55,15 +56,19 @@ const steeringNames = new Set([
   "PS1",
   "PS2",
   "PS4",
+  "PWD",
   "RESOLV_HOST_CONF",
   "SHELL",
   "SHELLOPTS",
+  "SHLVL",
   "TEXTDOMAIN",
   "TEXTDOMAINDIR",
   "TMPDIR",
   "TZ",
   "TZDIR",
-  "ULPATH"
+  "ULPATH",
+  // Every shell sets it.
+  "_"
 ])
 
 const steeringPrefixes = [
