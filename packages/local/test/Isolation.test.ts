@@ -396,7 +396,8 @@ for family, where in ((socket.AF_INET, ("127.0.0.1", 8080)), (socket.AF_UNIX, "/
       Effect.gen(function* () {
         const path = Path.join(runner.directory, "host.sock")
         const host = yield* listen({ path })
-        Fs.chmodSync(path, 0o600)
+        // Root's machine connects as another user, and nobody gives it the socket.
+        Fs.chmodSync(path, runner.uid === 0 ? 0o666 : 0o600)
         if (isRoot) Fs.chownSync(path, runner.uid, runner.uid)
         Fs.writeFileSync(Path.join(runner.directory, "secret"), "secret")
         const guest = yield* machine(runner, ["--mount-socket", `${path}:/run/proxy/p.sock`])
