@@ -270,6 +270,31 @@ describe("Launch", () => {
     )
   })
 
+  it.live("ends its looking with a runtime that deletes what is not there", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const reached = yield* Deferred.make<void>()
+        const before = Effect.asVoid(Deferred.succeed(reached, undefined))
+        yield* onStage(
+          directory,
+          {
+            replies: (plan) => [
+              { match: plan.steps[0]?.argv ?? [], hang: true, before },
+              { ...deleted(plan), times: LOOKS * 2 }
+            ]
+          },
+          (stage) =>
+            Effect.gen(function* () {
+              const fiber = yield* Effect.fork(Effect.scoped(Launch.launch(stage.plan)))
+              yield* Effect.timeout(Deferred.await(reached), "10 seconds")
+              yield* Fiber.interrupt(fiber)
+              assert.strictEqual((yield* stage.happened).at(-1), "bundle down")
+            })
+        )
+      })
+    )
+  )
+
   describe("when the bundle dies", () => {
     for (const stageName of ["start", "ready", "relay"] as const) {
       it.live(`at ${stageName}: the launch fails and nothing is handed over`, () =>

@@ -131,7 +131,7 @@ const reportFailure = (plan: LaunchPlan, reason: string): Effect.Effect<void> =>
     suggestion: `Remove it by hand: ${removeByHand(plan)}`
   })
 
-/** Deletes the machine, and looks until nothing was there so many times in a row. */
+/** Deletes the machine, and looks until nothing was there so many times in a row; at most twice as often in all. */
 const remove = (name: string, looks: number): Effect.Effect<void, SmolvmError, Smolvm> =>
   Effect.gen(function* () {
     const smolvm = yield* Smolvm
@@ -144,7 +144,8 @@ const remove = (name: string, looks: number): Effect.Effect<void, SmolvmError, S
       })
     )
     let absent = 0
-    while (true) {
+    // A runtime whose delete succeeds though nothing is there must not keep us looking for ever.
+    for (let look = 0; look < looks * 2; look++) {
       absent = (yield* deleteOnce) === "absent" ? absent + 1 : 0
       if (looks === 1 || absent >= looks) return
       yield* Effect.sleep(LOOK_PAUSE_MILLIS_FIRST * 2 ** absent)
