@@ -40,16 +40,19 @@ interface Prepared {
   readonly timeoutMillis: number | undefined
   readonly interactive: boolean
   readonly tty: boolean
-  /** Makes real pipes for the streams; nothing where they are a terminal, or there is no program to make them with. */
-  readonly pipes: (
-    below: CommandExecutor.CommandExecutor
-  ) => Effect.Effect<Pipes.Pipes | undefined, LocalError, Scope.Scope>
+  /** Whether the program makes real pipes for its streams. */
+  readonly piped: boolean
 }
 
 const usage = (command: string, what: string, reason: string) =>
   new ValueRefused({ command, what, reason, fix: "see --help" })
 
-const prepare = (context: Runtime.Context, invocation: Invocation, name: string): Effect.Effect<Prepared, LocalError> =>
+const prepare = (
+  context: Runtime.Context,
+  invocation: Invocation,
+  name: string,
+  hasInput: boolean
+): Effect.Effect<Prepared, LocalError> =>
   Effect.gen(function* () {
     const command = invocation.command
     const { machine, run } = yield* Runtime.running(context, name)
@@ -74,22 +77,20 @@ const prepare = (context: Runtime.Context, invocation: Invocation, name: string)
     const workdir = Runtime.one(invocation, "--workdir") ?? machine.workdir ?? "/"
     if (workdir.includes("\0")) return yield* usage(command, "--workdir", "it holds a NUL byte")
     const timeout = Runtime.one(invocation, "--timeout")
+    const interactive = invocation.flags.has("--interactive")
+    const piped = !tty && !invocation.flags.has("--detach") && context.host.tools.perl !== undefined
     return {
       program: yield* Join.program(context.host, machine, run, {
         words: invocation.trailing,
         env,
         workdir: workdir.startsWith("/") ? workdir : `/${workdir}`,
-        tty
+        tty,
+        before: piped ? [Pipes.step(interactive && hasInput)] : []
       }),
       timeoutMillis: timeout === undefined ? undefined : Timeout.parseMillis(timeout),
-      interactive: invocation.flags.has("--interactive"),
+      interactive,
       tty,
-      pipes: (below) => {
-        const { mkfifo, sh } = context.host.tools
-        return tty || mkfifo === undefined
-          ? Effect.succeed(undefined)
-          : Pipes.make({ below, sh, mkfifo, owner: machine.uid })
-      }
+      piped
     }
   })
 
@@ -104,33 +105,29 @@ const inputOf = (prepared: Prepared, stdio: Stdio): Command.StandardCommand["std
 }
 
 /** The command for the executor below: with a terminal its own streams as they are, otherwise pipes of ours only. */
-const toCommand = (prepared: Prepared, stdio: Stdio, before: ReadonlyArray<string>): Command.Command => {
+const toCommand = (prepared: Prepared, stdio: Stdio): Command.Command => {
   const { program } = prepared
-  const [first = program.program, ...words] = [...before, program.program, ...program.args]
-  return Command.make(first, ...words).pipe(
+  return Command.make(program.program, ...program.args).pipe(
     Command.env(program.env ?? {}, { extendEnv: false }),
     Command.workingDirectory(program.cwd ?? "/"),
-    Command.stdin(inputOf(prepared, stdio)),
+    Command.stdin(prepared.piped ? "pipe" : inputOf(prepared, stdio)),
     Command.stdout(prepared.tty ? stdio.stdout : "pipe"),
     Command.stderr(prepared.tty ? stdio.stderr : "pipe")
   )
 }
 
-/** A process whose streams are pipes of ours. */
-const startPiped = (
-  below: CommandExecutor.CommandExecutor,
-  prepared: Prepared,
-  stdio: Stdio,
-  pipes: Pipes.Pipes
+/** Makes real pipes the streams of a process that waits for that. */
+const connect = (
+  started: CommandExecutor.Process,
+  stdin: Command.StandardCommand["stdin"]
 ): Effect.Effect<CommandExecutor.Process, PlatformError, Scope.Scope> =>
   Effect.gen(function* () {
-    const started = yield* below.start(toCommand(prepared, stdio, pipes.words))
-    yield* Effect.forkScoped(Effect.zipRight(Effect.ignore(started.exitCode), pipes.letGo))
-    return Object.assign(Object.create(Object.getPrototypeOf(started)), started, {
-      stdout: pipes.stdout,
-      // What the programs of ours say before they have the pipe.
-      stderr: Stream.concat(pipes.stderr, started.stderr)
-    })
+    const streams = yield* Pipes.connect(started)
+    if (typeof stdin !== "string" && !isEmptyStdin(stdin)) {
+      const feed = Effect.ignore(Stream.run(stdin, streams.stdin))
+      yield* Effect.forkScoped(Effect.raceFirst(feed, Effect.ignore(started.exitCode)))
+    }
+    return Object.assign(Object.create(Object.getPrototypeOf(started)), started, streams)
   })
 
 const complaintStart = new TextEncoder().encode("nsenter: ")
@@ -243,20 +240,17 @@ const startPrepared = (
   afterExit: Effect.Effect<void>
 ): Effect.Effect<CommandExecutor.Process, PlatformError, Scope.Scope> =>
   Effect.gen(function* () {
-    // Without them the command does run, only with streams that cannot be opened by name.
-    const pipes = yield* Effect.orElseSucceed(prepared.pipes(below), () => undefined)
-    const process = yield* pipes === undefined
-      ? below.start(toCommand(prepared, stdio, []))
-      : startPiped(below, prepared, stdio, pipes)
+    const started = yield* below.start(toCommand(prepared, stdio))
     const verdict = yield* Deferred.make<boolean>()
     let isTimedOut = false
     if (prepared.timeoutMillis !== undefined) {
       const expire = Effect.suspend(() => {
         isTimedOut = true
-        return Effect.ignore(process.kill("SIGKILL"))
+        return Effect.ignore(started.kill("SIGKILL"))
       })
       yield* Effect.forkScoped(Effect.delay(expire, prepared.timeoutMillis))
     }
+    const process = prepared.piped ? yield* connect(started, inputOf(prepared, stdio)) : started
     const code = Effect.map(
       Effect.orElseSucceed(process.exitCode, () => CommandExecutor.ExitCode(-1)),
       (exit): number => exit
@@ -345,7 +339,7 @@ export const exec = (
 ): Effect.Effect<CommandExecutor.Process, PlatformError, Scope.Scope> =>
   Effect.gen(function* () {
     const name = Runtime.nameOf(invocation)
-    const prepared = yield* Effect.either(prepare(context, invocation, name))
+    const prepared = yield* Effect.either(prepare(context, invocation, name, !isEmptyStdin(stdio.stdin)))
     if (prepared._tag === "Left") return yield* answer(Effect.succeed(refusal(prepared.left)))
     if (invocation.flags.has("--detach")) {
       return yield* answer(Effect.catchAll(detached(below, prepared.right), (error) => Effect.succeed(refusal(error))))
@@ -395,7 +389,7 @@ export const run = (
         Effect.succeed({ code: 0, stdout: `Machine '${name}' running (PID: ${up.right.pid})\n`, stderr: "" })
       )
     }
-    const prepared = yield* Effect.either(prepare(context, invocation, name))
+    const prepared = yield* Effect.either(prepare(context, invocation, name, !isEmptyStdin(stdio.stdin)))
     if (prepared._tag === "Left") return yield* answer(Effect.succeed(refusal(prepared.left)))
     if (isDetached) {
       return yield* answer(Effect.catchAll(detached(below, prepared.right), (error) => Effect.succeed(refusal(error))))

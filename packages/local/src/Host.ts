@@ -31,10 +31,11 @@ export interface Tools {
   readonly script: string | undefined
   /** util-linux; without it `--cpus` is not honoured. */
   readonly taskset: string | undefined
-  /** Without it there is no filter of system calls (`SyscallFilter`). */
+  /**
+   * Without it there is no filter of system calls (`SyscallFilter`), and a command's streams are sockets, which cannot be
+   * opened by name (`Pipes`).
+   */
   readonly perl: string | undefined
-  /** coreutils; without it a command's streams are sockets, which cannot be opened by name (`Pipes`). */
-  readonly mkfifo: string | undefined
   /** Without it a machine has the host's name for a host name. */
   readonly hostname: string | undefined
 }
@@ -127,7 +128,6 @@ const findTools: Effect.Effect<Tools, PrerequisiteMissing> = Effect.gen(function
     script: findProgram("script"),
     taskset: findProgram("taskset"),
     perl: findProgram("perl"),
-    mkfifo: findProgram("mkfifo"),
     hostname: findProgram("hostname")
   }
   return found

@@ -70,6 +70,8 @@ export interface Command {
   readonly env: Split
   readonly workdir: string
   readonly tty: boolean
+  /** What perl does before it loads the filter. */
+  readonly before?: ReadonlyArray<SyscallFilter.Step> | undefined
 }
 
 const runText = String.raw`exec "$@"`
@@ -136,7 +138,7 @@ export const program = (
     const join = [
       ...limits(host, machine),
       ...affinity(host, machine),
-      ...SyscallFilter.words(tools),
+      ...SyscallFilter.words(tools, [...(command.before ?? []), ...SyscallFilter.steps()]),
       ...enter(run.pid1.pid, "--user", "--preserve-credentials", "--mount", "--net", "--ipc", "--uts", "--cgroup"),
       ...(command.tty ? [] : ["--pid"]),
       `--wdns=${command.workdir}`,

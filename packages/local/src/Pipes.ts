@@ -1,135 +1,124 @@
 /**
- * Real pipes for a guest's standard output and error.
+ * Real pipes for a guest's standard streams.
  *
- * Node connects a child by socket pairs, and a socket cannot be opened by its name: `echo x >/dev/stderr`, of which
- * scripts are full, fails on it. So the two are FIFOs, without a name from before the command starts. Standard input
- * stays as Node makes it: opened by name, a FIFO whose writer has left already would wait for ever.
+ * Node connects a child by socket pairs, and a socket cannot be opened by its name: `echo x >/dev/stderr` and
+ * `cat /dev/stdin`, which scripts are full of, fail on it. So the last of our programs before the machine, the perl that
+ * loads the filter of system calls, makes pipes, tells us their numbers, and waits until we have opened our ends in its
+ * `/proc/PID/fd`. Then it puts its own in the place of the sockets. They never have a name in any file system, belong to
+ * the machine's user, and end with their last descriptor.
  *
  * @since 0.1.0
  */
-import * as Capture from "@bottle/process/Capture"
-import * as NodeStream from "@effect/platform-node/NodeStream"
-import * as CommandExecutor from "@effect/platform/CommandExecutor"
+import * as Pipe from "@bottle/process/Pipe"
+import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import { type PlatformError, SystemError } from "@effect/platform/Error"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
-import * as Path from "node:path"
-import { attempt, reasonOf } from "./internal/files.js"
-import { hostEnvironment } from "./Lifecycle.js"
-import { OperationFailed } from "./LocalError.js"
+import { reasonOf } from "./internal/files.js"
+import type { Step } from "./SyscallFilter.js"
+
+// Perl closes all but its standard streams when it becomes another program.
+const makeText = String.raw`
+my $fed = shift;
+my @pipes = map { pipe(my $from, my $to) or die "smolvm-local: pipe: $!\n"; [$from, $to] } 0 .. ($fed ? 2 : 1);
+my @ends = ($pipes[0][0], $pipes[1][0], $fed ? $pipes[2][1] : ());
+syswrite(STDOUT, "pipes " . join(" ", map { fileno($_) . ":" . (stat $_)[1] } @ends) . "\n");
+sysread(STDIN, my $go, 1) or exit 1;
+($fed ? open(STDIN, "<&", $pipes[2][0]) : open(STDIN, "<", "/dev/null")) or die "smolvm-local: stdin: $!\n";
+open(STDOUT, ">&", $pipes[0][1]) && open(STDERR, ">&", $pipes[1][1]) or exit 1;
+`
 
 /**
- * The caller's ends, and what puts the others in place.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Pipes {
-  readonly stdout: Stream.Stream<Uint8Array, PlatformError>
-  readonly stderr: Stream.Stream<Uint8Array, PlatformError>
-  /** Words to put before the program that is to have the other ends. */
-  readonly words: ReadonlyArray<string>
-  /**
-   * Lets go of the ends that were kept open until the program had its own. To be run when that has ended: only then can
-   * its streams come to theirs.
-   */
-  readonly letGo: Effect.Effect<void>
-}
-
-const failure =
-  (method: string) =>
-  (cause: unknown): PlatformError =>
-    new SystemError({
-      module: "Command",
-      method,
-      reason: "Unknown",
-      pathOrDescriptor: method,
-      description: reasonOf(cause)
-    })
-
-/** The guest can read the name that its streams once had: it must tell nothing of the caller. */
-const namesDirectory = "/tmp"
-
-// A shell opens them anew through our own descriptors: by then they have no name.
-const redirectText = String.raw`exec >"$1" 2>"$2"; shift 2; unset PWD; exec "$@"`
-
-/** One FIFO: our end to read, and one to write that is kept so that opening it anew never waits. */
-interface Fifo {
-  readonly readable: Net.Socket
-  readonly path: string
-  readonly letGo: Effect.Effect<void>
-}
-
-const openFifo = (path: string, owner: number): Effect.Effect<Fifo, OperationFailed, Scope.Scope> =>
-  Effect.gen(function* () {
-    const open = (flags: number) => attempt("open a pipe", () => Fs.openSync(path, flags | Fs.constants.O_NONBLOCK))
-    const readable = yield* Effect.acquireRelease(
-      Effect.map(open(Fs.constants.O_RDONLY), (descriptor) => {
-        // The guest may open its streams by name, as the user that it is.
-        if (process.getuid?.() === 0) Fs.fchownSync(descriptor, owner, owner)
-        const socket = new Net.Socket({ fd: descriptor, readable: true, writable: false })
-        // Without a listener, an end that fails after it was left is an uncaught exception.
-        return socket.on("error", () => {})
-      }),
-      (socket) => Effect.sync(() => socket.destroy())
-    )
-    let isKept = true
-    const close = (descriptor: number) =>
-      Effect.sync(() => {
-        if (isKept) Fs.closeSync(descriptor)
-        isKept = false
-      })
-    const kept = yield* Effect.acquireRelease(open(Fs.constants.O_WRONLY), close)
-    return { readable, path: `/proc/${process.pid}/fd/${kept}`, letGo: close(kept) }
-  })
-
-/**
- * Makes pipes for the streams of one command. `owner` is the guest's user. Closed with the scope.
+ * The step by which the joining perl makes the pipes. `isFed` tells whether the command has anything to read; without it,
+ * its input is `/dev/null`.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: {
-  readonly below: CommandExecutor.CommandExecutor
-  readonly sh: string
-  readonly mkfifo: string
-  readonly owner: number
-}): Effect.Effect<Pipes, OperationFailed, Scope.Scope> =>
-  Effect.gen(function* () {
-    const directory = yield* attempt("make a directory for pipes", () =>
-      Fs.mkdtempSync(Path.join(namesDirectory, "bottle-io-"))
-    )
-    const removeNames = Effect.sync(() => Fs.rmSync(directory, { recursive: true, force: true }))
-    return yield* Effect.ensuring(open(options, directory), removeNames)
-  })
+export const step = (isFed: boolean): Step => ({ text: makeText, words: [isFed ? "1" : ""] })
+
+/** One end as perl told it: its descriptor there, and the number that tells this pipe from all others. */
+interface End {
+  readonly descriptor: number
+  readonly inode: number
+}
+
+const greetingPattern = /^pipes( [0-9]+:[0-9]+){2,3}$/
+
+const parseGreeting = (line: string): ReadonlyArray<End> | undefined =>
+  greetingPattern.test(line)
+    ? line
+        .split(" ")
+        .slice(1)
+        .map((word) => {
+          const [descriptor = Number.NaN, inode = Number.NaN] = word.split(":").map(Number)
+          return { descriptor, inode }
+        })
+    : undefined
+
+const systemError = (method: string, description: string): PlatformError =>
+  new SystemError({ module: "Command", method, reason: "Unknown", pathOrDescriptor: "pipe", description })
+
+const onError = (method: string) => (cause: unknown) => systemError(method, reasonOf(cause))
+
+/** Opens an end anew, so that it is ours not to block on while the guest's other end blocks as it should. */
+const openEnd = (pid: number, end: End, flags: number): number => {
+  const descriptor = Fs.openSync(`/proc/${pid}/fd/${end.descriptor}`, flags | Fs.constants.O_NONBLOCK)
+  const stat = Fs.fstatSync(descriptor)
+  if (stat.isFIFO() && stat.ino === end.inode) return descriptor
+  Fs.closeSync(descriptor)
+  throw new Error("it is not the pipe that was made")
+}
 
 const open = (
-  options: Parameters<typeof make>[0],
-  directory: string
-): Effect.Effect<Pipes, OperationFailed, Scope.Scope> =>
+  pid: number,
+  end: End | undefined,
+  side: "readable" | "writable"
+): Effect.Effect<Net.Socket | null, PlatformError, Scope.Scope> => {
+  if (end === undefined) return Effect.succeed(null)
+  const flags = side === "readable" ? Fs.constants.O_RDONLY : Fs.constants.O_WRONLY
+  return Effect.acquireRelease(
+    Effect.try({
+      try: () => {
+        const fd = openEnd(pid, end, flags)
+        const socket = new Net.Socket({ fd, readable: side === "readable", writable: side === "writable" })
+        // Without a listener, an end that leaves early is an uncaught exception.
+        return socket.on("error", () => {})
+      },
+      catch: onError("open")
+    }),
+    (socket) => Effect.sync(() => socket.destroy())
+  )
+}
+
+/**
+ * Takes our ends of the pipes of a process that was started with `step`, all three of its streams piped. Gives the
+ * process with those for streams; its input is dropped where it is not fed. A process that ended before there were any
+ * pipes has nothing but what it said. The scope closes our ends.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const connect = (
+  started: CommandExecutor.Process
+): Effect.Effect<Pick<CommandExecutor.Process, "stdin" | "stdout" | "stderr">, PlatformError, Scope.Scope> =>
   Effect.gen(function* () {
-    const names = ["out", "err"].map((name) => Path.join(directory, name))
-    const made = yield* Capture.capture(
-      { program: options.mkfifo, args: ["-m", "600", ...names], env: hostEnvironment, cwd: "/" },
-      { timeoutMillis: 10_000 }
-    ).pipe(
-      Effect.provideService(CommandExecutor.CommandExecutor, options.below),
-      Effect.mapError((error) => new OperationFailed({ family: "io", operation: "make pipes", reason: error.message }))
-    )
-    if (made.exit.code !== 0) {
-      return yield* new OperationFailed({ family: "io", operation: "make pipes", reason: Capture.stderrText(made) })
-    }
-    const stdout = yield* openFifo(Path.join(directory, "out"), options.owner)
-    const stderr = yield* openFifo(Path.join(directory, "err"), options.owner)
-    const read = (readable: Net.Socket, method: string) =>
-      NodeStream.fromReadable<PlatformError, Uint8Array>(() => readable, failure(method))
+    const greeting = yield* started.stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.runHead)
+    const ends = Option.isNone(greeting) ? undefined : parseGreeting(greeting.value)
+    if (ends === undefined) return { stdin: Sink.drain, stdout: Stream.empty, stderr: started.stderr }
+    const stdout = yield* open(started.pid, ends[0], "readable")
+    const stderr = yield* open(started.pid, ends[1], "readable")
+    const stdin = yield* open(started.pid, ends[2], "writable")
+    yield* Effect.ignore(Stream.run(Stream.make(new TextEncoder().encode("g")), started.stdin))
     return {
-      stdout: read(stdout.readable, "stdout"),
-      stderr: read(stderr.readable, "stderr"),
-      words: [options.sh, "-c", redirectText, "pipes", stdout.path, stderr.path],
-      letGo: Effect.all([stdout.letGo, stderr.letGo], { discard: true })
+      stdin: Pipe.toWritable(stdin, onError("stdin")),
+      stdout: Pipe.fromReadable(stdout, onError("stdout")),
+      // First what our own programs said before there were pipes.
+      stderr: Stream.concat(started.stderr, Pipe.fromReadable(stderr, onError("stderr")))
     }
   })

@@ -202,21 +202,53 @@ const loadText = String.raw`
 my ($prctl, $filter) = (shift, pack("H*", shift));
 my $program = pack("S x![P] P", length($filter) / 8, $filter);
 syscall($prctl + 0, 22, 2, $program) == 0 or die "smolvm-local: the filter of system calls was refused: $!\n";
-if (open(my $score, ">", "/proc/self/oom_score_adj")) { print $score 500; close($score); }
-exec { $ARGV[0] } @ARGV or die "smolvm-local: $ARGV[0]: $!\n";
 `
 
 /**
- * The words to put before a program so that it runs under the filter. None where there is no perl, or no filter for this
- * architecture.
+ * A text for perl, and what it takes from the front of its arguments.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Step {
+  readonly text: string
+  readonly words: ReadonlyArray<string>
+}
+
+/**
+ * The step that loads the filter. None where there is no filter for this architecture.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const words = (tools: Tools): ReadonlyArray<string> => {
+export const steps = (): ReadonlyArray<Step> => {
   const known = architectures[process.arch]
   const filter = make(process.arch)
-  return tools.perl === undefined || known === undefined || filter === undefined
+  return known === undefined || filter === undefined
     ? []
-    : [tools.perl, "-f", "-e", loadText, "--", String(known.prctl), Buffer.from(filter).toString("hex")]
+    : [{ text: loadText, words: [String(known.prctl), Buffer.from(filter).toString("hex")] }]
 }
+
+// And when the host's memory runs out, a machine's command goes first.
+const executeText = String.raw`if (open(my $f, ">", "/proc/self/oom_score_adj")) { print $f 500; close($f) }
+exec { $ARGV[0] } @ARGV or die "smolvm-local: $ARGV[0]: $!\n";`
+
+/**
+ * The words to put before a program so that perl takes these steps and then becomes it. None where there is no perl, or
+ * no step.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const words = (tools: Tools, taken: ReadonlyArray<Step> = steps()): ReadonlyArray<string> =>
+  tools.perl === undefined || taken.length === 0
+    ? []
+    : [
+        tools.perl,
+        "-f",
+        ...taken.flatMap((step) => ["-e", `{${step.text}}`]),
+        "-e",
+        executeText,
+        "--",
+        ...taken.flatMap((step) => step.words)
+      ]

@@ -10,8 +10,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
+import * as Pipe from "../Pipe.js"
 import { detachedGroup, foregroundTree, type Members, MembersKey } from "./members.js"
-import * as Pipes from "./pipes.js"
 import * as Terminal from "./terminal.js"
 import { defaultGraceMillis, terminate } from "./terminate.js"
 
@@ -149,15 +149,15 @@ const toProcess = (command: Command.StandardCommand, { handle, ended, members }:
         )
   )
   const onError = (method: string) => (cause: unknown) => systemError(command, method, cause)
-  const stdout = Pipes.fromReadable(handle.stdout, onError("stdout"))
+  const stdout = Pipe.fromReadable(handle.stdout, onError("stdout"))
   return Object.assign(Object.create(ProcessProto), {
     pid: CommandExecutor.ProcessId(handle.pid ?? 0),
     exitCode,
     isRunning: Effect.negate(Deferred.isDone(ended)),
     kill,
-    stdin: Pipes.toWritable(handle.stdin, onError("stdin")),
+    stdin: Pipe.toWritable(handle.stdin, onError("stdin")),
     stdout: typeof command.stdout === "string" ? stdout : Stream.transduce(stdout, command.stdout),
-    stderr: Pipes.fromReadable(handle.stderr, onError("stderr")),
+    stderr: Pipe.fromReadable(handle.stderr, onError("stderr")),
     [MembersKey]: members
   })
 }

@@ -1,3 +1,8 @@
+/**
+ * Our ends of another program's pipes, as streams and sinks.
+ *
+ * @since 0.1.0
+ */
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -5,7 +10,12 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { Readable, Writable } from "node:stream"
 
-/** The bytes of a pipe as they come; reads no further than it is asked to, and closes the pipe when it is left. */
+/**
+ * The bytes of a pipe as they come; reads no further than it is asked to, and closes the pipe when it is left.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const fromReadable = <E>(
   readable: Readable | null,
   onError: (cause: unknown) => E
@@ -80,7 +90,12 @@ const readAll = <E>(
   })
 }
 
-/** A pipe to write to, one chunk at a time, each only when the one before has left; it is closed at the end. */
+/**
+ * A pipe to write to, one chunk at a time, each only when the one before has left; it is closed at the end.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const toWritable = <E>(
   writable: Writable | null,
   onError: (cause: unknown) => E
