@@ -86,15 +86,30 @@ const deviceNames = ["null", "zero", "full", "random", "urandom", "tty"]
 
 /** Files of /proc that speak of the whole host; a machine reads nothing there. */
 const maskedProcFiles = [
+  "bootconfig",
+  "cmdline",
+  "config.gz",
+  "diskstats",
+  "interrupts",
+  "iomem",
+  "ioports",
   "kallsyms",
   "kcore",
   "key-users",
   "keys",
   "latency_stats",
+  "locks",
+  "mdstat",
+  "modules",
+  "partitions",
   "sched_debug",
+  "swaps",
   "sysrq-trigger",
   "timer_list"
 ]
+
+/** And directories; a machine sees them empty. */
+const maskedProcDirectories = ["acpi", "asound", "bus", "driver", "irq", "scsi"]
 
 const devMembers: ReadonlyArray<Member> = [
   { type: "directory", path: "dev/", mode: 0o755 },
@@ -167,6 +182,8 @@ const unique = (members: ReadonlyArray<Member>): ReadonlyArray<Member> => [
 ]
 
 const proc = "/tmp/s/root/proc"
+
+const emptyOptions = ["ro", "nosuid", "nodev", "noexec"]
 
 /** One bind of something of the host's below the machine's root. */
 interface Bind {
@@ -260,6 +277,7 @@ export const make = (
     readonly: false
   }))
   const masks = maskedProcFiles.filter((name) => lstatIfThere(`/proc/${name}`) !== undefined)
+  const emptied = maskedProcDirectories.filter((name) => lstatIfThere(`/proc/${name}`) !== undefined)
   const bytes = diskBytes(machine)
 
   const stageTable = [
@@ -282,7 +300,8 @@ export const make = (
     ...deviceNames.map((name) => line(`/dev/${name}`, `/dev/${name}`, "none", ["bind"])),
     line("devpts", "/dev/pts", "devpts", ["newinstance", "ptmxmode=0666", "mode=0600", "max=256", "nosuid", "noexec"]),
     line("shm", "/dev/shm", "tmpfs", ["mode=1777", `size=${sharedMemoryBytes}`, "nr_inodes=16384", "nosuid", "nodev"]),
-    ...masks.map((name) => MountTable.fstabLine("/dev/null", `${proc}/${name}`, "none", ["bind"]))
+    ...masks.map((name) => MountTable.fstabLine("/dev/null", `${proc}/${name}`, "none", ["bind"])),
+    ...emptied.map((name) => MountTable.fstabLine("/tmp/s/none", `${proc}/${name}`, "none", ["bind", ...emptyOptions]))
   ]
   const targets = [...systemBinds.map((bind) => bind.guest), "/proc", "/dev"]
 
@@ -301,6 +320,7 @@ export const make = (
     { type: "fifo", path: "ctl/wait", mode: 0o600 },
     { type: "file", path: "ctl/fstab", mode: 0o600, content: `${table.join("\n")}\n` },
     { type: "file", path: "ctl/targets", mode: 0o600, content: targets.map((target) => `${target}\n`).join("") },
+    { type: "directory", path: "none/", mode: 0o555 },
     { type: "directory", path: "root/", mode: 0o755 },
     { type: "directory", path: "work/", mode: 0o700 },
     { type: "directory", path: "up/", mode: 0o755 }
@@ -335,6 +355,13 @@ export const make = (
     { point: "/dev/pts", root: "/", device: undefined, types: ["devpts"], options: ["nosuid", "noexec"] },
     { point: "/dev/shm", root: "/", device: undefined, types: ["tmpfs"], options: ["nosuid", "nodev"] },
     ...masks.map((name) => sameAs(`/proc/${name}`, "/dev/null")),
+    ...emptied.map((name) => ({
+      point: `/proc/${name}`,
+      root: "/none",
+      device: undefined,
+      types: ["tmpfs"],
+      options: emptyOptions
+    })),
     ...[...systemBinds, ...callerBinds].flatMap((bind) => expectedOf(mounts, bind))
   ]
 
