@@ -24,7 +24,8 @@ export const ProtocolReason = Schema.Literal(
   "headers-too-large",
   "headers-too-slow",
   "too-many-connections",
-  "too-many-pipelined"
+  "too-many-pipelined",
+  "too-much-waiting"
 )
 
 /**

@@ -36,6 +36,10 @@ export interface Limits {
   readonly connections: number
   /** Bytes of a request's or a response's header. */
   readonly headerBytes: number
+  /** Headers in a request or a response. */
+  readonly headerLines: number
+  /** Bytes of the headers of all requests that are running or waiting, over all connections. */
+  readonly heldHeaderBytes: number
   /** From the first moment of a connection, or the first byte of a request, to the end of the header. */
   readonly headerMillis: number
   /** Without a byte in either direction, for a tunnel or an exchange. */
@@ -94,15 +98,17 @@ export interface RunningProxy {
  * @category models
  */
 export const defaultLimits: Limits = {
-  connections: 1024,
+  connections: 512,
   headerBytes: 64 * 1024,
+  headerLines: 256,
+  heldHeaderBytes: 32 * 1024 * 1024,
   headerMillis: 10_000,
   idleMillis: 600_000,
   halfClosedIdleMillis: 120_000,
   keepAliveMillis: 30_000,
   connectMillis: 10_000,
   connectAttempts: 4,
-  pipelined: 64,
+  pipelined: 8,
   events: 4096
 }
 

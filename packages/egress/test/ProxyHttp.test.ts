@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Crypto from "node:crypto"
 import * as Http from "node:http"
@@ -301,6 +302,52 @@ describe("a plain request", () => {
       assert.include(other.body, "bottle run --allow evil.test:8080\n")
       yield* client.end()
       yield* client.closed
+    })
+  )
+
+  it.scopedLive("whose body breaks is answered 400, and its upstream is cut", () =>
+    Effect.gen(function* () {
+      const begun = yield* Deferred.make<void>()
+      const closed = yield* Deferred.make<void>()
+      const upstream = yield* Servers.tcpUpstream((socket) => {
+        socket.once("data", () => Deferred.unsafeDone(begun, Effect.void))
+        socket.once("close", () => Deferred.unsafeDone(closed, Effect.void))
+      })
+      const host = `127.0.0.1:${upstream.port}`
+      const { base, proxy } = yield* setup
+      const direct = yield* Fixture.serve({ allow: [host] })
+      const client = yield* Client.wire(direct.address)
+      yield* client.send(
+        `POST http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n`
+      )
+      yield* Deferred.await(begun)
+      yield* client.send("zz\r\nno chunk\r\n")
+      const { head } = yield* client.readResponse
+      assert.match(head, /^HTTP\/1\.1 400 [^]*X-Bottle-Refused: request-malformed\r\n/)
+      yield* Deferred.await(closed)
+      const event = yield* Fixture.lastOf(direct, 1)
+      assert.deepStrictEqual([event.phase, event.reason], ["closed", "client-gone"])
+      yield* client.end()
+      yield* client.closed
+      const good = yield* Client.request(proxy.address, base, { method: "POST", body: "whole" })
+      assert.strictEqual(good.status, 200)
+    })
+  )
+
+  it.scopedLive("whose body breaks behind the beginning of its answer is cut", () =>
+    Effect.gen(function* () {
+      const upstream = yield* Servers.tcpUpstream((socket) => {
+        socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbegun"))
+      })
+      const host = `127.0.0.1:${upstream.port}`
+      const proxy = yield* Fixture.serve({ allow: [host] })
+      const client = yield* Client.wire(proxy.address)
+      yield* client.send(
+        `POST http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n`
+      )
+      assert.match(yield* client.readUntil("begun"), /^HTTP\/1\.1 200 /)
+      yield* client.send("zz\r\nno chunk\r\n")
+      assert.strictEqual(yield* client.readAll, "")
     })
   )
 

@@ -97,8 +97,8 @@ const startUpstream = (
     insecureHTTPParser: false,
     maxHeaderSize: core.limits.headerBytes
   })
-  // Without this node would silently drop what comes behind the 2000th header.
-  upstreamRequest.maxHeadersCount = 0
+  // Node silently drops what comes behind; the one more shows that there was too much.
+  upstreamRequest.maxHeadersCount = core.limits.headerLines + 1
   return upstreamRequest
 }
 
@@ -106,7 +106,8 @@ const startUpstream = (
 const writable = /^[\t\u0020-\u007e\u0080-\u00ff]*$/
 
 /** Why an answer of the upstream cannot be passed on, if it cannot. */
-const unusable = (response: Http.IncomingMessage): string | undefined => {
+const unusable = (core: Core, response: Http.IncomingMessage): string | undefined => {
+  if (Headers.isTooMany(response.rawHeaders, core.limits.headerLines)) return "its answer has too many headers"
   const framing = Headers.framing(response.rawHeaders)
   if (framing._tag === "Ambiguous") return `its answer is ambiguous: ${framing.detail}`
   const { rawHeaders, statusCode = 0, statusMessage = "" } = response
@@ -178,7 +179,7 @@ export const forward = (options: ForwardOptions & { readonly response: Http.Serv
     if (!isAnswered) fail("upstream-failed", "it cut the connection before it answered")
   })
   upstreamRequest.once("response", (answered) => {
-    const why = unusable(answered)
+    const why = unusable(core, answered)
     if (why !== undefined) return fail("upstream-failed", why)
     isAnswered = true
     response.sendDate = false
@@ -225,6 +226,9 @@ export const forwardUpgrade = (
     if (!isAnswered) fail("upstream-failed", "it cut the connection before it answered")
   })
   upstreamRequest.once("upgrade", (answered, _socket, upstreamHead) => {
+    if (Headers.isTooMany(answered.rawHeaders, core.limits.headerLines)) {
+      return fail("upstream-failed", "its answer has too many headers")
+    }
     if (Headers.tokens(answered.rawHeaders, "upgrade").join() !== "websocket") {
       return fail("upstream-failed", "it switched to something else than WebSocket")
     }
@@ -238,7 +242,7 @@ export const forwardUpgrade = (
     Tunnel.join({ client, upstream, exchange, idleMillis, halfClosedIdleMillis })
   })
   upstreamRequest.once("response", (answered) => {
-    const why = unusable(answered)
+    const why = unusable(core, answered)
     if (why !== undefined) return fail("upstream-failed", why)
     isAnswered = true
     // Chunks are not passed on: the end of the connection ends the body.

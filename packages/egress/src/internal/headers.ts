@@ -54,6 +54,16 @@ export const answered = (headers: RawHeaders, also: ReadonlyArray<string> = []):
   return kept.filter((_, index) => !kept[index - (index % 2)]?.toLowerCase().startsWith("x-bottle-"))
 }
 
+/** Whether there are more headers than so many. */
+export const isTooMany = (headers: RawHeaders, lines: number): boolean => headers.length > 2 * lines
+
+// A header costs its two strings, their places in arrays, and its place in an object, however short it is.
+const headerOverheadBytes = 128
+
+/** What a header costs in memory while it is held, about. */
+export const heldBytes = (headers: RawHeaders): number =>
+  headers.reduce((sum, text) => sum + text.length, (headers.length / 2) * headerOverheadBytes)
+
 /** How long a message's body is. */
 export type Framing =
   | { readonly _tag: "None" }

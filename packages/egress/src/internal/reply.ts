@@ -74,7 +74,8 @@ const protocolStatus: Record<ProtocolReason, readonly [number, string]> = {
   "headers-too-large": [431, "Request Header Fields Too Large"],
   "headers-too-slow": [408, "Request Timeout"],
   "too-many-connections": [503, "Service Unavailable"],
-  "too-many-pipelined": [503, "Service Unavailable"]
+  "too-many-pipelined": [503, "Service Unavailable"],
+  "too-much-waiting": [503, "Service Unavailable"]
 }
 
 /** The proxy itself refuses, whatever the policy says. */

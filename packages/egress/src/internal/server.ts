@@ -14,8 +14,25 @@ import * as Tunnel from "./tunnel.js"
 /** What is known of a client's connection. Its requests are served one after the other, in their order. */
 interface Connection {
   isBusy: boolean
-  readonly waiting: Array<() => void>
+  /** Nobody parses it: it is a tunnel, or is about to become one. */
+  isRaw: boolean
+  /** What the headers of its requests, running and waiting, cost. */
+  heldBytes: number
+  waiting: Array<() => void>
+  /** Ends the running request because what is still to come of it is broken; false when it is too late to say so. */
+  breakOff: (detail: string) => boolean
+  /** Keeps it paused while a request waits. */
+  readonly onResume: () => void
 }
+
+/** A request in its connection's line. */
+interface Place {
+  readonly run: (release: () => void) => void
+  /** Answers instead of running it; only called while nothing else runs. */
+  readonly refuse: (reply: Reply) => void
+}
+
+const tooLate = (): boolean => false
 
 export interface ProxyServer {
   readonly server: Http.Server
@@ -86,6 +103,7 @@ export const make = (core: Core): ProxyServer => {
   const connections = new WeakMap<Net.Socket, Connection>()
   const refused = new WeakSet<Net.Socket>()
   let isStopping = false
+  let heldBytes = 0
 
   const server = Http.createServer({
     insecureHTTPParser: false,
@@ -100,7 +118,8 @@ export const make = (core: Core): ProxyServer => {
     connectionsCheckingInterval: Math.max(10, Math.min(1000, Math.floor(limits.headerMillis / 4))),
     noDelay: true
   })
-  server.maxHeadersCount = 0
+  // Node silently drops what comes behind; the one more shows that there was too much.
+  server.maxHeadersCount = limits.headerLines + 1
   server.maxConnections = limits.connections
   // Later than the idle time of an exchange, which can still say why.
   server.timeout = limits.idleMillis + limits.connectMillis
@@ -108,32 +127,71 @@ export const make = (core: Core): ProxyServer => {
   const protocol = (request: number, method: string | null, reason: ProtocolReason, detail: string) =>
     Exchanges.refuseProtocol(core, { request, method, reason, detail })
 
-  /** Runs a request when those before it on its connection are over; `release` lets the next one run. */
-  const enqueue = (client: Net.Socket, run: (release: () => void) => void): void => {
+  const tooManyHeaders = (request: Http.IncomingMessage): Reply | undefined =>
+    Headers.isTooMany(request.rawHeaders, limits.headerLines)
+      ? protocol(core.nextRequest(), request.method ?? null, "headers-too-large", "it has too many headers")
+      : undefined
+
+  const letGo = (connection: Connection, bytes: number): void => {
+    connection.heldBytes -= bytes
+    heldBytes -= bytes
+  }
+
+  /**
+   * Runs a request when those before it on its connection are over; `release` lets the next one run. While one waits,
+   * its connection is not read, so that what can pile up is what one read brings.
+   */
+  const enqueue = (client: Net.Socket, request: Http.IncomingMessage, place: Place): void => {
     const connection = connections.get(client)
     if (connection === undefined || client.destroyed) return
-    const start = (): void => {
-      // It waited, and its client may have gone meanwhile.
-      if (client.destroyed) return
-      connection.isBusy = true
-      run(() => {
-        connection.isBusy = false
-        connection.waiting.shift()?.()
-      })
+    const bytes = Headers.heldBytes(request.rawHeaders) + (request.url?.length ?? 0)
+    if (heldBytes + bytes > limits.heldHeaderBytes) {
+      const reply = protocol(0, null, "too-much-waiting", "the requests that wait take too much memory")
+      if (connection.isBusy) client.destroy()
+      else {
+        connection.isBusy = true
+        place.refuse(reply)
+      }
+      return
     }
-    if (!connection.isBusy) return start()
-    if (connection.waiting.length >= limits.pipelined) {
+    if (connection.isBusy && connection.waiting.length >= limits.pipelined) {
       protocol(0, null, "too-many-pipelined", "too many requests wait on one connection")
       client.destroy()
       return
     }
+    connection.heldBytes += bytes
+    heldBytes += bytes
+    const start = (): void => {
+      // It waited, and its client may have gone meanwhile.
+      if (client.destroyed) return
+      connection.isBusy = true
+      if (connection.waiting.length === 0 && client.isPaused() && !connection.isRaw) client.resume()
+      place.run(() => {
+        // The connection has let go of everything when it was closed.
+        if (client.destroyed) return
+        letGo(connection, bytes)
+        connection.isBusy = false
+        connection.breakOff = tooLate
+        connection.waiting.shift()?.()
+      })
+    }
+    if (!connection.isBusy) return start()
     connection.waiting.push(start)
+    if (!connection.isRaw) client.pause()
+  }
+
+  /** Answers a request of whose body nothing is known; the connection ends with it. */
+  const refuseRequest = (request: Http.IncomingMessage, response: Http.ServerResponse, reply: Reply): void => {
+    refused.add(request.socket)
+    Forward.answer(request, response, reply, true)
   }
 
   const serveRequest = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
     const framing = Headers.framing(request.rawHeaders)
     const isBodyToCome = Headers.hasBody(framing) || framing._tag === "Ambiguous"
     const method = request.method ?? ""
+    const tooMany = tooManyHeaders(request)
+    if (tooMany !== undefined) return refuseRequest(request, response, tooMany)
     const number = core.nextRequest()
     const target = checkRequest(request)
     const answer = (reply: Reply): void => {
@@ -147,6 +205,14 @@ export const make = (core: Core): ProxyServer => {
       if (response.writableFinished) exchange?.end("completed", "")
       else exchange?.end("client-gone", "the client cut the connection")
     })
+    const connection = connections.get(request.socket)
+    if (connection !== undefined) {
+      connection.breakOff = (detail) => {
+        if (request.complete || response.headersSent || response.destroyed) return false
+        exchange?.end("client-gone", detail)
+        return true
+      }
+    }
     exchange = Exchanges.open(
       core,
       { request: number, method, authority: target.right.authority },
@@ -165,9 +231,12 @@ export const make = (core: Core): ProxyServer => {
   const onRequest = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
     request.on("error", ignore)
     response.on("error", ignore)
-    enqueue(request.socket, (release) => {
-      response.once("close", release)
-      serveRequest(request, response)
+    enqueue(request.socket, request, {
+      run: (release) => {
+        response.once("close", release)
+        serveRequest(request, response)
+      },
+      refuse: (reply) => refuseRequest(request, response, reply)
     })
   }
 
@@ -191,9 +260,23 @@ export const make = (core: Core): ProxyServer => {
     })
   }
 
-  const onConnect = (request: Http.IncomingMessage, client: Net.Socket, head: Buffer): void => {
+  /** From here on nobody parses the connection. */
+  const enqueueRaw = (client: Net.Socket, request: Http.IncomingMessage, run: Place["run"]): void => {
     client.on("error", ignore)
-    enqueue(client, () => {
+    const connection = connections.get(client)
+    if (connection !== undefined) connection.isRaw = true
+    const refuse = (reply: Reply): void => Forward.answerRaw(client, reply)
+    enqueue(client, request, {
+      run: (release) => {
+        const tooMany = tooManyHeaders(request)
+        return tooMany === undefined ? run(release) : refuse(tooMany)
+      },
+      refuse
+    })
+  }
+
+  const onConnect = (request: Http.IncomingMessage, client: Net.Socket, head: Buffer): void => {
+    enqueueRaw(client, request, () => {
       const number = core.nextRequest()
       const framing = Headers.framing(request.rawHeaders)
       if (Headers.hasBody(framing) || framing._tag === "Ambiguous") {
@@ -214,8 +297,7 @@ export const make = (core: Core): ProxyServer => {
   }
 
   const onUpgrade = (request: Http.IncomingMessage, client: Net.Socket, head: Buffer): void => {
-    client.on("error", ignore)
-    enqueue(client, (release) => {
+    enqueueRaw(client, request, (release) => {
       const framing = Headers.framing(request.rawHeaders)
       const isWebSocket =
         request.method === "GET" &&
@@ -226,6 +308,8 @@ export const make = (core: Core): ProxyServer => {
         // again without it: node has let go of the connection, but takes any stream for a new one.
         client.removeListener("error", ignore)
         client.unshift(Buffer.concat([Buffer.from(withoutUpgrade(request), "latin1"), head]))
+        const connection = connections.get(client)
+        if (connection !== undefined) connection.isRaw = false
         release()
         server.emit("connection", client)
         return undefined
@@ -254,10 +338,34 @@ export const make = (core: Core): ProxyServer => {
   // First, so that a connection is known before its first request is parsed.
   server.prependListener("connection", (client: Net.Socket) => {
     if (connections.has(client)) return
-    connections.set(client, { isBusy: false, waiting: [] })
+    const connection: Connection = {
+      isBusy: false,
+      isRaw: false,
+      heldBytes: 0,
+      waiting: [],
+      breakOff: tooLate,
+      onResume: () => {
+        if (connection.waiting.length === 0 || connection.isRaw) return
+        client.pause()
+        // A pause between a call of `resume` and this event has stopped nothing: only the event does, for node's parser.
+        client.emit("pause")
+      }
+    }
+    connections.set(client, connection)
     clients.add(client)
-    client.once("close", () => clients.delete(client))
+    client.once("close", () => {
+      clients.delete(client)
+      connection.waiting = []
+      letGo(connection, connection.heldBytes)
+    })
     if (isStopping) client.destroy()
+  })
+  // After node's own, which reads on when a body is taken.
+  server.on("connection", (client: Net.Socket) => {
+    const connection = connections.get(client)
+    if (connection === undefined) return
+    client.removeListener("resume", connection.onResume)
+    client.on("resume", connection.onResume)
   })
   server.on("drop", () => protocol(0, null, "too-many-connections", "too many connections at one time"))
   server.on("request", onRequest)
@@ -275,7 +383,8 @@ export const make = (core: Core): ProxyServer => {
     if (reason === undefined) return stream.destroy()
     const reply = protocol(isBusy ? 0 : core.nextRequest(), null, reason[0], reason[1])
     // Behind an answer that is under way nothing can be said.
-    if (client === undefined || isBusy || !client.writable) return stream.destroy()
+    const isTooLate = isBusy && (client === undefined || connections.get(client)?.breakOff(reason[1]) !== true)
+    if (client === undefined || isTooLate || !client.writable) return stream.destroy()
     refused.add(client)
     return Forward.answerRaw(client, reply)
   })
