@@ -10,7 +10,7 @@ import * as Host from "./Host.js"
 import { printable } from "./internal/text.js"
 
 /**
- * The kind of an address. Only `public` is dialled without being listed; `unspecified`, `multicast` and `broadcast` are
+ * The kind of an address: `own` is a public one of this machine itself. Only `public` is dialled without being listed; `unspecified`, `multicast` and `broadcast` are
  * never dialled.
  *
  * @since 0.1.0
@@ -18,6 +18,7 @@ import { printable } from "./internal/text.js"
  */
 export const AddressKind = Schema.Literal(
   "public",
+  "own",
   "private",
   "loopback",
   "link-local",
@@ -96,11 +97,11 @@ export const metadataAddresses: ReadonlySet<string> = new Set([
   "fd20:ce::254"
 ])
 
-const kindOfFour = (address: string): AddressKind => {
+const kindOfFour = (address: string, own: ReadonlySet<string>): AddressKind => {
   if (metadataAddresses.has(address)) return "metadata"
   switch (IpAddr.IPv4.parse(address).range()) {
     case "unicast":
-      return "public"
+      return own.has(address) ? "own" : "public"
     case "unspecified":
       return "unspecified"
     case "broadcast":
@@ -120,12 +121,14 @@ const kindOfFour = (address: string): AddressKind => {
   }
 }
 
+const none: ReadonlySet<string> = new Set()
+
 const four = (high = 0, low = 0): string => [high >> 8, high & 255, low >> 8, low & 255].join(".")
 
 /** An address that is only another way to an IPv4 address is never better than that address. */
 const notPublic = (kind: AddressKind): AddressKind => (kind === "public" ? "reserved" : kind)
 
-const kindOfSix = (address: string): AddressKind => {
+const kindOfSix = (address: string, own: ReadonlySet<string>): AddressKind => {
   if (metadataAddresses.has(address)) return "metadata"
   if (address === "::") return "unspecified"
   if (address === "::1") return "loopback"
@@ -134,14 +137,15 @@ const kindOfSix = (address: string): AddressKind => {
   const zeroes = (a | b | c | d) === 0
 
   // IPv4-compatible (RFC 4291), mapped (RFC 4291), translated (RFC 7915): none of them belongs on a wire.
-  if (zeroes && e === 0 && (f === 0 || f === 0xffff)) return notPublic(kindOfFour(four(g, h)))
-  if (zeroes && e === 0xffff && f === 0) return notPublic(kindOfFour(four(g, h)))
+  if (zeroes && e === 0 && (f === 0 || f === 0xffff)) return notPublic(kindOfFour(four(g, h), own))
+  if (zeroes && e === 0xffff && f === 0) return notPublic(kindOfFour(four(g, h), own))
   // NAT64 (RFC 6052): what DNS64 answers on a network without IPv4, so as good as the address inside.
-  if (a === 0x64 && b === 0xff9b && (c | d | e | f) === 0) return kindOfFour(four(g, h))
+  if (a === 0x64 && b === 0xff9b && (c | d | e | f) === 0) return kindOfFour(four(g, h), own)
   // 6to4 (RFC 3056).
-  if (a === 0x2002) return kindOfFour(four(b, c))
+  if (a === 0x2002) return kindOfFour(four(b, c), own)
   // ISATAP (RFC 5214).
-  if ((e === 0 || e === 0x200) && f === 0x5efe && kindOfFour(four(g, h)) !== "public") return kindOfFour(four(g, h))
+  if ((e === 0 || e === 0x200) && f === 0x5efe && kindOfFour(four(g, h), own) !== "public")
+    return kindOfFour(four(g, h), own)
 
   const range: string = IpAddr.IPv6.parse(address).range()
   switch (range) {
@@ -163,12 +167,24 @@ const kindOfSix = (address: string): AddressKind => {
 
 /**
  * The kind of an address, with the IPv4 address inside it (IPv4-compatible, translated, NAT64, 6to4, ISATAP) judged too.
+ * `own` are the addresses of this machine in canonical form; without them none is taken for one.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const kind = (address: Host.Address): AddressKind =>
-  address.family === 4 ? kindOfFour(address.address) : kindOfSix(address.address)
+export const kind = (address: Host.Address, own: ReadonlySet<string> = none): AddressKind => {
+  const found = address.family === 4 ? kindOfFour(address.address, own) : kindOfSix(address.address, own)
+  return found === "public" && own.has(address.address) ? "own" : found
+}
+
+/**
+ * What an address of this kind is, in words that continue "it is …".
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const describeKind = (kind: AddressKind): string =>
+  kind === "own" ? "an address of this machine" : `a ${kind} address`
 
 /**
  * Whether a connection to an address of this kind can be meant at all, listed or not.

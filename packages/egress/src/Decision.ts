@@ -154,6 +154,8 @@ export const decide = (policy: Policy, request: { readonly host: string; readonl
   }
 }
 
+const nobody: ReadonlySet<string> = new Set()
+
 const isListed = (policy: Policy, allow: Allow, address: Host.Address): boolean =>
   allow.rules.some((rule) => rule.addresses.some((range) => Address.holds(range, address))) ||
   policy.rules.some(
@@ -165,6 +167,7 @@ const isListed = (policy: Policy, allow: Allow, address: Host.Address): boolean 
  *
  * One answer that is not public and not listed refuses them all: a name that points both outwards and inwards is an
  * attack, not a choice. The user's own word (`Literal`, `Pinned`) is taken without looking at the answers.
+ * `own` are the canonical addresses of this machine: a public one of them is not public to its guests.
  *
  * @since 0.1.0
  * @category constructors
@@ -172,7 +175,8 @@ const isListed = (policy: Policy, allow: Allow, address: Host.Address): boolean 
 export const decideAddresses = (
   policy: Policy,
   allow: Allow,
-  answers: ReadonlyArray<string>
+  answers: ReadonlyArray<string>,
+  own: ReadonlySet<string> = nobody
 ): Either.Either<ReadonlyArray<Host.Address>, Deny> => {
   const deny = (reason: DenyReason, address: string | null, detail: string): Either.Either<never, Deny> =>
     Either.left({
@@ -198,9 +202,9 @@ export const decideAddresses = (
     if (address === undefined || address._tag !== "Address") {
       return deny("answer-invalid", null, `its name resolves to "${printable(answer)}", which is not an address`)
     }
-    const kind = Address.kind(address)
+    const kind = Address.kind(address, own)
     if (kind !== "public" && !(Address.isDialable(kind) && isListed(policy, allow, address))) {
-      const detail = `its name resolves to ${address.address}, a ${kind} address that no rule lists`
+      const detail = `its name resolves to ${address.address}, ${Address.describeKind(kind)} that no rule lists`
       return deny("address-not-public", address.address, detail)
     }
     if (!addresses.some((other) => other.address === address.address)) addresses.push(address)

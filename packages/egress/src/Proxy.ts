@@ -7,12 +7,16 @@ import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { EgressEvent } from "./EgressEvent.js"
+import * as Host from "./Host.js"
+import type { Interfaces } from "./Interfaces.js"
+import { system as systemInterfaces } from "./Interfaces.js"
 import * as EventLog from "./internal/eventLog.js"
 import type { Core } from "./internal/exchange.js"
 import * as Listener from "./internal/listener.js"
@@ -54,12 +58,15 @@ export interface Limits {
   readonly connectAttempts: number
   /** Requests that wait behind another one on their connection. */
   readonly pipelined: number
+  /** For how long what was read of this machine's interfaces is good. */
+  readonly interfacesMillis: number
   /** Events that are kept for readers; a reader that falls further behind loses the oldest. */
   readonly events: number
 }
 
 /**
- * How a proxy is set up. Without a resolver the operating system is asked.
+ * How a proxy is set up. Without a resolver or interfaces the operating system is asked; the interfaces are read when
+ * the proxy starts, and again while names are resolved.
  *
  * @since 0.1.0
  * @category models
@@ -68,6 +75,7 @@ export interface ServeOptions {
   readonly policy: Policy
   readonly listen: Listen
   readonly resolver?: Resolver | undefined
+  readonly interfaces?: Interfaces | undefined
   readonly limits?: Partial<Limits> | undefined
 }
 
@@ -109,6 +117,7 @@ export const defaultLimits: Limits = {
   connectMillis: 10_000,
   connectAttempts: 4,
   pipelined: 8,
+  interfacesMillis: 1000,
   events: 4096
 }
 
@@ -122,6 +131,28 @@ const checkLimits = (given: Partial<Limits> | undefined): Effect.Effect<Limits, 
   }
   return Effect.succeed(limits)
 }
+
+const canonical = (addresses: ReadonlyArray<string>): ReadonlySet<string> =>
+  new Set(
+    addresses.flatMap((text) =>
+      Either.match(Host.parse(text), { onLeft: () => [], onRight: (host) => [Host.text(host)] })
+    )
+  )
+
+/** Reads the interfaces now, and again when they are asked for; what cannot be read again stays as it was. */
+const ownAddresses = (interfaces: Interfaces, { interfacesMillis }: Limits): Effect.Effect<Core["own"], ProxyError> =>
+  Effect.gen(function* () {
+    const runtime = yield* Effect.runtime<never>()
+    let own = canonical(yield* interfaces.addresses)
+    let readMillis = performance.now()
+    return () => {
+      if (performance.now() - readMillis < interfacesMillis) return own
+      const read = Runtime.runSyncExit(runtime)(interfaces.addresses)
+      if (Exit.isSuccess(read)) own = canonical(read.value)
+      readMillis = performance.now()
+      return own
+    }
+  })
 
 /** Runs the resolver for the callbacks. A resolver that dies has found nothing. */
 const resolveWith =
@@ -177,6 +208,7 @@ const eventsOf = (log: EventLog.EventLog): Stream.Stream<EgressEvent> =>
 export const serve = (options: ServeOptions): Effect.Effect<RunningProxy, ProxyError, Scope.Scope> =>
   Effect.gen(function* () {
     const limits = yield* checkLimits(options.limits)
+    const own = yield* ownAddresses(options.interfaces ?? systemInterfaces, limits)
     const runtime = yield* Effect.runtime<never>()
     const closed = yield* Deferred.make<never, ProxyClosed>()
     const log = EventLog.make(limits.events)
@@ -186,6 +218,7 @@ export const serve = (options: ServeOptions): Effect.Effect<RunningProxy, ProxyE
       limits,
       log,
       resolve: resolveWith(runtime, options.resolver ?? system),
+      own,
       exchanges: new Set(),
       upstreams: new Set(),
       nextRequest: () => (requests += 1)

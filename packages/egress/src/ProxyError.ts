@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import type { InterfacesUnreadable } from "./Interfaces.js"
 
 /**
  * Where a proxy listens. A TCP port of 0 takes a free one.
@@ -161,4 +162,4 @@ export class ProxyClosed extends Schema.TaggedError<ProxyClosed>("@bottle/egress
  * @since 0.1.0
  * @category errors
  */
-export type ProxyError = ListenRefused | LimitInvalid
+export type ProxyError = ListenRefused | LimitInvalid | InterfacesUnreadable

@@ -101,6 +101,28 @@ describe("Address.kind", () => {
     assert.strictEqual(kindOf(text), kind)
   })
 
+  const own = new Set(["8.8.8.8", "2a00:1450::1", "2002:808:404::1", "10.0.0.1", "127.0.0.1"])
+  const ownKinds: ReadonlyArray<readonly [string, Address.AddressKind]> = [
+    ["8.8.8.8", "own"],
+    ["8.8.8.9", "public"],
+    ["2a00:1450::1", "own"],
+    ["2a00:1450::2", "public"],
+    ["::ffff:8.8.8.8", "own"],
+    ["::8.8.8.8", "own"],
+    ["64:ff9b::8.8.8.8", "own"],
+    ["64:ff9b::8.8.8.9", "public"],
+    ["2002:808:808::1", "own"],
+    ["2002:808:404::1", "own"],
+    ["2002:808:404::2", "public"],
+    ["2a00::5efe:8.8.8.8", "own"],
+    ["10.0.0.1", "private"],
+    ["127.0.0.1", "loopback"]
+  ]
+
+  it.each(ownKinds)("%s is %s to a machine that has 8.8.8.8 and 2a00:1450::1", (text, kind) => {
+    assert.strictEqual(Address.kind(address(text), own), kind)
+  })
+
   it("judges the IPv4 address inside an IPv6 address as strictly as that address", () => {
     fc.assert(
       fc.property(fc.ipV4(), fc.constantFrom("::ffff:", "::", "::ffff:0:", "64:ff9b::"), (four, prefix) => {

@@ -116,10 +116,10 @@ describe("Decision.decide", () => {
 })
 
 describe("Decision.decideAddresses", () => {
-  const judge = (host: string, port: number, answers: ReadonlyArray<string>): string => {
+  const judge = (host: string, port: number, answers: ReadonlyArray<string>, own?: ReadonlySet<string>): string => {
     const verdict = Decision.decide(policy, { host, port })
     assert(verdict._tag === "Allow", `${host} is allowed`)
-    const judged = Decision.decideAddresses(policy, verdict, answers)
+    const judged = Decision.decideAddresses(policy, verdict, answers, own)
     return Either.isRight(judged)
       ? judged.right.map((address) => address.address).join(" ")
       : `${judged.left.reason} ${judged.left.address}`
@@ -156,6 +156,27 @@ describe("Decision.decideAddresses", () => {
 
   it.each(cases)("%s:%d with %j: %s", (host, port, answers, expected) => {
     assert.strictEqual(judge(host, port, answers), expected)
+  })
+
+  const machine: ReadonlyArray<readonly [string, ReadonlyArray<string>, string]> = [
+    ["example.com", ["9.9.9.9"], "address-not-public 9.9.9.9"],
+    ["example.com", ["8.8.8.8", "64:ff9b::9.9.9.9"], "address-not-public 64:ff9b::909:909"],
+    ["example.com", ["8.8.8.8"], "8.8.8.8"],
+    ["pinned.com", [], "127.0.0.1"],
+    ["api.corp", ["10.9.9.9", "8.8.8.8"], "10.9.9.9 8.8.8.8"],
+    ["api.corp", ["9.9.9.9"], "address-not-public 9.9.9.9"]
+  ]
+
+  it.each(machine)("%s with %j, to a machine that is 9.9.9.9: %s", (host, answers, expected) => {
+    assert.strictEqual(judge(host, 443, answers, new Set(["9.9.9.9"])), expected)
+  })
+
+  it("lets a rule for the address itself list this machine's own", () => {
+    const listing = Either.getOrThrow(Policy.make({ allow: ["example.com", "9.9.9.9:443"] }))
+    const verdict = Decision.decide(listing, { host: "example.com", port: 443 })
+    assert(verdict._tag === "Allow", "example.com is allowed")
+    const judged = Decision.decideAddresses(listing, verdict, ["9.9.9.9"], new Set(["9.9.9.9"]))
+    assert.deepStrictEqual(Either.getOrThrow(judged), [{ _tag: "Address", address: "9.9.9.9", family: 4 }])
   })
 
   it("gives no address that is neither public nor listed, whatever the answers", () => {

@@ -5,6 +5,10 @@ import * as fc from "fast-check"
 import * as Client from "./fixtures/client.js"
 import * as Fixture from "./fixtures/proxy.js"
 import * as Servers from "./fixtures/servers.js"
+import { InterfacesUnreadable, system as systemInterfaces } from "../src/Interfaces.js"
+import * as Policy from "../src/Policy.js"
+import type { RunningProxy } from "../src/Proxy.js"
+import * as Proxy from "../src/Proxy.js"
 
 const web = Servers.httpUpstream((_, response) => response.end("ok"))
 
@@ -101,6 +105,92 @@ describe("an address that is not public", () => {
       assert.include(refused.body, "10.0.0.1, a private address")
       assert.strictEqual(upstream.connections(), 0)
       assert.strictEqual((yield* Client.request(proxy.address, `http://b.test:${upstream.port}/`)).status, 200)
+    })
+  )
+})
+
+describe("an address of this machine", () => {
+  it.scopedLive("is refused when a name turns out to have it, and the next one is judged by itself", () =>
+    Effect.gen(function* () {
+      const upstream = yield* web
+      const authority = `web.test:${upstream.port}`
+      const proxy = yield* Fixture.serve({
+        allow: [authority, `good.test:${upstream.port}`],
+        resolve: ["good.test=127.0.0.1"],
+        resolver: Fixture.recording(() => ["9.9.9.9"]),
+        interfaces: { addresses: Effect.succeed(["127.0.0.1", "fe80::1%eth0", "::ffff:9.9.9.9"]) }
+      })
+      const answer = yield* Client.request(proxy.address, `http://${authority}/`)
+      assert.strictEqual(answer.status, 403)
+      assert.include(answer.body, "its name resolves to 9.9.9.9, an address of this machine that no rule lists.\n")
+      assert.include(answer.body, `--allow ${authority} --resolve web.test=9.9.9.9\n`)
+      const event = yield* Fixture.lastOf(proxy, 1)
+      assert.deepStrictEqual([event.reason, event.address], ["address-not-public", "9.9.9.9"])
+      assert.strictEqual((yield* Client.request(proxy.address, `http://good.test:${upstream.port}/`)).status, 200)
+    })
+  )
+
+  it.scopedLive("is one that it got while the proxy runs, too", () =>
+    Effect.gen(function* () {
+      let found: ReadonlyArray<string> = []
+      const proxy = yield* Fixture.serve({
+        allow: ["web.test"],
+        // The second address refuses the name in any case, so that nothing is dialled.
+        resolver: Fixture.recording(() => ["9.9.9.9", "10.0.0.1"]),
+        interfaces: { addresses: Effect.sync(() => found) },
+        limits: { interfacesMillis: 1 }
+      })
+      const ask = Effect.map(Client.request(proxy.address, "http://web.test/"), ({ body }) => body)
+      assert.include(yield* ask, "10.0.0.1, a private address")
+      found = ["9.9.9.9"]
+      yield* Effect.repeat(ask, { until: (body) => body.includes("9.9.9.9, an address of this machine") })
+    })
+  )
+
+  it.scopedLive("is read once for many names, and what cannot be read again stays", () =>
+    Effect.gen(function* () {
+      let reads = 0
+      const interfaces = {
+        addresses: Effect.suspend(() => {
+          reads += 1
+          return reads === 1 ? Effect.succeed(["9.9.9.9"]) : Effect.fail(new InterfacesUnreadable())
+        })
+      }
+      const resolver = Fixture.recording(() => ["9.9.9.9", "10.0.0.1"])
+      const ask = (proxy: RunningProxy) =>
+        Effect.map(Client.request(proxy.address, "http://web.test/"), ({ body }) => body)
+      const cached = yield* Fixture.serve({
+        allow: ["web.test"],
+        resolver,
+        interfaces,
+        limits: { interfacesMillis: 60_000 }
+      })
+      for (let index = 0; index < 5; index++) assert.include(yield* ask(cached), "9.9.9.9, an address of this machine")
+      assert.strictEqual(reads, 1)
+      reads = 0
+      const failing = yield* Fixture.serve({
+        allow: ["web.test"],
+        resolver,
+        interfaces,
+        limits: { interfacesMillis: 1 }
+      })
+      yield* Effect.repeat(
+        Effect.tap(ask(failing), (body) => assert.include(body, "9.9.9.9, an address of this machine")),
+        { until: () => reads > 1 }
+      )
+    })
+  )
+
+  it.scopedLive("that cannot be read at the start is an error, and the system's can be read", () =>
+    Effect.gen(function* () {
+      const listen = { _tag: "Tcp", host: "127.0.0.1", port: 0 } as const
+      const interfaces = { addresses: Effect.fail(new InterfacesUnreadable()) }
+      const error = yield* Effect.flip(Proxy.serve({ policy: Policy.empty, listen, interfaces }))
+      assert.strictEqual(error._tag, "InterfacesUnreadable")
+      assert.match(error.message, /^[\x20-\x7e]+$/)
+      assert.match(error.suggestion, /^[\x20-\x7e]+$/)
+      assert.include(yield* systemInterfaces.addresses, "127.0.0.1")
+      yield* Proxy.serve({ policy: Policy.empty, listen })
     })
   )
 })

@@ -26,6 +26,8 @@ export interface Core {
   readonly log: EventLog
   /** Calls back once, perhaps at once; gives the way to take the question back. */
   readonly resolve: (name: string, done: (answers: Answers) => void) => () => void
+  /** The addresses of this machine, canonical. */
+  readonly own: () => ReadonlySet<string>
   readonly exchanges: Set<Exchange>
   readonly upstreams: Set<Net.Socket>
   readonly nextRequest: () => number
@@ -199,7 +201,7 @@ export const open = (
   const exchange: Exchange = { allow: verdict, end, isOver: () => isOver }
 
   const dialAnswers = (answers: ReadonlyArray<string>): void => {
-    const judged = Decision.decideAddresses(core.policy, verdict, answers)
+    const judged = Decision.decideAddresses(core.policy, verdict, answers, core.own())
     if (Either.isLeft(judged)) {
       leave()
       const reply = refuseByPolicy(core, request, asked.method, judged.left, startedMillis)
