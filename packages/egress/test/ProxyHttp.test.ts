@@ -462,6 +462,8 @@ describe("a malformed request", () => {
     ],
     ["a bare line feed", "request-malformed", 400, `GET http://${host}/ HTTP/1.1\nHost: ${host}\nX: a\n\n`],
     ["a NUL in a header", "request-malformed", 400, `GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nX: a\0b\r\n\r\n`],
+    ["RTSP", "request-malformed", 400, `DESCRIBE http://${host}/ RTSP/1.0\r\nHost: ${host}\r\n\r\n`],
+    ["ICE", "request-malformed", 400, `SOURCE http://${host}/ ICE/1.0\r\nHost: ${host}\r\n\r\n`],
     ["TLS", "request-malformed", 400, "\u0016\u0003\u0001\u0002\u0000\u0001\u0000"],
     ["HTTP/2", "request-malformed", 400, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
     ["CONNECT without a port", "host-invalid", 403, `CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n\r\n`],

@@ -117,7 +117,8 @@ describe("an address of this machine", () => {
       const proxy = yield* Fixture.serve({
         allow: [authority, `good.test:${upstream.port}`],
         resolve: ["good.test=127.0.0.1"],
-        resolver: Fixture.recording(() => ["9.9.9.9"]),
+        // The second address refuses the name in any case, so that nothing is dialled.
+        resolver: Fixture.recording(() => ["9.9.9.9", "10.0.0.1"]),
         interfaces: { addresses: Effect.succeed(["127.0.0.1", "fe80::1%eth0", "::ffff:9.9.9.9"]) }
       })
       const answer = yield* Client.request(proxy.address, `http://${authority}/`)

@@ -40,6 +40,9 @@ export interface ProxyServer {
   readonly destroyConnections: () => void
 }
 
+// SOURCE is of ICE; RTSP's own methods are not among these.
+const methods: ReadonlySet<string> = new Set(Http.METHODS.filter((method) => method !== "SOURCE"))
+
 const ignore = (): void => {}
 
 /** What a request that is to be forwarded must be, whatever its target says. */
@@ -49,6 +52,14 @@ const checkRequest = (request: Http.IncomingMessage): Either.Either<Target, Targ
       return yield* Either.left<Targets.NotATarget>({
         reason: "request-malformed",
         detail: "its version is neither HTTP/1.1 nor HTTP/1.0",
+        host: null
+      })
+    }
+    // The parser takes RTSP and ICE too, and does not tell: what it lets them say beyond HTTP is refused.
+    if (!methods.has(request.method ?? "")) {
+      return yield* Either.left<Targets.NotATarget>({
+        reason: "request-malformed",
+        detail: "its method is not one of HTTP",
         host: null
       })
     }
