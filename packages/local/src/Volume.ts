@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { reasonOf } from "./internal/files.js"
+import { realPathOf, reasonOf } from "./internal/files.js"
 import { ValueRefused } from "./LocalError.js"
 import type { Socket, Volume } from "./Machine.js"
 
@@ -122,7 +122,7 @@ export const parse = (text: string, ownState: string, cwd: string): Effect.Effec
   })
 
 /**
- * Reads one `--mount-socket HOST:GUEST`. The host's side must be a Unix socket by then.
+ * Reads one `--mount-socket HOST:GUEST`. The host's side is resolved as far as it is there.
  *
  * @since 0.1.0
  * @category parsing
@@ -136,7 +136,11 @@ export const parseSocket = (text: string, cwd: string): Effect.Effect<Socket, Va
     if (/[;|]/.test(guestText)) return yield* refuse(what, "the guest path has ';' or '|'", "write it without")
     const given = text.slice(0, colon)
     if (hasControlCharacter(given)) return yield* refuse(what, "the path has a control character", "rename it")
-    return { host: Path.resolve(cwd, given), guest: yield* guestPath(guestText, what) }
+    const host = yield* Effect.try({
+      try: () => realPathOf(Path.resolve(cwd, given)),
+      catch: (cause) => refuse(what, `cannot be resolved (${reasonOf(cause)})`, "name another path")
+    })
+    return { host, guest: yield* guestPath(guestText, what) }
   })
 
 /**
@@ -188,7 +192,7 @@ const mayConnect = (path: string, stat: Fs.Stats, who: Connector): boolean => {
 }
 
 /**
- * The socket's real path, at the time of a start. Fails when it is not a socket, or none that the machine's user could
+ * The socket, at the time of a start. Fails when its path leads elsewhere by now, when it is not a socket, or none that the machine's user could
  * connect to. Nobody's permissions are changed.
  *
  * @since 0.1.0
@@ -198,6 +202,9 @@ export const resolveSocket = (socket: Socket, who: Connector): Effect.Effect<Soc
   Effect.gen(function* () {
     const what = `--mount-socket ${socket.host}`
     const host = yield* realPath(socket.host)
+    if (host !== socket.host) {
+      return yield* refuse(what, `it leads to ${host} now`, "delete the machine, and create it anew")
+    }
     const stat = yield* Effect.try({
       try: () => Fs.lstatSync(host),
       catch: (cause) => refuse(what, reasonOf(cause), "start what listens there first")

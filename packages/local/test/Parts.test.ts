@@ -9,6 +9,7 @@ import * as Path from "node:path"
 import * as Blueprint from "../src/Blueprint.js"
 import * as GuestEnvironment from "../src/GuestEnvironment.js"
 import * as MountTable from "../src/internal/mountTable.js"
+import * as Processes from "../src/internal/processes.js"
 import { quoteAll } from "../src/internal/quote.js"
 import * as Scripts from "../src/internal/scripts.js"
 import * as Tarball from "../src/internal/tarball.js"
@@ -144,6 +145,43 @@ describe("the audit of a machine's mounts", () => {
     ] as const) {
       assert.include(Blueprint.audit(expected, wrong, host) ?? "passed", says)
     }
+  })
+})
+
+describe("the audit of what was gathered for a machine", () => {
+  const host = "22 27 0:21 / /proc rw - proc proc rw\n"
+  const disk = "2 1 254:0 /m/disk /tmp/d rw,nosuid,nodev - ext4 /dev/vda rw\n"
+  const lower = "3 1 254:0 /rootfs /tmp/l ro,nosuid,nodev - ext4 /dev/vda rw\n"
+  const gathered: ReadonlyArray<Blueprint.ExpectedMount> = [
+    { point: "/tmp/d", root: "/m/disk", device: "254:0", types: undefined, options: [] },
+    { point: "/tmp/l", root: "/rootfs", device: "254:0", types: undefined, options: ["ro"] }
+  ]
+
+  it("passes what is as it should be, whatever else is there", () => {
+    assert.isUndefined(Blueprint.auditGathered(gathered, host + disk + lower))
+  })
+
+  it("finds a root file system or disk that is another", () => {
+    for (const [wrong, says] of [
+      [host + disk, "/tmp/l is missing"],
+      [disk + lower.replace("0 /rootfs", "0 /home/me"), "/tmp/l shows something else"],
+      [disk + lower.replace("0 /rootfs", "0 /"), "/tmp/l shows something else"],
+      [disk + lower.replace("254:0", "254:1"), "/tmp/l shows another file system"],
+      [disk + lower.replace("ro,", "rw,"), "/tmp/l is not ro"],
+      [disk.replace("/m/", "/n/") + lower, "/tmp/d shows something else"],
+      [`${disk}${lower}4 3 254:0 /home/me /tmp/l ro - ext4 /dev/vda rw\n`, "/tmp/l shows something else"]
+    ] as const) {
+      assert.include(Blueprint.auditGathered(gathered, wrong) ?? "passed", says)
+    }
+  })
+})
+
+describe("where a process comes from", () => {
+  it("is told by its parents", () => {
+    assert.isTrue(Processes.descendsFrom(process.ppid, process.pid))
+    assert.isFalse(Processes.descendsFrom(process.pid, process.ppid))
+    assert.isFalse(Processes.descendsFrom(process.pid, process.pid))
+    assert.isFalse(Processes.descendsFrom(process.pid, 1))
   })
 })
 

@@ -116,6 +116,27 @@ describe.each(everybody)(`what others may have changed, $name${note}`, ({ make, 
       expectOk(yield* runner.call(start))
     }))
 
+  test("a socket that has become a link to another one is refused, while a link given at first is followed", (runner) =>
+    Effect.gen(function* () {
+      const at = (name: string) => Path.join(runner.directory, name)
+      const [path, other, link] = [at("x.sock"), at("other.sock"), at("link.sock")]
+      for (const socket of [path, other]) {
+        yield* listen(socket)
+        Fs.chmodSync(socket, 0o666)
+      }
+      Fs.symlinkSync(other, link)
+      const name = yield* created(runner, ["--mount-socket", `${path}:/run/x.sock`])
+      const late = yield* created(runner, ["--mount-socket", `${runner.directory}/late.sock:/run/x.sock`])
+      const linked = yield* created(runner, ["--mount-socket", `${link}:/run/x.sock`])
+      Fs.symlinkSync(other, Path.join(runner.directory, "late.sock"))
+      Fs.unlinkSync(path)
+      Fs.symlinkSync(other, path)
+      for (const one of [name, late]) {
+        yield* refused(runner, ["machine", "start", "--name", one], `leads to ${other} now`)
+      }
+      expectOk(yield* runner.call(["machine", "start", "--name", linked]))
+    }))
+
   test("a socket that the machine's user cannot connect to is refused, and nobody's permissions change", (runner) =>
     Effect.gen(function* () {
       const path = Path.join(runner.directory, "x.sock")

@@ -45,6 +45,12 @@ export const readIfThere = (path: string): string | undefined => {
   }
 }
 
+/** Where a path leads, also when its last parts are not there yet. */
+export const realPathOf = (path: string): string =>
+  Fs.existsSync(path) || Path.dirname(path) === path
+    ? Fs.realpathSync(path)
+    : Path.join(realPathOf(Path.dirname(path)), Path.basename(path))
+
 /** What a path itself is, links not followed; nothing when it is not there. */
 export const lstatIfThere = (path: string): Fs.Stats | undefined => Fs.lstatSync(path, { throwIfNoEntry: false })
 

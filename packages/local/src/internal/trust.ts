@@ -2,7 +2,7 @@
 
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { lstatIfThere } from "./files.js"
+import { lstatIfThere, realPathOf } from "./files.js"
 
 const othersMayWrite = 0o002
 const groupMayWrite = 0o020
@@ -46,12 +46,6 @@ const wrongItself = (path: string, own: number): string | undefined => {
   return (stat.mode & (groupMayWrite | othersMayWrite)) === 0 ? undefined : "can be written by other users"
 }
 
-/** Where a path leads, also when its last parts are not there yet. */
-const realPath = (path: string): string =>
-  Fs.existsSync(path) || Path.dirname(path) === path
-    ? Fs.realpathSync(path)
-    : Path.join(realPath(Path.dirname(path)), Path.basename(path))
-
 /** The first path that cannot be trusted, and why: of what `root` lies in, `root` itself, or what we have below it. */
 export const firstWrong = (
   root: string,
@@ -59,7 +53,7 @@ export const firstWrong = (
 ): { readonly path: string; readonly problem: string } | undefined => {
   const own = process.getuid?.() ?? 0
   // By its name and, where links are on the way, by where they lead.
-  const real = realPath(root)
+  const real = realPathOf(root)
   for (const path of new Set([...above(root), ...above(real)])) {
     const problem = wrongAbove(path, own)
     if (problem !== undefined) return { path, problem }
