@@ -24,7 +24,7 @@ const usages: Readonly<Record<Flags.Subcommand, string>> = {
 const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
   run: [
     "bottle run -- uname -a",
-    "bottle run --allow registry.npmjs.org -v .:/work -w /work -- npm test",
+    "bottle run --allow api.example.com -v .:/work -w /work -- ./agent",
     "bottle run --timeout 5m --report run.json -e API_TOKEN -- ./agent"
   ],
   plan: ["bottle plan --allow example.com", "bottle plan --format json --allow example.com -- curl http://example.com"],

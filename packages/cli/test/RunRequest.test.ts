@@ -125,7 +125,7 @@ describe("RunRequest.make", () => {
 
   const sources: ReadonlyArray<readonly [line: ReadonlyArray<string>, source: unknown]> = [
     [["--image", "alpine:3.20"], { _tag: "Image", reference: "alpine:3.20" }],
-    [["--image", "ghcr.io/a/b@sha256:00"], { _tag: "Image", reference: "ghcr.io/a/b@sha256:00" }],
+    [["--image", "registry.example/a/b@sha256:00"], { _tag: "Image", reference: "registry.example/a/b@sha256:00" }],
     [["--image", "../x.tar"], { _tag: "Image", reference: "/home/me/x.tar" }],
     [["--image", "/srv/rootfs"], { _tag: "Image", reference: "/srv/rootfs" }],
     [["--from", "a.smolmachine"], { _tag: "Pack", path: "/home/me/work/a.smolmachine" }]

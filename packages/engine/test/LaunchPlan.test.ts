@@ -8,7 +8,7 @@ import { LaunchPlan } from "../src/LaunchPlan.js"
 import { bare, planOf, tryPlan } from "./fixtures/plans.js"
 
 const everything: LaunchOptions = {
-  source: { _tag: "Image", reference: "docker.io/library/alpine:3.20" },
+  source: { _tag: "Image", reference: "registry.example/library/alpine:3.20" },
   allow: ["*.Example.com", "api.example.org:8443", "example.com"],
   resolve: ["api.example.org=127.0.0.1"],
   env: [

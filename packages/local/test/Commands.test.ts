@@ -287,7 +287,7 @@ describe(`command lines${note}`, () => {
           ["--init", "x"],
           ["--smolfile", "x"],
           ["--image", "alpine:3"],
-          ["--image", "docker.io/library/alpine"],
+          ["--image", "registry.example/library/alpine"],
           ["--image", "./no-such.tar"],
           ["--from", "/no/such"],
           ["--label", "x"],
