@@ -42,7 +42,7 @@ export interface Limits {
   readonly headerBytes: number
   /** Headers in a request or a response. */
   readonly headerLines: number
-  /** Bytes of the headers of all requests that are running or waiting, over all connections. */
+  /** Bytes that the headers of all requests take that are running or waiting, over all connections. */
   readonly heldHeaderBytes: number
   /** From the first moment of a connection, or the first byte of a request, to the end of the header. */
   readonly headerMillis: number

@@ -60,9 +60,12 @@ export const isTooMany = (headers: RawHeaders, lines: number): boolean => header
 // A header costs its two strings, their places in arrays, and its place in an object, however short it is.
 const headerOverheadBytes = 128
 
-/** What a header costs in memory while it is held, about. */
+// Node's two objects for a request, and ours.
+const requestOverheadBytes = 2048
+
+/** What a request with these headers costs in memory while it is held, about. */
 export const heldBytes = (headers: RawHeaders): number =>
-  headers.reduce((sum, text) => sum + text.length, (headers.length / 2) * headerOverheadBytes)
+  headers.reduce((sum, text) => sum + text.length, requestOverheadBytes + (headers.length / 2) * headerOverheadBytes)
 
 /** How long a message's body is. */
 export type Framing =
