@@ -85,7 +85,7 @@ const prepare = (
         env,
         workdir: workdir.startsWith("/") ? workdir : `/${workdir}`,
         tty,
-        before: piped ? [Pipes.step(interactive && hasInput)] : []
+        ...(piped ? { before: [Pipes.step(interactive && hasInput)] } : {})
       }),
       timeoutMillis: timeout === undefined ? undefined : Timeout.parseMillis(timeout),
       interactive,

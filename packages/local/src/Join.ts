@@ -70,7 +70,7 @@ export interface Command {
   readonly env: Split
   readonly workdir: string
   readonly tty: boolean
-  /** What perl does before it loads the filter. */
+  /** What perl does before it loads the filter; it then waits for the command, and gives its end as smolvm does. */
   readonly before?: ReadonlyArray<SyscallFilter.Step> | undefined
 }
 
@@ -138,7 +138,11 @@ export const program = (
     const join = [
       ...limits(host, machine),
       ...affinity(host, machine),
-      ...SyscallFilter.words(tools, [...(command.before ?? []), ...SyscallFilter.steps()]),
+      ...SyscallFilter.words(
+        tools,
+        [...(command.before ?? []), ...SyscallFilter.steps()],
+        command.before === undefined ? "become" : "wait"
+      ),
       ...enter(run.pid1.pid, "--user", "--preserve-credentials", "--mount", "--net", "--ipc", "--uts", "--cgroup"),
       ...(command.tty ? [] : ["--pid"]),
       `--wdns=${command.workdir}`,

@@ -48,6 +48,9 @@ interface End {
   readonly inode: number
 }
 
+/** How long the end of a process may take to be told, once its `/proc` entry is gone. */
+const goneMillis = 2000
+
 const greetingPattern = /^pipes( [0-9]+:[0-9]+){2,3}$/
 
 const parseGreeting = (line: string): ReadonlyArray<End> | undefined =>
@@ -110,10 +113,21 @@ export const connect = (
   Effect.gen(function* () {
     const greeting = yield* started.stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.runHead)
     const ends = Option.isNone(greeting) ? undefined : parseGreeting(greeting.value)
-    if (ends === undefined) return { stdin: Sink.drain, stdout: Stream.empty, stderr: started.stderr }
-    const stdout = yield* open(started.pid, ends[0], "readable")
-    const stderr = yield* open(started.pid, ends[1], "readable")
-    const stdin = yield* open(started.pid, ends[2], "writable")
+    const nothing = { stdin: Sink.drain, stdout: Stream.empty, stderr: started.stderr }
+    if (ends === undefined) return nothing
+    const opened = yield* Effect.either(
+      Effect.all([
+        open(started.pid, ends[0], "readable"),
+        open(started.pid, ends[1], "readable"),
+        open(started.pid, ends[2], "writable")
+      ])
+    )
+    if (opened._tag === "Left") {
+      // A timeout or a kill can come between its greeting and now; then there is nothing to connect to, and no failure.
+      const isGone = yield* Effect.timeoutOption(Effect.exit(started.exitCode), goneMillis)
+      return Option.isSome(isGone) ? nothing : yield* opened.left
+    }
+    const [stdout, stderr, stdin] = opened.right
     yield* Effect.ignore(Stream.run(Stream.make(new TextEncoder().encode("g")), started.stdin))
     return {
       stdin: Pipe.toWritable(stdin, onError("stdin")),

@@ -196,7 +196,6 @@ export const make = (architecture: string): Uint8Array | undefined => {
   return bytes
 }
 
-// And when the host's memory runs out, a machine's command goes first.
 // prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program); the kernel wants no new privileges, which are off already.
 const loadText = String.raw`
 my ($prctl, $filter) = (shift, pack("H*", shift));
@@ -229,18 +228,35 @@ export const steps = (): ReadonlyArray<Step> => {
     : [{ text: loadText, words: [String(known.prctl), Buffer.from(filter).toString("hex")] }]
 }
 
-// And when the host's memory runs out, a machine's command goes first.
-const executeText = String.raw`if (open(my $f, ">", "/proc/self/oom_score_adj")) { print $f 500; close($f) }
-exec { $ARGV[0] } @ARGV or die "smolvm-local: $ARGV[0]: $!\n";`
+// When the host's memory runs out, a machine's command goes first.
+const yieldText = String.raw`if (open(my $f, ">", "/proc/self/oom_score_adj")) { print $f 500; close($f) }`
+
+const becomeText = String.raw`exec { $ARGV[0] } @ARGV or die "smolvm-local: $ARGV[0]: $!\n";`
+
+// The one who waits gives a death by signal as 128+n, as smolvm does: node takes a death by a signal without a name (the
+// real-time ones) for an exit with code 0. It holds none of the command's streams.
+const waitText = String.raw`
+defined(my $pid = fork) or die "smolvm-local: fork: $!\n";
+if ($pid) {
+  close(STDIN); close(STDOUT); close(STDERR);
+  my $reaped;
+  do { $reaped = waitpid($pid, 0) } while ($reaped < 0 && $! == 4);
+  exit($reaped < 0 ? 255 : $? & 127 ? 128 + ($? & 127) : $? >> 8);
+}
+`
 
 /**
- * The words to put before a program so that perl takes these steps and then becomes it. None where there is no perl, or
- * no step.
+ * The words to put before a program so that perl takes these steps and then becomes it (`become`), or runs it and ends
+ * with its code, 128+n where signal n ended it (`wait`). None where there is no perl, or no step.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const words = (tools: Tools, taken: ReadonlyArray<Step> = steps()): ReadonlyArray<string> =>
+export const words = (
+  tools: Tools,
+  taken: ReadonlyArray<Step> = steps(),
+  ending: "become" | "wait" = "become"
+): ReadonlyArray<string> =>
   tools.perl === undefined || taken.length === 0
     ? []
     : [
@@ -248,7 +264,7 @@ export const words = (tools: Tools, taken: ReadonlyArray<Step> = steps()): Reado
         "-f",
         ...taken.flatMap((step) => ["-e", `{${step.text}}`]),
         "-e",
-        executeText,
+        `${yieldText}${ending === "wait" ? waitText : ""}${becomeText}`,
         "--",
         ...taken.flatMap((step) => step.words)
       ]

@@ -50,6 +50,16 @@ describe.each(everybody)(`pipes, $name${note}`, ({ make }) => {
       assert.deepStrictEqual([unfed.code, unfed.stdout, unfed.stderr], [0, "out\n", ""])
     }))
 
+  test("a death by signal is 128 and its number, that of a signal without a name too, and 0 is nobody's death", (runner) =>
+    Effect.gen(function* () {
+      const guest = yield* machine(runner)
+      const codes = yield* Effect.forEach(
+        ["kill -TERM $$", "kill -KILL $$", "kill -34 $$", "kill -64 $$", "exit 0", "exit 255"],
+        (script) => Effect.map(guest.sh(script), (result) => result.code)
+      )
+      assert.deepStrictEqual(codes, [143, 137, 162, 192, 0, 255])
+    }))
+
   test("a command has pipes of its own, which block as pipes do, and nothing else", (runner) =>
     Effect.gen(function* () {
       const guest = yield* machine(runner)

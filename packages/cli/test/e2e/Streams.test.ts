@@ -41,17 +41,18 @@ describe.concurrent("the command's streams and exit", () => {
     it(`passes exit codes and signals through, as ${user.name}`, () =>
       inHome(user, async (home) => {
         const codes = await Promise.all(
-          ["exit 0", "exit 42", "exit 1", "exit 125", "exit 255", "kill -KILL $$"].map((script) =>
+          // The last kills the shell that is our witness, by a signal without a name: its code must not become 0.
+          ["exit 0", "exit 42", "exit 1", "exit 125", "exit 255", "kill -KILL $$", "kill -34 $PPID"].map((script) =>
             home.bottle("run", "-q", "--", "sh", "-c", script)
           )
         )
         assert.deepStrictEqual(
           codes.map(({ code }) => code),
-          [0, 42, 1, 125, 255, 137]
+          [0, 42, 1, 125, 255, 137, 162]
         )
         assert.deepStrictEqual(
           codes.map(({ stdout }) => stdout.toString()),
-          ["", "", "", "", "", ""]
+          ["", "", "", "", "", "", ""]
         )
       }))
   }
