@@ -1,15 +1,14 @@
 import * as Capture from "@bottle/process/Capture"
-import { assert, describe, it } from "@effect/vitest"
-import type * as CommandExecutor from "@effect/platform/CommandExecutor"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { note, skip } from "./support/missing.js"
-import { everybody, expectOk, isRoot, layer, machine, type Runner, type Running } from "./support/runner.js"
+import { note } from "./support/missing.js"
+import { everybody, expectOk, isRoot, machine, type Running } from "./support/runner.js"
+import { testsFor } from "./support/suite.js"
 
 /** A server on the host for as long as the scope lasts, and how many connections it saw. */
 const listen = (options: Net.ListenOptions) =>
@@ -52,16 +51,7 @@ const hasPerl = Fs.existsSync("/usr/bin/perl") && ["x64", "arm64"].includes(proc
 const hasPython = Fs.existsSync("/usr/bin/python3")
 
 describe.each(everybody)(`isolation, $name${note}`, ({ make }) => {
-  const test = (
-    name: string,
-    body: (runner: Runner) => Effect.Effect<void, never, Scope.Scope | CommandExecutor.CommandExecutor>,
-    options: { readonly skip?: boolean } = {}
-  ) =>
-    it.scopedLive.skipIf(skip || options.skip === true)(
-      name,
-      () => Effect.flatMap(make, body).pipe(Effect.provide(layer)),
-      60_000
-    )
+  const test = testsFor(make, 60_000)
 
   test("a command is an ordinary user without any capability, and cannot get new privileges", (runner) =>
     Effect.gen(function* () {

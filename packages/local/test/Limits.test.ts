@@ -1,25 +1,15 @@
-import type * as CommandExecutor from "@effect/platform/CommandExecutor"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
-import { note, skip } from "./support/missing.js"
-import { everybody, expectOk, layer, machine, type Runner } from "./support/runner.js"
+import { note } from "./support/missing.js"
+import { everybody, expectOk, machine } from "./support/runner.js"
+import { testsFor } from "./support/suite.js"
 
 const hasPython = Fs.existsSync("/usr/bin/python3")
 
 describe.each(everybody)(`limits, $name${note}`, ({ make }) => {
-  const test = (
-    name: string,
-    body: (runner: Runner) => Effect.Effect<void, never, Scope.Scope | CommandExecutor.CommandExecutor>,
-    options: { readonly skip?: boolean } = {}
-  ) =>
-    it.scopedLive.skipIf(skip || options.skip === true)(
-      name,
-      () => Effect.flatMap(make, body).pipe(Effect.provide(layer)),
-      120_000
-    )
+  const test = testsFor(make, 120_000)
 
   test(
     "processes end at the machine's limit, whatever starts them, and the host and other machines go on",

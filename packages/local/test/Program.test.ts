@@ -1,27 +1,17 @@
 import * as Capture from "@bottle/process/Capture"
-import type * as CommandExecutor from "@effect/platform/CommandExecutor"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import { quoteAll } from "../src/internal/quote.js"
-import { note, skip } from "./support/missing.js"
-import { everybodyByProgram, expectOk, layer, machine, nothingLeft, type Runner } from "./support/runner.js"
+import { note } from "./support/missing.js"
+import { everybodyByProgram, expectOk, machine, nothingLeft, type Runner } from "./support/runner.js"
+import { testsFor } from "./support/suite.js"
 
 const hasScript = Fs.existsSync("/usr/bin/script")
 
 describe.each(everybodyByProgram)(`the program on its own streams, $name${note}`, ({ make }) => {
-  const test = (
-    name: string,
-    body: (runner: Runner) => Effect.Effect<void, never, Scope.Scope | CommandExecutor.CommandExecutor>,
-    options: { readonly skip?: boolean } = {}
-  ) =>
-    it.scopedLive.skipIf(skip || options.skip === true)(
-      name,
-      () => Effect.flatMap(make, body).pipe(Effect.provide(layer)),
-      120_000
-    )
+  const test = testsFor(make, 120_000)
 
   /** The program in a shell line, with a terminal for its streams. */
   const onTerminal = (runner: Runner, line: string) =>

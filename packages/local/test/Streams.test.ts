@@ -1,30 +1,20 @@
 import * as Capture from "@bottle/process/Capture"
 import * as Follow from "@bottle/process/Follow"
 import { waitUntil } from "@bottle/testing/Wait"
-import type * as CommandExecutor from "@effect/platform/CommandExecutor"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash, randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
-import { note, skip } from "./support/missing.js"
-import { everybody, expectOk, layer, machine, type Runner } from "./support/runner.js"
+import { note } from "./support/missing.js"
+import { everybody, expectOk, machine, type Runner } from "./support/runner.js"
+import { testsFor } from "./support/suite.js"
 
 const mebibyte = 1024 * 1024
 
 describe.each(everybody)(`streams, $name${note}`, ({ make }) => {
-  const test = (
-    name: string,
-    body: (runner: Runner) => Effect.Effect<void, never, Scope.Scope | CommandExecutor.CommandExecutor>,
-    options: { readonly skip?: boolean } = {}
-  ) =>
-    it.scopedLive.skipIf(skip || options.skip === true)(
-      name,
-      () => Effect.flatMap(make, body).pipe(Effect.provide(layer)),
-      120_000
-    )
+  const test = testsFor(make, 120_000)
 
   const follow = (runner: Runner, args: ReadonlyArray<string>) => {
     const [program = "", ...first] = runner.words

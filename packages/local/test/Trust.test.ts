@@ -1,16 +1,15 @@
 import * as Capture from "@bottle/process/Capture"
 import * as Identity from "@bottle/process/Identity"
 import { waitUntil } from "@bottle/testing/Wait"
-import type * as CommandExecutor from "@effect/platform/CommandExecutor"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
-import { hasOverlay, note, skip } from "./support/missing.js"
-import { everybody, expectOk, freshName, isRoot, layer, machine, nothingLeft, type Runner } from "./support/runner.js"
+import { hasOverlay, note } from "./support/missing.js"
+import { everybody, expectOk, freshName, isRoot, machine, nothingLeft, type Runner } from "./support/runner.js"
+import { testsFor } from "./support/suite.js"
 
 const hasPerl = Fs.existsSync("/usr/bin/perl") && ["x64", "arm64"].includes(process.arch)
 
@@ -66,16 +65,7 @@ const listen = (path: string) =>
 
 describe.each(everybody)(`what others may have changed, $name${note}`, ({ make, name: who }) => {
   const isRootRunner = who.startsWith("as root")
-  const test = (
-    name: string,
-    body: (runner: Runner) => Effect.Effect<void, never, Scope.Scope | CommandExecutor.CommandExecutor>,
-    options: { readonly skip?: boolean } = {}
-  ) =>
-    it.scopedLive.skipIf(skip || options.skip === true)(
-      name,
-      () => Effect.flatMap(make, body).pipe(Effect.provide(layer)),
-      60_000
-    )
+  const test = testsFor(make, 60_000)
 
   test("a root file system that has become a link is refused, and works when it is back", (runner) =>
     Effect.gen(function* () {

@@ -1,13 +1,12 @@
-import type * as CommandExecutor from "@effect/platform/CommandExecutor"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
-import { hasOverlay, note, skip } from "./support/missing.js"
-import { everybody, expectOk, freshName, handle, isRoot, layer, machine, type Runner } from "./support/runner.js"
+import { hasOverlay, note } from "./support/missing.js"
+import { everybody, expectOk, freshName, handle, isRoot, machine, type Runner } from "./support/runner.js"
+import { testsFor } from "./support/suite.js"
 
 const directory = (runner: Runner, name: string, owner = runner.uid): string => {
   const path = Path.join(runner.directory, name)
@@ -21,16 +20,7 @@ const ownerOf = (runner: Runner): number => (runner.uid === 0 ? 61_235 : runner.
 
 describe.each(everybody)(`what a machine is given, $name${note}`, ({ make, name: who }) => {
   const isRootRunner = who.startsWith("as root")
-  const test = (
-    name: string,
-    body: (runner: Runner) => Effect.Effect<void, never, Scope.Scope | CommandExecutor.CommandExecutor>,
-    options: { readonly skip?: boolean } = {}
-  ) =>
-    it.scopedLive.skipIf(skip || options.skip === true)(
-      name,
-      () => Effect.flatMap(make, body).pipe(Effect.provide(layer)),
-      60_000
-    )
+  const test = testsFor(make, 60_000)
 
   test("a writable volume acts as its owner", (runner) =>
     Effect.gen(function* () {
