@@ -70,7 +70,8 @@ describe.concurrent("a command on a terminal (needs python3)", () => {
           "--",
           "sh",
           "-c",
-          "echo begun; sleep 1000"
+          // By itself: a shell that is just forking a child for its next command loses the Ctrl-C for both.
+          "echo begun; read -r line"
         )
         assert.strictEqual(code, 130)
         await home.assertNothingLeft()

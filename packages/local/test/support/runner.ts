@@ -1,6 +1,7 @@
 import * as Capture from "@bottle/process/Capture"
 import * as Executor from "@bottle/process/Executor"
 import * as Survivors from "@bottle/testing/Survivors"
+import { waitUntil } from "@bottle/testing/Wait"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import { afterAll, assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -221,10 +222,12 @@ export const machine = (
     return handle(runner, name)
   })
 
-/** Fails when anything that bears the marker is left: a process, mount, namespace or socket. */
+/** Fails when anything that bears the marker is left: a process, mount, namespace or socket. What ends may take a moment. */
 export const nothingLeft = (marker: string): Effect.Effect<void> =>
-  Effect.map(Survivors.find(marker), (survivors) => {
-    assert.deepStrictEqual(survivors, { processes: [], mounts: [], namespaces: [], sockets: [] })
+  Effect.gen(function* () {
+    const isNone = Effect.map(Survivors.find(marker), (survivors) => Survivors.count(survivors) === 0)
+    yield* Effect.ignore(waitUntil(isNone, { boundMillis: 5000 }))
+    assert.deepStrictEqual(yield* Survivors.find(marker), { processes: [], mounts: [], namespaces: [], sockets: [] })
   })
 
 /** Every file below a directory. */
