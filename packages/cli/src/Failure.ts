@@ -41,7 +41,9 @@ const MESSAGE_CHARS_MAX = 1024
 
 const readText = (value: object, key: string): string | null => {
   const found: unknown = Reflect.get(value, key)
-  return typeof found === "string" && found !== "" ? Printable.line(found, MESSAGE_CHARS_MAX) : null
+  // A text of blanks and control characters alone says nothing once it is printable.
+  const line = typeof found === "string" ? Printable.line(found, MESSAGE_CHARS_MAX) : ""
+  return line.trim() === "" ? null : line
 }
 
 // Whatever else goes wrong is a launch that failed.

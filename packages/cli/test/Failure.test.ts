@@ -123,6 +123,14 @@ describe("Failure", () => {
   })
 })
 
+describe("a text that shows nothing", () => {
+  it("is no suggestion, and one that shows something is", () => {
+    const of = (advice: string) => Failure.fromError(new UsageError({ problem: "p", advice }))
+    assert.strictEqual(Failure.toText(of("\u0007 ")), "bottle: p")
+    assert.strictEqual(Failure.toText(of("a")), "bottle: p\ntry: a")
+  })
+})
+
 /** Every error class that a module exports. */
 const errorsOf = (module: object): ReadonlyArray<Schema.Schema.AnyNoContext> =>
   Object.values(module).filter(
