@@ -11,7 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as FastCheck from "fast-check"
 
 const surroundings: RunRequest.Surroundings = {
-  cwd: "/home/me/work",
+  cwd: "/home/me/project",
   environment: { TOKEN: "s3cret", EMPTY: "" }
 }
 
@@ -71,7 +71,7 @@ describe("RunRequest.make", () => {
       const request = yield* parse(...line.split(" "), ...spaced, "--", "sh", "-c", "echo $A", "--", "--mem")
       assert.deepStrictEqual(request.options, {
         name: "my agent",
-        source: { _tag: "Image", reference: "/home/me/work/rootfs" },
+        source: { _tag: "Image", reference: "/home/me/project/rootfs" },
         allow: ["a.example", "*.b.example:8443"],
         resolve: ["a.example=127.0.0.1"],
         env: [
@@ -80,7 +80,7 @@ describe("RunRequest.make", () => {
         ],
         secrets: ["TOKEN"],
         mounts: [
-          { host: "/home/me/work/src", guest: "/src", readonly: true },
+          { host: "/home/me/project/src", guest: "/src", readonly: true },
           { host: "/data", guest: "/data", readonly: false }
         ],
         workdir: "/src",
@@ -95,7 +95,7 @@ describe("RunRequest.make", () => {
       assert.strictEqual(request.tty, "never")
       assert.strictEqual(request.runtime, "local")
       assert.strictEqual(request.format, "json")
-      assert.strictEqual(request.report, "/home/me/work/out/run.json")
+      assert.strictEqual(request.report, "/home/me/project/out/run.json")
       assert.isTrue(request.quiet)
     })
   )
@@ -128,7 +128,7 @@ describe("RunRequest.make", () => {
     [["--image", "registry.example/a/b@sha256:00"], { _tag: "Image", reference: "registry.example/a/b@sha256:00" }],
     [["--image", "../x.tar"], { _tag: "Image", reference: "/home/me/x.tar" }],
     [["--image", "/srv/rootfs"], { _tag: "Image", reference: "/srv/rootfs" }],
-    [["--from", "a.smolmachine"], { _tag: "Pack", path: "/home/me/work/a.smolmachine" }]
+    [["--from", "a.smolmachine"], { _tag: "Pack", path: "/home/me/project/a.smolmachine" }]
   ]
   for (const [line, source] of sources) {
     it.effect(`boots from ${line.join(" ")}`, () =>

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 
 const choose = (flag: string | null, environment: Record<string, string>) =>
-  Effect.provide(RuntimeChoice.choose(flag, { cwd: "/work", environment }), NodeFileSystem.layer)
+  Effect.provide(RuntimeChoice.choose(flag, { cwd: "/project", environment }), NodeFileSystem.layer)
 
 describe("RuntimeChoice.choose", () => {
   it.effect("takes the flag before everything else", () =>
@@ -17,7 +17,10 @@ describe("RuntimeChoice.choose", () => {
         program: "smolvm-local",
         isFallback: false
       })
-      assert.deepStrictEqual(yield* choose("bin/smolvm", environment), { _tag: "Program", program: "/work/bin/smolvm" })
+      assert.deepStrictEqual(yield* choose("bin/smolvm", environment), {
+        _tag: "Program",
+        program: "/project/bin/smolvm"
+      })
       assert.deepStrictEqual(yield* choose("smolvm-1.8", environment), { _tag: "Program", program: "smolvm-1.8" })
     })
   )
