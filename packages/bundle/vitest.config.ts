@@ -1,0 +1,9 @@
+import { defineProject } from "vitest/config"
+
+const conditions = ["@bottle/source"]
+
+export default defineProject({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: { name: "bundle", include: ["test/**/*.test.ts"] }
+})
