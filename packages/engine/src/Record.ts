@@ -1,0 +1,256 @@
+/**
+ * The record of a bottle, below the state directory: what was decided, what was proven, what was asked of the bundle,
+ * and how it ended. It is written beside the run and never holds it up; a run whose record cannot be written goes on.
+ *
+ * - `plan.json`: the plan that was executed
+ * - `proof.json`: what was shown before the bottle was handed over
+ * - `decisions.jsonl`: each decision of the bundle, one line of JSON each, as it came
+ * - `launch.jsonl`: the stages of the launch, what could not be released, and the end
+ *
+ * @since 0.1.0
+ */
+import type { EgressEvent } from "@bottle/egress/EgressEvent"
+import * as Event from "@bottle/egress/EgressEvent"
+import type * as PlatformError from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Bottle } from "./Bottle.js"
+import { BottleId } from "./BottleId.js"
+import type { Directories } from "./Directories.js"
+import * as LineFile from "./internal/lineFile.js"
+import type { LaunchEvent } from "./LaunchObserver.js"
+import { LaunchPlan } from "./LaunchPlan.js"
+
+const DIRECTORY_MODE = 0o700
+const FILE_MODE = 0o600
+
+/** A guest can make more decisions than a disk can hold. */
+const DECISIONS_BYTES_MAX = 64 * 1024 * 1024
+const LAUNCH_BYTES_MAX = 1024 * 1024
+
+/** How many records are kept. */
+const RECORDS_MAX = 200
+
+/** How long the last decisions may take to arrive once the bundle is down. */
+const DRAIN_TIMEOUT_MILLIS = 1000
+
+/**
+ * A record could not be made, or not be completed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RecordFailed extends Schema.TaggedError<RecordFailed>("@bottle/engine/RecordFailed")("RecordFailed", {
+  directory: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `the record ${this.directory} is not complete: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Check that the directory is yours, that it can be written, and that the disk is not full."
+  }
+}
+
+/**
+ * How a run ended, as its caller tells it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RecordedEnd {
+  readonly code: number
+  readonly origin: string
+  readonly timedOut: boolean
+  /** The tag of the error that ended it. */
+  readonly error: string | null
+}
+
+/**
+ * A record that is being written. Nothing in it fails: what goes wrong is told once, to `onBroken`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BottleRecord {
+  /** The record's own directory. */
+  readonly directory: string
+  /** Writes down what a launch says; a `LaunchObserver`'s `notify`. */
+  readonly observe: (event: LaunchEvent) => Effect.Effect<void>
+  /** Writes down the plan that was executed, and every decision of the bundle from its first. */
+  readonly follow: (bottle: Pick<Bottle, "plan" | "events">) => Effect.Effect<void>
+  /** Writes down how the run ended. */
+  readonly ended: (end: RecordedEnd) => Effect.Effect<void>
+}
+
+/**
+ * What a record is made of.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RecordOptions {
+  readonly plan: LaunchPlan
+  readonly directories: Directories
+  /** Is told, once, why the record is not complete. */
+  readonly onBroken?: ((error: RecordFailed) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * The directory that holds every record.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const directoryOf = (directories: Directories): string => `${directories.state}/records`
+
+/** The cause in the system's words ("ENOSPC: no space left on device"), without the call and the path that follow. */
+const reasonOf = (error: PlatformError.PlatformError): string =>
+  error._tag === "SystemError" ? (error.description?.split(",")[0] ?? error.reason) : "the path cannot be used"
+
+const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
+
+const encodePlan = Schema.encodeSync(LaunchPlan)
+const encodeEvent = Schema.encodeSync(Event.EgressEvent)
+
+/**
+ * Makes the record of a launch that is about to begin. It is complete when the scope has closed; that is best a scope
+ * outside of the bottle's own, since the last decisions and releases are told when the bottle goes.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never, Scope.Scope | FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const { directories, plan } = options
+    const fs = yield* FileSystem.FileSystem
+    const scope = yield* Effect.scope
+    const directory = `${directoryOf(directories)}/${plan.id}`
+    let isBroken = false
+    const onBroken = (reason: string) =>
+      Effect.suspend(() => {
+        if (isBroken) return Effect.void
+        isBroken = true
+        return options.onBroken?.(new RecordFailed({ directory, reason })) ?? Effect.void
+      })
+    const onFileBroken = (error: PlatformError.PlatformError) => onBroken(reasonOf(error))
+
+    /** A whole document in its place; what was there before is replaced in one step. */
+    const put = (name: string, document: unknown) => {
+      const aside = `${directory}/.${name}`
+      return fs.writeFileString(aside, json(document), { flag: "wx", mode: FILE_MODE }).pipe(
+        Effect.zipRight(fs.rename(aside, `${directory}/${name}`)),
+        Effect.onError(() => Effect.ignore(fs.remove(aside, { force: true }))),
+        Effect.catchAll(onFileBroken)
+      )
+    }
+
+    const begin = Effect.gen(function* () {
+      yield* makeDirectory(fs, directories, directory)
+      const launch = yield* LineFile.make(`${directory}/launch.jsonl`, {
+        capBytes: LAUNCH_BYTES_MAX,
+        onBroken: onFileBroken
+      })
+      yield* put("plan.json", encodePlan(plan))
+      return launch
+    })
+    const launch = yield* Effect.matchEffect(begin, {
+      onFailure: (reason) => Effect.as(onBroken(typeof reason === "string" ? reason : reasonOf(reason)), null),
+      onSuccess: Effect.succeed
+    })
+    if (launch === null) return inert(directory)
+    yield* Effect.forkScoped(Effect.interruptible(forgetOldest(fs, directories)))
+
+    const say = (line: object) =>
+      Effect.map(DateTime.now, (time) => launch.append(JSON.stringify({ time: DateTime.formatIso(time), ...line })))
+
+    const followEvents = (events: Stream.Stream<EgressEvent>) =>
+      Effect.gen(function* () {
+        const decisions = yield* LineFile.make(`${directory}/decisions.jsonl`, {
+          capBytes: DECISIONS_BYTES_MAX,
+          onBroken: onFileBroken
+        })
+        const reader = yield* Stream.runForEach(events, (event) =>
+          Effect.sync(() => decisions.append(JSON.stringify(encodeEvent(event))))
+        ).pipe(Effect.interruptible, Effect.forkDaemon)
+        yield* Effect.addFinalizer(() =>
+          Fiber.await(reader).pipe(
+            Effect.interruptible,
+            Effect.timeoutOption(DRAIN_TIMEOUT_MILLIS),
+            Effect.zipRight(Fiber.interrupt(reader))
+          )
+        )
+      })
+
+    return {
+      directory,
+      observe: (event) => say(event),
+      follow: (bottle) =>
+        Effect.gen(function* () {
+          if (bottle.plan !== plan) yield* put("plan.json", encodePlan(bottle.plan))
+          yield* followEvents(bottle.events)
+        }).pipe(
+          Scope.extend(scope),
+          Effect.provideService(FileSystem.FileSystem, fs),
+          Effect.catchAll(onFileBroken),
+          Effect.uninterruptible
+        ),
+      ended: (end) => say({ _tag: "Ended", ...end })
+    }
+  }).pipe(Effect.uninterruptible)
+
+/** The record of a run that cannot have one. */
+const inert = (directory: string): BottleRecord => ({
+  directory,
+  observe: () => Effect.void,
+  follow: () => Effect.void,
+  ended: () => Effect.void
+})
+
+/** The record's directory, new, and the one above it no link that leads elsewhere. */
+const makeDirectory = (
+  fs: FileSystem.FileSystem,
+  directories: Directories,
+  directory: string
+): Effect.Effect<void, PlatformError.PlatformError | string> =>
+  Effect.gen(function* () {
+    const parent = directoryOf(directories)
+    yield* fs.makeDirectory(directories.state, { recursive: true, mode: DIRECTORY_MODE })
+    yield* fs.makeDirectory(parent, { recursive: true, mode: DIRECTORY_MODE })
+    const [real, above] = yield* Effect.all([fs.realPath(parent), fs.realPath(directories.state)])
+    if (real !== `${above.replace(/\/$/, "")}/records`) return yield* Effect.fail(`${parent} is a link`)
+    // Not recursive: a directory that is there already is somebody else's.
+    yield* fs.makeDirectory(directory, { mode: DIRECTORY_MODE })
+  })
+
+const isId = Schema.is(BottleId)
+
+/** Removes the oldest records beyond the newest 200. A bottle that has its directory may still be writing its own. */
+const forgetOldest = (fs: FileSystem.FileSystem, directories: Directories): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const parent = directoryOf(directories)
+    const names = (yield* fs.readDirectory(parent)).filter(isId)
+    if (names.length <= RECORDS_MAX) return
+    const dated = yield* Effect.forEach(names, (name) =>
+      Effect.map(fs.stat(`${parent}/${name}`), (info) => ({
+        name,
+        madeMillis: info.mtime._tag === "Some" ? info.mtime.value.getTime() : 0
+      }))
+    )
+    const oldest = dated.toSorted((left, right) => left.madeMillis - right.madeMillis).slice(0, -RECORDS_MAX)
+    yield* Effect.forEach(
+      oldest,
+      ({ name }) =>
+        Effect.unlessEffect(
+          Effect.ignore(fs.remove(`${parent}/${name}`, { recursive: true, force: true })),
+          fs.exists(`${directories.run}/${name}`)
+        ),
+      { discard: true }
+    )
+  }).pipe(Effect.ignore)
