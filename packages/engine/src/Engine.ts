@@ -8,6 +8,38 @@ import * as Layer from "effect/Layer"
 import type { Directories } from "./Directories.js"
 
 /**
+ * How the image of the bundle is built where it is not there.
+ *
+ * - `dockerfile`: the path of the Dockerfile
+ * - `program`: the path of the one file that the image is to hold, `bottle-bundle.mjs`
+ * - `base`: the reference of the image it is built on, which must bring Node.js and be there already
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BundleBuild {
+  readonly dockerfile: string
+  readonly program: string
+  readonly base: string
+}
+
+/**
+ * The container engine, and the image that a container bundle runs.
+ *
+ * - `program`: `docker`, or a program with its command line
+ * - `image`: the reference of the bundle's image
+ * - `build`: how to build it where it is not there; `null` where it is expected to be
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ContainerSettings {
+  readonly program: string
+  readonly image: string
+  readonly build: BundleBuild | null
+}
+
+/**
  * The settings of an engine.
  *
  * - `runtime`: whether the `Smolvm` layer drives a real smolvm or the embedded local runtime; a plan says which, and a
@@ -15,6 +47,7 @@ import type { Directories } from "./Directories.js"
  * - `arch`: the machine architecture as Node names it ("x64"), part of a pack's cache key
  * - `superuser`: whether we run as root; the proxy's socket must then be open to the unprivileged uid that a machine
  *   acts as, inside its directory that only root can enter
+ * - `container`: what a container bundle is made with; where it is absent or `null`, no plan has one
  *
  * @since 0.1.0
  * @category models
@@ -24,6 +57,7 @@ export interface EngineSettings {
   readonly runtime: "smolvm" | "local"
   readonly arch: string
   readonly superuser: boolean
+  readonly container?: ContainerSettings | null | undefined
 }
 
 /**

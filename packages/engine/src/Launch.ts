@@ -152,8 +152,9 @@ const removeDirectory = (fs: FileSystem.FileSystem, directory: string): Effect.E
 
 const startBundle = (plan: LaunchPlan.LaunchPlan): Effect.Effect<RunningBundle, BundleFailed, Scope.Scope | Bundle> =>
   Effect.gen(function* () {
-    if (plan.bundle._tag === "None") return none
-    const { socket, socketMode } = plan.bundle
+    const place = LaunchPlan.socketOf(plan)
+    if (place === null) return none
+    const { socket, socketMode } = place
     const policy = yield* Effect.mapError(
       Policy.fromDocument(plan.egress),
       (error) => new BundleFailed({ reason: error.message, advice: error.suggestion })

@@ -130,11 +130,14 @@ export class BundleDied extends Schema.TaggedError<BundleDied>("@bottle/engine/B
 /** What to do about a failure that the runtime has its own words for. */
 const stageAdvice: Readonly<Record<Stage, string>> = {
   pack: "Check the image's name, and that this machine reaches its registry.",
+  image: "Check the base image's name; `bottle plan` prints the whole command.",
+  network: "`bottle doctor` tells what this machine lacks for a container bundle.",
   bundle: "Look at what it says; `bottle doctor` tells what this machine lacks.",
   create: "Correct the option that it names; `bottle plan` prints the whole command.",
   start: "`bottle doctor` tells what this machine lacks to run a bottle.",
   ready: "`bottle doctor` tells what this machine lacks to run a bottle.",
-  relay: "Try --bundle none to see whether the machine runs a command at all."
+  relay: "Try --bundle none to see whether the machine runs a command at all.",
+  proof: "Try --bundle none to see whether the machine runs a command at all."
 }
 
 /**

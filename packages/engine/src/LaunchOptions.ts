@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { PolicyDocument } from "@bottle/egress/Policy"
 
 /**
  * What a machine boots from.
@@ -34,13 +35,24 @@ export interface Mount {
 }
 
 /**
- * Where the daemons run through which all egress goes: beside the launch, or nowhere, which leaves the guest without
- * any network.
+ * Where the daemons run through which all egress goes: beside the launch, in a container of their own, or nowhere,
+ * which leaves the guest without any network.
  *
  * @since 0.1.0
  * @category models
  */
-export type BundleKind = "process" | "none"
+export type BundleKind = "process" | "container" | "none"
+
+/**
+ * How the guest reaches its bundle.
+ *
+ * - `socket`: through one Unix socket of the host, mounted in a guest that has no network at all
+ * - `address`: over a network on which the runtime lets the guest reach the bundle's address and nothing else
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Topology = "socket" | "address"
 
 /**
  * The isolation that a caller insists on. `any` takes what the chosen runtime gives.
@@ -61,8 +73,12 @@ export interface LaunchOptions {
   /** The slug of the bottle's id; `box` when absent. */
   readonly name?: string | undefined
   readonly source: MachineSource
-  /** Egress rules, `HOST`, `*.HOST`, `HOST:PORT` or an IP literal; nothing else is reachable. */
+  /** A policy as it is written in a file; `allow`, `deny` and `resolve` are added to it. */
+  readonly policy?: PolicyDocument | undefined
+  /** Egress rules, `HOST`, `*.HOST`, `HOST:PORT`, an IP literal or a CIDR; nothing else is reachable. */
   readonly allow?: ReadonlyArray<string> | undefined
+  /** Rules of the same forms that win over everything that allows. */
+  readonly deny?: ReadonlyArray<string> | undefined
   /** `HOST=IP` pins: the address that a name has for this bottle, private or not. */
   readonly resolve?: ReadonlyArray<string> | undefined
   /** Literal variables of the guest, later entries win. They are visible in argv: secrets belong in `secrets`. */
@@ -75,8 +91,15 @@ export interface LaunchOptions {
   readonly cpus?: number | undefined
   /** MiB. */
   readonly memMib?: number | undefined
-  /** `process` where the runtime can reach it and anything else was not asked for. */
+  /** When absent: `process` where the runtime can reach it, else `container` where the runtime holds a policy. */
   readonly bundle?: BundleKind | undefined
+  /** When absent: `socket` where it reaches the guest's commands, else `address`. */
+  readonly topology?: Topology | undefined
+  /**
+   * Takes a runtime that is not known to hold an address policy: then the proof alone decides, and must succeed. With
+   * one that is, takes a guest in which nothing can be proven.
+   */
+  readonly unprovenEgress?: boolean | undefined
   readonly isolation?: IsolationDemand | undefined
   /** Leaves the machine in place when the scope closes with a failure, and says its name. */
   readonly keepOnFailure?: boolean | undefined

@@ -22,6 +22,7 @@ import { OptionRefused, type PlanRefused, RuntimeUnfit } from "./LaunchError.js"
 import type { LaunchOptions, MachineSource } from "./LaunchOptions.js"
 import * as PackKey from "./PackKey.js"
 import { Stage } from "./Stage.js"
+import { Subnet } from "./Subnet.js"
 
 const READY_TIMEOUT_MILLIS = 60_000
 
@@ -30,6 +31,8 @@ const SOCKET_MODE = 0o600
 
 /** As root, a machine acts as another uid, which must reach the socket; its directory lets nobody but root pass. */
 const SOCKET_MODE_SUPERUSER = 0o666
+
+const Variable = Schema.Tuple(Schema.String, Schema.String)
 
 /**
  * The program that runs the machine, and how far it keeps a guest from the host's kernel.
@@ -55,7 +58,9 @@ export class PlannedRuntime extends Schema.Class<PlannedRuntime>("@bottle/engine
  */
 export class Step extends Schema.Class<Step>("@bottle/engine/Step")({
   stage: Schema.Union(Stage, Schema.Literal("release")),
-  argv: Schema.Array(Schema.String)
+  argv: Schema.Array(Schema.String),
+  /** Variables that the program itself is given for this one command, where there are any. */
+  env: Schema.optionalWith(Schema.Array(Variable), { exact: true })
 }) {}
 
 /**
@@ -75,25 +80,89 @@ export const PlannedSource = Schema.Union(
   })
 )
 
+const ContainerBundle = {
+  /** `docker`, or a program with its command line. */
+  program: Schema.String,
+  image: Schema.String,
+  /** How the image is built where it is not there; `context` is made for it. */
+  build: Schema.NullOr(
+    Schema.Struct({
+      dockerfile: Schema.String,
+      program: Schema.String,
+      base: Schema.String,
+      context: Schema.String
+    })
+  ),
+  /** The names of the bottle's own network and container. */
+  network: Schema.String,
+  container: Schema.String,
+  /** The directory of the host that holds the policy and the proof's nonce; the container sees it read-only. */
+  config: Schema.String,
+  /** Networks to try in turn where the engine says that one overlaps; `chosen` is the index of this plan's. */
+  candidates: Schema.NonEmptyArray(Subnet),
+  chosen: Schema.Int,
+  /** The proxy's port at the container's address. */
+  port: Schema.Int
+}
+
+/** The socket of the host that the guest sees, and its mode. */
+const Socket = { socket: Schema.String, socketMode: Schema.Int }
+
 /**
- * How the guest reaches its bundle: through one mounted socket, or not at all.
+ * Where the bundle runs, and how the guest reaches it.
+ *
+ * - `None`: there is no bundle, and no network
+ * - `Process`: beside the launch, listening on the mounted socket itself
+ * - `Container`, `topology: "socket"`: in a container, to whose address the mounted socket is carried
+ * - `Container`, `topology: "address"`: in a container, whose address is the one that the guest can reach
  *
  * @since 0.1.0
  * @category models
  */
 export const PlannedBundle = Schema.Union(
-  Schema.TaggedStruct("Socket", { socket: Schema.String, socketMode: Schema.Int }),
-  Schema.TaggedStruct("None", {})
+  Schema.TaggedStruct("None", {}),
+  Schema.TaggedStruct("Process", Socket),
+  Schema.TaggedStruct("Container", { topology: Schema.Literal("socket"), ...ContainerBundle, ...Socket }),
+  Schema.TaggedStruct("Container", { topology: Schema.Literal("address"), ...ContainerBundle })
 )
 
-const Variable = Schema.Tuple(Schema.String, Schema.String)
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type PlannedBundle = typeof PlannedBundle.Type
+
+/**
+ * A bundle in a container.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PlannedContainer = Extract<PlannedBundle, { readonly _tag: "Container" }>
+
+/**
+ * What the proof must show before the bottle is handed over. A leak is refused whatever is demanded.
+ *
+ * - `proven`: that the guest reaches its bundle and nothing else; a guest in which nothing can be shown is refused
+ * - `attempted`: what the guest has the programs for
+ *
+ * `doubt` says why the runtime is not known to hold the policy by itself, so that the proof alone decides; `null` where
+ * it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const PlannedProof = Schema.Struct({
+  demand: Schema.Literal("proven", "attempted"),
+  doubt: Schema.NullOr(Schema.String)
+})
 
 /**
  * Everything that a launch will do. It holds names of secrets, never their values.
  *
  * - `egress` is the complete effective set: what is not in it is refused
- * - `steps` are the commands in their order; `bundle` and `create` go side by side, `ready` is repeated until it
- *   succeeds, and a `pack` step is left out when the pack is there
+ * - `steps` are the commands in their order; what prepares and runs the bundle goes beside `create`, `ready` is repeated
+ *   until it succeeds, and a `pack` or `image` step is left out when the pack or the image is there
  *
  * @since 0.1.0
  * @category models
@@ -106,6 +175,7 @@ export class LaunchPlan extends Schema.Class<LaunchPlan>("@bottle/engine/LaunchP
   source: PlannedSource,
   bundle: PlannedBundle,
   egress: Policy.PolicyDocument,
+  proof: PlannedProof,
   guest: Schema.Struct({
     env: Schema.Array(Variable),
     secrets: Schema.Array(Schema.String),
@@ -132,6 +202,8 @@ export interface PlanInput {
   readonly capabilities: Capabilities
   readonly program: string
   readonly settings: EngineSettings
+  /** The host's routes, as `Subnet.parseRoutes` reads them; a container bundle's network overlaps none. */
+  readonly routes?: ReadonlyArray<string> | undefined
 }
 
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
@@ -233,7 +305,7 @@ const planBundle = (
   input: PlanInput,
   source: typeof PlannedSource.Type,
   directory: string
-): Either.Either<typeof PlannedBundle.Type, PlanRefused> => {
+): Either.Either<PlannedBundle, PlanRefused> => {
   const { capabilities, options, settings } = input
   const isAllowing = (options.allow ?? []).length > 0
   if (options.bundle === "none") {
@@ -256,7 +328,7 @@ const planBundle = (
     )
   }
   const socketMode = settings.superuser ? SOCKET_MODE_SUPERUSER : SOCKET_MODE
-  return Either.right({ _tag: "Socket", socket: `${directory}/egress.sock`, socketMode })
+  return Either.right({ _tag: "Process", socket: `${directory}/egress.sock`, socketMode })
 }
 
 const checkRuntime = (input: PlanInput): Either.Either<void, RuntimeUnfit> => {
@@ -279,6 +351,31 @@ const checkRuntime = (input: PlanInput): Either.Either<void, RuntimeUnfit> => {
 type Undecided = Omit<LaunchPlan, "steps">
 
 /**
+ * The socket of the host that the guest sees, or `null` where there is none: without a bundle, and where the guest
+ * reaches it by its address.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const socketOf = ({
+  bundle
+}: Pick<LaunchPlan, "bundle">): { readonly socket: string; readonly socketMode: number } | null =>
+  bundle._tag === "None" || (bundle._tag === "Container" && bundle.topology === "address") ? null : bundle
+
+/**
+ * The network of a container bundle: the candidate that this plan has chosen.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const subnetOf = ({ candidates, chosen }: PlannedContainer): Subnet => candidates[chosen] ?? candidates[0]
+
+const socketsOf = (plan: Undecided): MachineCreate.MachineCreateOptions["mountSockets"] => {
+  const socket = socketOf(plan)
+  return socket === null ? [] : [{ host: socket.socket, guest: GuestRelay.GUEST_SOCKET }]
+}
+
+/**
  * The options of `machine create` that a plan stands for. The working directory is not among them: some lines ignore it
  * there, so it goes with every command.
  *
@@ -292,7 +389,7 @@ export const createOptions = (plan: Undecided, capabilities: Capabilities): Mach
   ...(plan.limits.cpus === null ? {} : { cpus: plan.limits.cpus }),
   ...(plan.limits.memMib === null ? {} : { memMib: plan.limits.memMib }),
   volumes: plan.guest.mounts,
-  mountSockets: plan.bundle._tag === "Socket" ? [{ host: plan.bundle.socket, guest: GuestRelay.GUEST_SOCKET }] : [],
+  mountSockets: socketsOf(plan),
   env: plan.guest.env,
   labels: capabilities.label ? [["bottle.id", plan.id]] : []
 })
@@ -317,7 +414,7 @@ const planSteps = (
     }
     steps.push(words("start", yield* MachineStart.argv({ name }, capabilities)))
     steps.push(words("ready", yield* MachineExec.argv({ name, command: ["true"] }, capabilities)))
-    if (plan.bundle._tag === "Socket") {
+    if (socketOf(plan) !== null) {
       steps.push(words("relay", yield* MachineExec.argv({ name, command: GuestRelay.command }, capabilities)))
     }
     if (!capabilities.deleteStopsFirst) {
@@ -361,8 +458,12 @@ export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =
       source,
       bundle,
       egress: Policy.toDocument(policy),
+      proof: {
+        demand: bundle._tag === "None" || options.unprovenEgress === true ? "attempted" : "proven",
+        doubt: null
+      },
       guest: {
-        env: mergeVariables(bundle._tag === "Socket" ? GuestRelay.environment : [], options.env ?? []),
+        env: mergeVariables(bundle._tag === "Process" ? GuestRelay.environment : [], options.env ?? []),
         secrets: [...new Set(options.secrets ?? [])],
         workdir: options.workdir ?? null,
         mounts: (options.mounts ?? []).map(({ guest, host, readonly }) => ({ host, guest, readonly }))
@@ -384,3 +485,16 @@ export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =
     )
     return new LaunchPlan({ ...plan, steps })
   })
+
+/**
+ * The plan with another of its candidate networks: the same but for that network's addresses, in the guest's
+ * environment and in every command. `index` is one of `candidates`; without a container bundle the plan stays as it is.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const withSubnet = (plan: LaunchPlan, index: number): LaunchPlan => {
+  const { bundle } = plan
+  if (bundle._tag !== "Container") return plan
+  return new LaunchPlan({ ...plan, bundle: { ...bundle, chosen: index } })
+}

@@ -105,14 +105,14 @@ describe("LaunchPlan", () => {
         assert.strictEqual(error._tag, "RuntimeUnfit")
         assert.include(error.message, refused)
         assert.include(error.suggestion, "1.8.0")
-        assert.strictEqual(planOf(options, planned).bundle._tag, "Socket")
+        assert.strictEqual(planOf(options, planned).bundle._tag, "Process")
       })
     }
 
     it("goes without a bundle where nothing is allowed and none was asked for", () => {
       assert.strictEqual(planOf(bare, "1.6.3").bundle._tag, "None")
       assert.strictEqual(refusal({ ...bare, bundle: "process" }, "1.6.3")._tag, "RuntimeUnfit")
-      assert.strictEqual(planOf({ ...bare, bundle: "process" }, "1.6.4").bundle._tag, "Socket")
+      assert.strictEqual(planOf({ ...bare, bundle: "process" }, "1.6.4").bundle._tag, "Process")
     })
   })
 

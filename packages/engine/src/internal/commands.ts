@@ -10,7 +10,7 @@ import * as Stream from "effect/Stream"
 import type { Bottle, BottleError, BottleOutput, CommandOptions, ExecResult } from "../Bottle.js"
 import { CapturedTooMuch, CommandExit } from "../Bottle.js"
 import type { RunningBundle } from "../Bundle.js"
-import type { LaunchPlan } from "../LaunchPlan.js"
+import { type LaunchPlan, socketOf } from "../LaunchPlan.js"
 import * as Witness from "./witness.js"
 
 const CAPTURE_CAP_BYTES = 16 * 1024 * 1024
@@ -55,7 +55,7 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
 
     // The relay needed a shell already; without a relay nobody has asked yet.
     const hasShell: Effect.Effect<boolean, SmolvmError> =
-      plan.bundle._tag === "Socket"
+      socketOf(plan) !== null
         ? Effect.succeed(true)
         : yield* Effect.cached(
             Effect.map(smolvm.machineExec({ name, command: ["sh", "-c", ":"] }), (result) => result.exitCode === 0)

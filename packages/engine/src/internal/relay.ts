@@ -3,7 +3,7 @@ import { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Effect from "effect/Effect"
 import * as GuestRelay from "../GuestRelay.js"
 import { RelayFailed, StageFailed } from "../LaunchError.js"
-import type { LaunchPlan } from "../LaunchPlan.js"
+import { type LaunchPlan, socketOf } from "../LaunchPlan.js"
 import { stage } from "./stage.js"
 
 const OUTPUT_CHARS_MAX = 300
@@ -34,7 +34,7 @@ const reasonOf = (result: ExecResult, output: string): RelayFailed["reason"] => 
 /** Starts the relay in the guest; it listens when this returns. */
 export const start = (plan: LaunchPlan): Effect.Effect<void, RelayFailed | StageFailed, Smolvm> =>
   Effect.gen(function* () {
-    if (plan.bundle._tag !== "Socket") return
+    if (socketOf(plan) === null) return
     const smolvm = yield* Smolvm
     const result = yield* smolvm
       .machineExec({ name: plan.machine, command: GuestRelay.command })
