@@ -16,6 +16,11 @@ import type { ArgumentError } from "./SmolvmError.js"
  */
 export interface MachineStartOptions {
   readonly name: string
+  /**
+   * Lets the machine reach the private addresses that its egress policy allows, on the releases that refuse them
+   * otherwise (`Capabilities.policyFloorsPrivate`). What the policy does not allow stays refused.
+   */
+  readonly allowPrivate?: boolean | undefined
 }
 
 /**
@@ -32,5 +37,18 @@ export const argv = (
     yield* check.name(name)
     return ["machine", "start", "--name", name]
   })
+
+/**
+ * The variables that smolvm itself is given for this start, and for no other call: the machine's boot reads them from
+ * the environment of `machine start`. None where the release has no use for them.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const environment = (
+  { allowPrivate }: Pick<MachineStartOptions, "allowPrivate">,
+  { policyFloorsPrivate }: Capabilities
+): ReadonlyArray<readonly [name: string, value: string]> =>
+  allowPrivate === true && policyFloorsPrivate ? [["SMOLVM_EGRESS_ALLOW_PRIVATE", "1"]] : []
 
 const check = checks("machine start")

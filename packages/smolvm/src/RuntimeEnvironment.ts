@@ -5,8 +5,8 @@
  */
 
 /**
- * Variables of smolvm that change its egress policy or its way of booting, by name. A caller that needs one (1.0.4 to
- * 1.1.2 need `SMOLVM_EGRESS_ALLOW_PRIVATE`) sets it after scrubbing.
+ * Variables of smolvm that change its egress policy or its way of booting, by name. The one that is ever needed
+ * (`SMOLVM_EGRESS_ALLOW_PRIVATE`, 1.0.4 to 1.1.2) is set for single starts; see `MachineStart.environment`.
  *
  * - `SMOLVM_PUBLISH_ADDR`: being set at all forces virtio-net and, from 1.0.4, the strict floor.
  * - `SMOLVM_EGRESS_FLOOR`: `metadata` is weaker than the default of newer releases, `off` removes the floor.

@@ -192,6 +192,7 @@ const machines = (
         {
           command: "machine start",
           build: (it) => MachineStart.argv(options, it),
+          env: (it) => MachineStart.environment(options, it),
           name: options.name,
           secrets: options.secrets
         },

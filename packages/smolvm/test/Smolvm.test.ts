@@ -191,6 +191,29 @@ describe("the environment", () => {
     )
   )
 
+  for (const [release, startEnv] of [
+    ["1.0.3", env],
+    ["1.0.4", { ...env, SMOLVM_EGRESS_ALLOW_PRIVATE: "1" }],
+    ["1.1.2", { ...env, SMOLVM_EGRESS_ALLOW_PRIVATE: "1" }],
+    ["1.1.3", env]
+  ] as const) {
+    it.effect(`opens private addresses to the policy of a start that asks, and of no other: ${release}`, () =>
+      Effect.gen(function* () {
+        const smolvm = yield* Smolvm
+        yield* smolvm.machineStart({ name: "box" })
+        yield* smolvm.machineStart({ name: "box", allowPrivate: true })
+        yield* smolvm.machineStop({ name: "box" })
+        const { recorded } = yield* CommandScript.CommandScript
+        assert.deepStrictEqual(
+          (yield* recorded).map((run) => run.env),
+          [env, env, startEnv, env]
+        )
+      }).pipe(
+        Effect.provide(on(release, [reply("machine start --name box", { times: 2 }), reply("machine stop --name box")]))
+      )
+    )
+  }
+
   it.effect("is ours without what weakens the policy where none is given", () =>
     Effect.gen(function* () {
       const smolvm = yield* Smolvm

@@ -29,6 +29,8 @@ export interface Call {
   readonly argv: ReadonlyArray<string>
   /** The machine it is about, where it is about one. */
   readonly name: string | undefined
+  /** Variables for smolvm's environment that are no secrets. */
+  readonly env: Readonly<Record<string, string>>
   /** Variables for smolvm's environment whose values must not appear in an error. */
   readonly secrets: Readonly<Record<string, string>>
 }

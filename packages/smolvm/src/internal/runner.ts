@@ -29,6 +29,8 @@ export interface Done {
 export interface Request extends WithSecrets {
   readonly command: string
   readonly build: Build
+  /** Variables for smolvm's own environment in this one call. */
+  readonly env?: ((capabilities: Capabilities.Capabilities) => ReadonlyArray<readonly [string, string]>) | undefined
   readonly name?: string | undefined
 }
 
@@ -63,17 +65,22 @@ export const makeRunner = (
     const { program } = options
     const env = options.env ?? RuntimeEnvironment.scrub(yield* Environment.childDefault)
 
-    const make = (argv: ReadonlyArray<string>, { command, name, secrets }: Omit<Request, "build">): Call => ({
+    const make = (
+      argv: ReadonlyArray<string>,
+      { command, name, secrets }: Omit<Request, "build" | "env">,
+      own: ReadonlyArray<readonly [string, string]> = []
+    ): Call => ({
       program,
       command,
       argv,
       name,
+      env: Object.fromEntries(own),
       secrets: { ...options.secrets, ...reveal(secrets) }
     })
-    const toProgram = ({ argv, command, secrets }: Call): Program => ({
+    const toProgram = ({ argv, command, env: own, secrets }: Call): Program => ({
       program,
       args: argv,
-      env: takesSecrets.has(command) ? { ...env, ...secrets } : env
+      env: { ...env, ...(takesSecrets.has(command) ? secrets : {}), ...own }
     })
     const capture = (call: Call, captureOptions: Capture.CaptureOptions) =>
       Capture.capture(toProgram(call), captureOptions).pipe(
@@ -88,12 +95,13 @@ export const makeRunner = (
       )
     const ask = (call: Call) => Effect.map(succeed(call, options.versionTimeoutMillis), ({ captured }) => captured)
     const capabilities = yield* shareRead(readCapabilities((command, argv) => make(argv, { command }), ask))
-    const prepare = ({ build, ...request }: Request): Effect.Effect<Call, SmolvmError> =>
+    const prepare = ({ build, env: own, ...request }: Request): Effect.Effect<Call, SmolvmError> =>
       Effect.gen(function* () {
         // What no release takes is refused before anything runs, the reading of the capabilities included.
         const early = build(oldest)
         if (Either.isLeft(early) && early.left._tag === "InvalidArgument") return yield* early.left
-        return make(yield* build(yield* capabilities), request)
+        const known = yield* capabilities
+        return make(yield* build(known), request, own?.(known))
       })
     const execute = (request: Request, timeoutMillis: number) =>
       Effect.flatMap(prepare(request), (call) => succeed(call, timeoutMillis))
