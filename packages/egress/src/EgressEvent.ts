@@ -2,12 +2,30 @@
  * The decision log: what was asked for, what was said, and what came of it.
  *
  * A request that is refused makes one event, of phase `decision`. A request that is allowed makes two with the same
- * `request`: `decision` when it is about to be dialled, and `closed` when it is over, with its bytes and its time.
+ * `request`: `decision` when it is about to be dialled, and `closed` when it is over, with its bytes and its time. A
+ * tunnel that is cut for what its client says in it is closed with the verdict `deny`.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 import { DenyReason } from "./Decision.js"
+
+/**
+ * Why a tunnel is cut before the first byte of its client has gone on: its TLS hello names another host than the one
+ * that was decided, or cannot be read.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const TlsReason = Schema.Literal("sni-mismatch", "tls-hello-malformed")
+
+/**
+ * Why a tunnel is cut before the first byte of its client has gone on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TlsReason = typeof TlsReason.Type
 
 /**
  * Why the proxy itself refuses a request or cuts a connection, whatever the policy says.
@@ -25,7 +43,8 @@ export const ProtocolReason = Schema.Literal(
   "headers-too-slow",
   "too-many-connections",
   "too-many-pipelined",
-  "too-much-waiting"
+  "too-much-waiting",
+  ...TlsReason.literals
 )
 
 /**
@@ -69,8 +88,9 @@ export type Outcome = typeof Outcome.Type
  * - `host`, `port` are null when the request did not get as far as naming them.
  * - `address` is the address that is dialled, or the one that made the request be refused.
  * - `rule` is the rule that allowed it, or the one that came nearest.
- * - `reason` is `allowed` in an allowing decision, an outcome when it is closed, else why it was refused.
- * - `bytesUp`, `bytesDown` are what went over the upstream connection; `durationMillis` counts from the request.
+ * - `reason` is `allowed` in an allowing decision, an outcome when it is closed, else why it was refused or cut.
+ * - `bytesUp`, `bytesDown` are what went over the upstream connection, without what an upstream proxy was asked and
+ *   answered; `durationMillis` counts from the request.
  *
  * @since 0.1.0
  * @category models

@@ -5,7 +5,6 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -13,18 +12,18 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Cidr } from "./Address.js"
 import { EgressEvent } from "./EgressEvent.js"
 import * as Host from "./Host.js"
 import type { Interfaces } from "./Interfaces.js"
 import { system as systemInterfaces } from "./Interfaces.js"
 import * as EventLog from "./internal/eventLog.js"
 import type { Core } from "./internal/exchange.js"
+import * as Limit from "./internal/limits.js"
 import * as Listener from "./internal/listener.js"
 import * as Server from "./internal/server.js"
-import { isPositiveInteger } from "./internal/text.js"
 import type { Policy } from "./Policy.js"
-import type { Listen, ProxyError } from "./ProxyError.js"
-import { LimitInvalid, ProxyClosed } from "./ProxyError.js"
+import type { Listen, ProxyClosed, ProxyError } from "./ProxyError.js"
 import type { Resolver } from "./Resolver.js"
 import { system } from "./Resolver.js"
 
@@ -76,6 +75,10 @@ export interface ServeOptions {
   readonly listen: Listen
   readonly resolver?: Resolver | undefined
   readonly interfaces?: Interfaces | undefined
+  /** Networks that are the bundle's own: no address in them is dialled, whatever the policy lists. */
+  readonly ownRanges?: ReadonlyArray<Cidr> | undefined
+  /** What a guest is answered that asks the proxy for `http://proof.bottle.internal/`; unset, that is a host like others. */
+  readonly proof?: string | undefined
   readonly limits?: Partial<Limits> | undefined
 }
 
@@ -93,11 +96,24 @@ export interface RunningProxy {
    * never holds the proxy up: a reader that falls behind loses the oldest events, which it sees in `sequence`.
    */
   readonly events: Stream.Stream<EgressEvent>
+  /**
+   * Sets another policy. It decides every request and every tunnel from now on, those on standing connections and those
+   * whose name is being resolved too; what is connected already goes on.
+   */
+  readonly reload: (policy: Policy) => Effect.Effect<void>
   /** How many events readers have lost so far, all readers together. */
   readonly dropped: Effect.Effect<number>
   /** Fails when the proxy has stopped; never succeeds. */
   readonly closed: Effect.Effect<never, ProxyClosed>
 }
+
+/**
+ * The name under which a proxy with a `proof` answers for itself: whoever gets that answer has reached this proxy.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const PROOF_HOST = "proof.bottle.internal"
 
 /**
  * The limits of a proxy that is not told otherwise.
@@ -121,17 +137,6 @@ export const defaultLimits: Limits = {
   events: 4096
 }
 
-// Closing waits for sockets that are destroyed already; more than this is never spent on it.
-const closeMillis = 2000
-
-const checkLimits = (given: Partial<Limits> | undefined): Effect.Effect<Limits, LimitInvalid> => {
-  const limits = { ...defaultLimits, ...given }
-  for (const [limit, value] of Object.entries(limits)) {
-    if (!isPositiveInteger(value)) return Effect.fail(new LimitInvalid({ limit, value }))
-  }
-  return Effect.succeed(limits)
-}
-
 const canonical = (addresses: ReadonlyArray<string>): ReadonlySet<string> =>
   new Set(
     addresses.flatMap((text) =>
@@ -140,15 +145,19 @@ const canonical = (addresses: ReadonlyArray<string>): ReadonlySet<string> =>
   )
 
 /** Reads the interfaces now, and again when they are asked for; what cannot be read again stays as it was. */
-const ownAddresses = (interfaces: Interfaces, { interfacesMillis }: Limits): Effect.Effect<Core["own"], ProxyError> =>
+const makeOwn = (
+  interfaces: Interfaces,
+  ranges: ReadonlyArray<Cidr>,
+  { interfacesMillis }: Limits
+): Effect.Effect<Core["own"], ProxyError> =>
   Effect.gen(function* () {
     const runtime = yield* Effect.runtime<never>()
-    let own = canonical(yield* interfaces.addresses)
+    let own = { addresses: canonical(yield* interfaces.addresses), ranges }
     let readMillis = performance.now()
     return () => {
       if (performance.now() - readMillis < interfacesMillis) return own
       const read = Runtime.runSyncExit(runtime)(interfaces.addresses)
-      if (Exit.isSuccess(read)) own = canonical(read.value)
+      if (Exit.isSuccess(read)) own = { addresses: canonical(read.value), ranges }
       readMillis = performance.now()
       return own
     }
@@ -207,14 +216,14 @@ const eventsOf = (log: EventLog.EventLog): Stream.Stream<EgressEvent> =>
  */
 export const serve = (options: ServeOptions): Effect.Effect<RunningProxy, ProxyError, Scope.Scope> =>
   Effect.gen(function* () {
-    const limits = yield* checkLimits(options.limits)
-    const own = yield* ownAddresses(options.interfaces ?? systemInterfaces, limits)
+    const limits = yield* Limit.check(defaultLimits, options.limits)
+    const own = yield* makeOwn(options.interfaces ?? systemInterfaces, options.ownRanges ?? [], limits)
     const runtime = yield* Effect.runtime<never>()
-    const closed = yield* Deferred.make<never, ProxyClosed>()
     const log = EventLog.make(limits.events)
+    let policy = options.policy
     let requests = 0
-    const { destroyConnections, server } = Server.make({
-      policy: options.policy,
+    const core: Core = {
+      policy: () => policy,
       limits,
       log,
       resolve: resolveWith(runtime, options.resolver ?? system),
@@ -222,33 +231,22 @@ export const serve = (options: ServeOptions): Effect.Effect<RunningProxy, ProxyE
       exchanges: new Set(),
       upstreams: new Set(),
       nextRequest: () => (requests += 1)
-    })
-    const stop = (reason: ProxyClosed["reason"], code: string | null): void => {
+    }
+    const proof = options.proof === undefined ? undefined : { host: PROOF_HOST, text: options.proof }
+    const { destroyConnections, server } = Server.make(core, proof)
+    const { address, closed } = yield* Listener.listening(server, options.listen, () => {
       destroyConnections()
       log.end()
-      Deferred.unsafeDone(closed, Effect.fail(new ProxyClosed({ reason, code })))
-    }
-
-    const listen = Effect.async<Listen, ProxyError>((resume) => {
-      Listener.open(server, options.listen, (listened) => {
-        if (listened._tag === "ListenRefused") return resume(Effect.fail(listened))
-        server.on("error", (error: NodeJS.ErrnoException) => {
-          stop("listener-failed", error.code ?? null)
-          server.close()
-        })
-        return resume(Effect.succeed(listened))
-      })
     })
-    const close = Effect.async<void>((resume) => {
-      Listener.close(server, () => resume(Effect.void))
-      stop("scope-closed", null)
-    }).pipe(Effect.interruptible, Effect.timeoutOption(closeMillis))
-    const address = yield* Effect.acquireRelease(listen, () => close)
 
     return {
       address,
       events: eventsOf(log),
       dropped: Effect.sync(() => log.dropped()),
-      closed: Deferred.await(closed)
+      reload: (next) =>
+        Effect.sync(() => {
+          policy = next
+        }),
+      closed
     }
   })

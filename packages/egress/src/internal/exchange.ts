@@ -1,15 +1,15 @@
 import * as Either from "effect/Either"
 import type * as Net from "node:net"
-import type { Allow, Deny } from "../Decision.js"
+import type { Allow, Deny, Own } from "../Decision.js"
 import * as Decision from "../Decision.js"
-import type { Outcome, ProtocolReason } from "../EgressEvent.js"
+import type { Outcome, TlsReason } from "../EgressEvent.js"
 import type { Address, Authority } from "../Host.js"
 import * as Host from "../Host.js"
 import type { Policy } from "../Policy.js"
 import type { Limits } from "../Proxy.js"
 import * as Dial from "./dial.js"
 import type { Entry, EventLog } from "./eventLog.js"
-import type { Reply } from "./reply.js"
+import type { Reply, RequestReason } from "./reply.js"
 import * as ReplyOf from "./reply.js"
 import { cut } from "./sockets.js"
 import type { NotATarget } from "./target.js"
@@ -21,23 +21,35 @@ export type Answers =
 
 /** What every part of one proxy shares. */
 export interface Core {
-  readonly policy: Policy
+  /** The policy of the moment; each request asks for it when it is decided. */
+  readonly policy: () => Policy
   readonly limits: Limits
   readonly log: EventLog
   /** Calls back once, perhaps at once; gives the way to take the question back. */
   readonly resolve: (name: string, done: (answers: Answers) => void) => () => void
-  /** The addresses of this machine, canonical. */
-  readonly own: () => ReadonlySet<string>
+  /** The addresses of this machine, canonical, and the ranges that are nobody's but the bundle's. */
+  readonly own: () => Own
   readonly exchanges: Set<Exchange>
   readonly upstreams: Set<Net.Socket>
   readonly nextRequest: () => number
 }
 
-/** An allowed request from its first decision to its end. */
+/** What a request asks for: a tunnel, or with `http` what is asked of its host in the clear. */
+export interface Asked {
+  readonly request: number
+  readonly method: string
+  readonly authority: Authority
+  readonly http?: Decision.HttpRequest
+}
+
+/** An allowed request from its first decision to its end. Only the first call of `end` or `cut` counts. */
 export interface Exchange {
-  readonly allow: Allow
-  /** Ends it, whatever it is doing; only the first call counts. */
+  /** What allows it: another policy may do so by another rule while its name is being resolved. */
+  readonly allow: () => Allow
+  /** Ends it, whatever it is doing. */
   readonly end: (outcome: Outcome, detail: string) => void
+  /** Ends it because of what its client said in its tunnel. */
+  readonly cut: (reason: TlsReason, detail: string) => void
   readonly isOver: () => boolean
 }
 
@@ -69,7 +81,7 @@ export const refuseProtocol = (
     readonly request: number
     readonly method: string | null
     readonly host?: string | null
-    readonly reason: ProtocolReason
+    readonly reason: RequestReason
     readonly detail: string
   }
 ): Reply => {
@@ -112,18 +124,44 @@ export const refuseTarget = (core: Core, request: number, method: string, not: N
   if (not.reason !== "host-invalid") {
     return refuseProtocol(core, { request, method, host: not.host, reason: not.reason, detail: not.detail })
   }
-  const host = not.host ?? ""
-  const deny: Deny = {
-    _tag: "Deny",
-    reason: "host-invalid",
-    host,
-    port: 0,
-    authority: host,
-    rule: null,
-    address: null,
-    detail: not.detail
-  }
+  const deny = Decision.refuseHost(not.host ?? "", 0, not.detail)
   return refuseByPolicy(core, request, method, deny, performance.now())
+}
+
+/** The addresses in what a resolver found, as far as there are any. */
+const addressesIn = (answers: ReadonlyArray<string>): ReadonlyArray<Address> =>
+  answers.flatMap((answer) => {
+    const host = Either.getOrUndefined(Host.parse(answer))
+    return host?._tag === "Address" ? [host] : []
+  })
+
+/**
+ * Finds the upstream proxy, which is the user's own word: it is not judged. Calls back once, with nothing when there is
+ * none to go through; gives the way to give up.
+ */
+const findUpstream = (
+  core: Core,
+  upstream: Authority | null,
+  done: (found: Dial.Via | undefined | { readonly _tag: "Failed"; readonly detail: string }) => void
+): (() => void) => {
+  if (upstream === null) {
+    done(undefined)
+    return () => {}
+  }
+  const { host, port } = upstream
+  const via = { port, headerBytes: core.limits.headerBytes }
+  if (host._tag === "Address") {
+    done({ ...via, addresses: [host] })
+    return () => {}
+  }
+  return core.resolve(host.name, (answers) => {
+    const addresses = answers._tag === "Failed" ? [] : addressesIn(answers.addresses)
+    done(
+      addresses.length === 0
+        ? { _tag: "Failed", detail: "the name of the upstream proxy could not be resolved" }
+        : { ...via, addresses }
+    )
+  })
 }
 
 /**
@@ -132,14 +170,17 @@ export const refuseTarget = (core: Core, request: number, method: string, not: N
  */
 export const open = (
   core: Core,
-  asked: { readonly request: number; readonly method: string; readonly authority: Authority },
+  asked: Asked,
   done: (reached: Reached, exchange: Exchange | undefined) => void
 ): Exchange | undefined => {
   const startedMillis = performance.now()
   const { authority, request } = asked
-  const verdict = Decision.decideHost(core.policy, authority.host, authority.port)
+  const refuse = (deny: Deny): void =>
+    done({ _tag: "Reply", reply: refuseByPolicy(core, request, asked.method, deny, startedMillis) }, undefined)
+  let policy = core.policy()
+  const verdict = Decision.decideHost(policy, authority.host, authority.port, asked.http)
   if (verdict._tag === "Deny") {
-    done({ _tag: "Reply", reply: refuseByPolicy(core, request, asked.method, verdict, startedMillis) }, undefined)
+    refuse(verdict)
     return undefined
   }
 
@@ -147,22 +188,31 @@ export const open = (
     request,
     method: methodText(asked.method),
     host: Host.text(authority.host),
-    port: authority.port,
-    rule: verdict.rule.text,
-    verdict: "allow"
+    port: authority.port
   } as const
+  let allow = verdict
   let isOver = false
   let isDecided = false
-  let upstream: Net.Socket | undefined
+  let connected: (Dial.Dialled & { readonly _tag: "Connected" }) | undefined
   let dialled: Address | null = null
   let giveUp = (): void => {}
 
   const elapsed = (): number => Math.round(performance.now() - startedMillis)
+  const leftMillis = (): number => Math.max(1, core.limits.connectMillis - elapsed())
+  const push = (fields: Pick<Entry, "phase" | "verdict" | "reason"> & Partial<Entry>): void =>
+    core.log.push(
+      entry({
+        ...about,
+        rule: allow.rule.text,
+        address: dialled?.address ?? null,
+        durationMillis: elapsed(),
+        ...fields
+      })
+    )
   const decided = (): void => {
     if (isDecided) return
     isDecided = true
-    const address = dialled?.address ?? null
-    core.log.push(entry({ ...about, phase: "decision", reason: "allowed", address, durationMillis: elapsed() }))
+    push({ phase: "decision", verdict: "allow", reason: "allowed" })
   }
   /** Takes the exchange out of everything; false when that has been done before. */
   const leave = (): boolean => {
@@ -173,81 +223,104 @@ export const open = (
     giveUp()
     return true
   }
-  const end = (outcome: Outcome, detail: string): void => {
+  const close = (verdict: Entry["verdict"], reason: Outcome | TlsReason, detail: string): void => {
     if (!leave()) return
     decided()
-    if (upstream !== undefined) {
-      if (outcome === "completed") upstream.destroy()
-      else cut(upstream)
-    }
-    core.log.push(
-      entry({
-        ...about,
-        phase: "closed",
-        reason: outcome,
-        detail,
-        address: dialled?.address ?? null,
-        bytesUp: upstream?.bytesWritten ?? 0,
-        bytesDown: upstream?.bytesRead ?? 0,
-        durationMillis: elapsed()
-      })
-    )
+    if (reason === "completed") connected?.socket.destroy()
+    else if (connected !== undefined) cut(connected.socket)
+    push({
+      phase: "closed",
+      verdict,
+      reason,
+      detail,
+      bytesUp: connected === undefined ? 0 : connected.socket.bytesWritten - connected.overheadUp,
+      bytesDown: connected === undefined ? 0 : connected.socket.bytesRead - connected.overheadDown
+    })
+  }
+  const exchange: Exchange = {
+    allow: () => allow,
+    end: (outcome, detail) => close("allow", outcome, detail),
+    cut: (reason, detail) => close("deny", reason, detail),
+    isOver: () => isOver
   }
   const fail = (outcome: Outcome, detail: string): void => {
     if (isOver) return
-    end(outcome, detail)
-    done({ _tag: "Reply", reply: ReplyOf.failed(about.method, verdict, outcome, detail) }, undefined)
+    exchange.end(outcome, detail)
+    done({ _tag: "Reply", reply: ReplyOf.failed(about.method, allow, outcome, detail) }, undefined)
   }
-  const exchange: Exchange = { allow: verdict, end, isOver: () => isOver }
+
+  const dial = (addresses: ReadonlyArray<Address>, via: Dial.Via | undefined): void => {
+    const { connectAttempts: attempts } = core.limits
+    giveUp = Dial.dial({ addresses, port: authority.port, attempts, timeoutMillis: leftMillis(), via }, (result) => {
+      dialled = result.address
+      if (result._tag === "Failed") {
+        const { explanation, isTime } = result.failure
+        return fail(isTime ? "timed-out" : "connect-failed", explanation)
+      }
+      clearTimeout(deadline)
+      const { socket } = result
+      connected = result
+      core.upstreams.add(socket)
+      socket.once("close", () => core.upstreams.delete(socket))
+      // Its users learn from its end; an error that nobody listens to would end the whole process.
+      socket.on("error", () => {})
+      socket.setKeepAlive(true, 60_000)
+      return done({ _tag: "Connected", upstream: socket }, exchange)
+    })
+  }
+
+  /** Decides again what another policy has been set for meanwhile; false when that one refuses it. */
+  const isStillAllowed = (): boolean => {
+    if (core.policy() === policy) return true
+    policy = core.policy()
+    const again = Decision.decideHost(policy, authority.host, authority.port, asked.http)
+    if (again._tag === "Allow") {
+      allow = again
+      return true
+    }
+    leave()
+    refuse(again)
+    return false
+  }
 
   const dialAnswers = (answers: ReadonlyArray<string>): void => {
-    const judged = Decision.decideAddresses(core.policy, verdict, answers, core.own())
+    if (!isStillAllowed()) return undefined
+    const judged = Decision.decideAddresses(policy, allow, answers, core.own())
     if (Either.isLeft(judged)) {
       leave()
-      const reply = refuseByPolicy(core, request, asked.method, judged.left, startedMillis)
-      return done({ _tag: "Reply", reply }, undefined)
+      return refuse(judged.left)
     }
     dialled = judged.right[0] ?? null
-    decided()
-    giveUp = Dial.dial(
-      {
-        addresses: judged.right,
-        port: authority.port,
-        attempts: core.limits.connectAttempts,
-        timeoutMillis: Math.max(1, core.limits.connectMillis - elapsed())
-      },
-      (result) => {
-        dialled = result.address
-        if (result._tag === "Failed") {
-          return fail(result.code === "ETIMEDOUT" ? "timed-out" : "connect-failed", Dial.explain(result.code))
-        }
-        clearTimeout(deadline)
-        const { socket } = result
-        upstream = socket
-        core.upstreams.add(socket)
-        socket.once("close", () => core.upstreams.delete(socket))
-        // Its users learn from its end; an error that nobody listens to would end the whole process.
-        socket.on("error", () => {})
-        socket.setKeepAlive(true, 60_000)
-        return done({ _tag: "Connected", upstream: socket }, exchange)
-      }
-    )
+    let isFound = false
+    const cancel = findUpstream(core, policy.upstream, (found) => {
+      isFound = true
+      if (isOver) return undefined
+      giveUp = () => {}
+      if (core.policy() !== policy) return dialAnswers(answers)
+      if (found !== undefined && "_tag" in found) return fail("connect-failed", found.detail)
+      decided()
+      return dial(judged.right, found)
+    })
+    if (!isFound) giveUp = cancel
+    return undefined
   }
 
   core.exchanges.add(exchange)
   // The share of the last attempt ends with this deadline; the slack lets the attempt tell which address it was.
   const deadline = setTimeout(() => fail("timed-out", "it did not answer in time"), core.limits.connectMillis + 50)
-  if (verdict.target._tag !== "Resolve") {
+  if (allow.target._tag !== "Resolve") {
     dialAnswers([])
     return exchange
   }
-  const cancel = core.resolve(verdict.target.name, (answers) => {
+  let isAnswered = false
+  const cancel = core.resolve(allow.target.name, (answers) => {
+    isAnswered = true
     if (isOver) return
     giveUp = () => {}
     if (answers._tag === "Failed") fail("resolve-failed", answers.detail)
     else dialAnswers(answers.addresses)
   })
-  // A resolver may have answered already, in which case what there is to give up is the dialling.
-  if (!isOver && !isDecided) giveUp = cancel
+  // A resolver may have answered already, in which case what there is to give up is another step.
+  if (!isAnswered) giveUp = cancel
   return exchange
 }

@@ -154,7 +154,7 @@ export const forward = (options: ForwardOptions & { readonly response: Http.Serv
       response.destroy()
       return
     }
-    const reply = ReplyOf.failed(request.method ?? "", exchange.allow, outcome, detail)
+    const reply = ReplyOf.failed(request.method ?? "", exchange.allow(), outcome, detail)
     answer(request, response, reply, Headers.hasBody(framing))
   }
   const stopSending = (): void => {
@@ -212,7 +212,7 @@ export const forwardUpgrade = (
   const fail = (outcome: Outcome, detail: string): void => {
     if (exchange.isOver()) return
     exchange.end(outcome, detail)
-    answerRaw(client, ReplyOf.failed(request.method ?? "", exchange.allow, outcome, detail))
+    answerRaw(client, ReplyOf.failed(request.method ?? "", exchange.allow(), outcome, detail))
   }
 
   const onClientClose = (): void => exchange.end("client-gone", "the client cut the connection")

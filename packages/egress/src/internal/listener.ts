@@ -1,9 +1,11 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
-import type * as Http from "node:http"
 import * as Net from "node:net"
 import * as Path from "node:path"
 import type { Listen } from "../ProxyError.js"
-import { ListenRefused, maxSocketPathBytes } from "../ProxyError.js"
+import { ListenRefused, maxSocketPathBytes, ProxyClosed } from "../ProxyError.js"
 
 type Refuse = (reason: ListenRefused["reason"], code?: string) => ListenRefused
 
@@ -62,7 +64,7 @@ const makeWay = (path: string, refuse: Refuse, done: (refused: ListenRefused | u
   })
 }
 
-const bind = (server: Http.Server, listen: Listen, refuse: Refuse, done: (listened: Listened) => void): void => {
+const bind = (server: Net.Server, listen: Listen, refuse: Refuse, done: (listened: Listened) => void): void => {
   const onError = (error: NodeJS.ErrnoException): void => done(refuse(reasonOf(error.code), error.code))
   server.once("error", onError)
   server.once("listening", () => {
@@ -96,10 +98,10 @@ const bind = (server: Http.Server, listen: Listen, refuse: Refuse, done: (listen
 }
 
 /** Where the server listens, or why it does not. */
-export type Listened = Listen | ListenRefused
+type Listened = Listen | ListenRefused
 
 /** Opens the listener; calls back once. */
-export const open = (server: Http.Server, listen: Listen, done: (listened: Listened) => void): void => {
+const open = (server: Net.Server, listen: Listen, done: (listened: Listened) => void): void => {
   const refuse: Refuse = (reason, code) => new ListenRefused({ listen, reason, code: code ?? null })
   if (listen._tag === "Tcp") {
     // A name would be looked up, and might be more than one address.
@@ -115,7 +117,46 @@ export const open = (server: Http.Server, listen: Listen, done: (listened: Liste
   })
 }
 
-/** Closes the listener, which removes its socket file; calls back when the last connection is gone. */
-export const close = (server: Http.Server, done: () => void): void => {
-  server.close(() => done())
+// Closing waits for sockets that are destroyed already; more than this is never spent on it.
+const closeMillis = 2000
+
+/** A listener that stands. */
+export interface Listening {
+  /** Where: the port is the one that was taken. */
+  readonly address: Listen
+  /** Fails when it has stopped; never succeeds. */
+  readonly closed: Effect.Effect<never, ProxyClosed>
 }
+
+/**
+ * Listens as long as the scope lives; its end removes the socket file. `destroyConnections` is called when the
+ * listener stops, perhaps twice, and may leave no connection.
+ */
+export const listening = (
+  server: Net.Server,
+  listen: Listen,
+  destroyConnections: () => void
+): Effect.Effect<Listening, ListenRefused, Scope.Scope> =>
+  Effect.gen(function* () {
+    const closed = yield* Deferred.make<never, ProxyClosed>()
+    const stop = (reason: ProxyClosed["reason"], code: string | null): void => {
+      destroyConnections()
+      Deferred.unsafeDone(closed, Effect.fail(new ProxyClosed({ reason, code })))
+    }
+    const start = Effect.async<Listen, ListenRefused>((resume) => {
+      open(server, listen, (listened) => {
+        if (listened._tag === "ListenRefused") return resume(Effect.fail(listened))
+        server.on("error", (error: NodeJS.ErrnoException) => {
+          stop("listener-failed", error.code ?? null)
+          server.close()
+        })
+        return resume(Effect.succeed(listened))
+      })
+    })
+    const close = Effect.async<void>((resume) => {
+      server.close(() => resume(Effect.void))
+      stop("scope-closed", null)
+    }).pipe(Effect.interruptible, Effect.timeoutOption(closeMillis))
+    const address = yield* Effect.acquireRelease(start, () => close)
+    return { address, closed: Deferred.await(closed) }
+  })

@@ -1,7 +1,6 @@
 import type { Allow, Deny } from "../Decision.js"
-import type { Outcome, ProtocolReason } from "../EgressEvent.js"
+import type { Outcome, ProtocolReason, TlsReason } from "../EgressEvent.js"
 import * as Host from "../Host.js"
-import { defaultPorts } from "../Policy.js"
 import { printable } from "./text.js"
 
 /** An answer of the proxy itself, the same on CONNECT and on plain requests. */
@@ -28,31 +27,24 @@ const make = (
   body: `${lines.map((line) => printable(line, 1024)).join("\n")}\n`
 })
 
-/** How the user allows what was refused, or nothing when that cannot be allowed. */
-const howToAsk = (deny: Deny): string | undefined => {
-  const name = deny.host
+/** What the user can do about a refusal. */
+const howToAsk = (deny: Deny): string => {
   // Brackets mean something to a shell.
   const quote = (text: string): string => (text.includes("[") ? `'${text}'` : text)
-  const entry = defaultPorts.includes(deny.port) ? deny.authority.replace(/:[0-9]+$/, "") : deny.authority
-  switch (deny.reason) {
-    case "no-rule":
-      return `bottle run --allow ${quote(entry)}`
-    case "port-not-allowed":
-      // The bare host would be another rule beside the one for the other port.
-      return `bottle run --allow ${quote(deny.authority)}`
-    case "address-not-public":
-      return deny.address === null || deny.address === name
-        ? undefined
-        : `bottle run --allow ${quote(entry)} --resolve ${name}=${deny.address}`
-    case "host-invalid":
-    case "answer-invalid":
-      return undefined
+  switch (deny.remedy._tag) {
+    case "Allow": {
+      const resolve = deny.remedy.resolve === null ? "" : ` --resolve ${deny.remedy.resolve}`
+      return `To allow it: bottle run --allow ${quote(deny.remedy.entry)}${resolve}`
+    }
+    case "DropDenial":
+      return `To allow it, take the denying rule out of the policy: ${deny.remedy.rule}`
+    case "Nothing":
+      return "This cannot be allowed by a rule."
   }
 }
 
 /** The policy refuses: 403, what was refused, why, and how to ask for it. */
 export const denied = (method: string, deny: Deny): Reply => {
-  const ask = howToAsk(deny)
   return make(
     403,
     "Forbidden",
@@ -60,12 +52,15 @@ export const denied = (method: string, deny: Deny): Reply => {
     [
       `bottle refused ${method} ${deny.authority}: ${deny.detail}.`,
       `Rule: ${deny.rule?.text ?? "no rule"}.`,
-      ask === undefined ? "This cannot be allowed by a rule." : `To allow it: ${ask}`
+      howToAsk(deny)
     ]
   )
 }
 
-const protocolStatus: Record<ProtocolReason, readonly [number, string]> = {
+/** Why a request is refused, as long as there is a request that could be answered. */
+export type RequestReason = Exclude<ProtocolReason, TlsReason>
+
+const protocolStatus: Record<RequestReason, readonly [number, string]> = {
   "not-a-proxy-request": [400, "Bad Request"],
   "scheme-unsupported": [400, "Bad Request"],
   "host-mismatch": [400, "Bad Request"],
@@ -79,10 +74,21 @@ const protocolStatus: Record<ProtocolReason, readonly [number, string]> = {
 }
 
 /** The proxy itself refuses, whatever the policy says. */
-export const protocol = (reason: ProtocolReason, detail: string): Reply => {
+export const protocol = (reason: RequestReason, detail: string): Reply => {
   const [status, statusText] = protocolStatus[reason]
   return make(status, statusText, ["X-Bottle-Refused", reason], [`bottle refused this request: ${detail}.`])
 }
+
+/** What the proxy itself serves. */
+export const text = (body: string): Reply => ({
+  status: 200,
+  statusText: "OK",
+  headers: [
+    ["Content-Type", "text/plain; charset=utf-8"],
+    ["Cache-Control", "no-store"]
+  ],
+  body
+})
 
 /** The policy allows it, but it did not work out: 504 for time, 502 for everything else. */
 export const failed = (method: string, allow: Allow, outcome: Outcome, detail: string): Reply => {

@@ -1,12 +1,14 @@
 import * as Either from "effect/Either"
 import * as Http from "node:http"
 import * as Net from "node:net"
-import type { ProtocolReason } from "../EgressEvent.js"
-import type { Core, Exchange } from "./exchange.js"
+import type { Asked, Core, Exchange } from "./exchange.js"
 import * as Exchanges from "./exchange.js"
 import * as Forward from "./forward.js"
 import * as Headers from "./headers.js"
-import type { Reply } from "./reply.js"
+import * as Inspection from "./inspection.js"
+import type { Reply, RequestReason } from "./reply.js"
+import * as ReplyOf from "./reply.js"
+import { cut } from "./sockets.js"
 import type { Target } from "./target.js"
 import * as Targets from "./target.js"
 import * as Tunnel from "./tunnel.js"
@@ -92,7 +94,7 @@ const withoutUpgrade = (request: Http.IncomingMessage): string => {
 }
 
 /** What a failure of the parser means. Nothing for a connection that merely broke. */
-const parserReason = (error: NodeJS.ErrnoException): readonly [ProtocolReason, string] | undefined => {
+const parserReason = (error: NodeJS.ErrnoException): readonly [RequestReason, string] | undefined => {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
       return ["headers-too-large", "its header is too large"]
@@ -107,8 +109,22 @@ const parserReason = (error: NodeJS.ErrnoException): readonly [ProtocolReason, s
   }
 }
 
+/** What the proxy itself serves to its guest. */
+export interface Proof {
+  /** A name, canonical; port 80 is meant. */
+  readonly host: string
+  readonly text: string
+}
+
+const asksForProof = (proof: Proof, method: string, { authority, path }: Target): boolean =>
+  (method === "GET" || method === "HEAD") &&
+  authority.host._tag === "Name" &&
+  authority.host.name === proof.host &&
+  authority.port === 80 &&
+  path === "/"
+
 /** The proxy on plain callbacks; `core` says what is allowed and how names are found. */
-export const make = (core: Core): ProxyServer => {
+export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
   const { limits } = core
   const clients = new Set<Net.Socket>()
   const connections = new WeakMap<Net.Socket, Connection>()
@@ -135,7 +151,7 @@ export const make = (core: Core): ProxyServer => {
   // Later than the idle time of an exchange, which can still say why.
   server.timeout = limits.idleMillis + limits.connectMillis
 
-  const protocol = (request: number, method: string | null, reason: ProtocolReason, detail: string) =>
+  const protocol = (request: number, method: string | null, reason: RequestReason, detail: string) =>
     Exchanges.refuseProtocol(core, { request, method, reason, detail })
 
   const tooManyHeaders = (request: Http.IncomingMessage): Reply | undefined =>
@@ -203,14 +219,18 @@ export const make = (core: Core): ProxyServer => {
     const method = request.method ?? ""
     const tooMany = tooManyHeaders(request)
     if (tooMany !== undefined) return refuseRequest(request, response, tooMany)
-    const number = core.nextRequest()
     const target = checkRequest(request)
     const answer = (reply: Reply): void => {
       // What is wrong with the body that nobody wants must not cut the answer off.
       if (isBodyToCome) refused.add(request.socket)
       Forward.answer(request, response, reply, isBodyToCome)
     }
+    if (proof !== undefined && Either.isRight(target) && asksForProof(proof, method, target.right)) {
+      return answer(ReplyOf.text(proof.text))
+    }
+    const number = core.nextRequest()
     if (Either.isLeft(target)) return answer(Exchanges.refuseTarget(core, number, method, target.left))
+    const { authority, path } = target.right
     let exchange: Exchange | undefined
     response.once("close", () => {
       if (response.writableFinished) exchange?.end("completed", "")
@@ -226,7 +246,7 @@ export const make = (core: Core): ProxyServer => {
     }
     exchange = Exchanges.open(
       core,
-      { request: number, method, authority: target.right.authority },
+      { request: number, method, authority, http: { method, path } },
       (reached, connected) => {
         if (response.destroyed) return connected?.end("client-gone", "the client cut the connection")
         if (reached._tag === "Reply") return answer(reached.reply)
@@ -255,11 +275,7 @@ export const make = (core: Core): ProxyServer => {
    * Asks for an upstream on behalf of a connection that nobody parses any more. Should the client go away before there
    * is one, the exchange ends; from then on it is for `use` to see to that.
    */
-  const openRaw = (
-    client: Net.Socket,
-    asked: Parameters<typeof Exchanges.open>[1],
-    use: (upstream: Net.Socket, exchange: Exchange) => void
-  ): void => {
+  const openRaw = (client: Net.Socket, asked: Asked, use: (upstream: Net.Socket, exchange: Exchange) => void): void => {
     let exchange: Exchange | undefined
     const onClose = (): void => exchange?.end("client-gone", "the client cut the connection")
     client.once("close", onClose)
@@ -300,9 +316,16 @@ export const make = (core: Core): ProxyServer => {
       const asked = { request: number, method: "CONNECT", authority: authority.right }
       return openRaw(client, asked, (upstream, exchange) => {
         client.write("HTTP/1.1 200 Connection Established\r\n\r\n")
-        if (head.length > 0) upstream.write(head)
-        const { halfClosedIdleMillis, idleMillis } = limits
-        Tunnel.join({ client, upstream, exchange, idleMillis, halfClosedIdleMillis })
+        const { halfClosedIdleMillis, headerMillis: helloMillis, idleMillis } = limits
+        const { host } = authority.right
+        const inspect = (pass: (bytes: Buffer) => void): void =>
+          Inspection.inspect({ client, head, host, helloMillis }, (inspected) => {
+            if (inspected._tag === "Passed") return pass(inspected.bytes)
+            client.write(Inspection.accessDenied)
+            exchange.cut(inspected.reason, inspected.detail)
+            return cut(client)
+          })
+        Tunnel.join({ client, upstream, exchange, idleMillis, halfClosedIdleMillis, inspect })
       })
     })
   }
@@ -330,7 +353,8 @@ export const make = (core: Core): ProxyServer => {
       if (Either.isLeft(target)) {
         return Forward.answerRaw(client, Exchanges.refuseTarget(core, number, "GET", target.left))
       }
-      const asked = { request: number, method: "GET", authority: target.right.authority }
+      const { authority, path } = target.right
+      const asked = { request: number, method: "GET", authority, http: { method: "GET", path } }
       return openRaw(client, asked, (upstream, exchange) =>
         Forward.forwardUpgrade({
           core,

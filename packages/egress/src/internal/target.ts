@@ -1,14 +1,14 @@
 import * as Either from "effect/Either"
 import type { Authority } from "../Host.js"
 import * as Host from "../Host.js"
-import type { ProtocolReason } from "../EgressEvent.js"
 import type { RawHeaders } from "./headers.js"
 import * as Headers from "./headers.js"
+import type { RequestReason } from "./reply.js"
 import { printable } from "./text.js"
 
 /** Why a request names no target that the policy could be asked about. */
 export interface NotATarget {
-  readonly reason: ProtocolReason | "host-invalid"
+  readonly reason: RequestReason | "host-invalid"
   readonly detail: string
   readonly host: string | null
 }

@@ -6,9 +6,11 @@ import { cut } from "./sockets.js"
 export interface TunnelOptions {
   readonly client: Net.Socket
   readonly upstream: Net.Socket
-  readonly exchange: Exchange
+  readonly exchange: Pick<Exchange, "end">
   readonly idleMillis: number
   readonly halfClosedIdleMillis: number
+  /** Holds back what the client says until it calls `pass`, with what came meanwhile; without it nothing is held back. */
+  readonly inspect?: (pass: (bytes: Buffer) => void) => void
 }
 
 /**
@@ -52,6 +54,13 @@ export const join = (options: TunnelOptions): void => {
   client.once("close", onClose(client, upstream, "client-gone", "the client cut the connection"))
   upstream.once("close", onClose(upstream, client, "upstream-failed", "the other side cut the connection"))
 
-  client.pipe(upstream)
   upstream.pipe(client)
+  if (options.inspect === undefined) {
+    client.pipe(upstream)
+    return
+  }
+  options.inspect((bytes) => {
+    if (bytes.length > 0) upstream.write(bytes)
+    client.pipe(upstream)
+  })
 }
