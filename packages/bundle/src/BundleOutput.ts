@@ -14,7 +14,7 @@ import * as Schema from "effect/Schema"
 /**
  * One line of the container.
  *
- * - `Ready`: every chosen daemon listens (`init | ready NAME...`).
+ * - `Ready`: every chosen daemon listens, said once (`init | ready NAME...`).
  * - `DaemonEnded`: a daemon is no more; exactly one of `code` and `signal` is not null
  *   (`init | ended NAME code N`, `init | ended NAME signal SIGNAME`).
  * - `Listening`: a daemon has begun to listen (`NAME | listening on WHERE`).
@@ -133,7 +133,7 @@ export const format = (line: Line): string => {
 }
 
 const lineForm = /^([a-z][a-z0-9-]{0,31}) ([|!]) (.*)$/
-const readyForm = /^ready((?: [a-z][a-z0-9-]{0,31})+)$/
+const readyForm = /^ready((?: [a-z][a-z0-9-]{0,31})*)$/
 const endedForm = /^ended ([a-z][a-z0-9-]{0,31}) (?:code (0|[1-9][0-9]{0,2})|signal (SIG[A-Z0-9]{1,12}))$/
 const listeningForm = /^listening on (.+)$/
 const refusedForm = /^reload refused: (.*)$/
@@ -145,19 +145,21 @@ const decodeEvent = Schema.decodeUnknownEither(Schema.parseJson(EgressEvent))
 
 const parseInit = (text: string): Line | undefined => {
   const ready = readyForm.exec(text)?.[1]
-  if (ready !== undefined) return { _tag: "Ready", daemons: ready.slice(1).split(" ") }
+  if (ready !== undefined) return { _tag: "Ready", daemons: ready === "" ? [] : ready.slice(1).split(" ") }
   const [, name, code, signal] = endedForm.exec(text) ?? []
   if (name === undefined) return undefined
   return { _tag: "DaemonEnded", name, code: code === undefined ? null : Number(code), signal: signal ?? null }
 }
 
 /**
- * What a daemon's line on standard output means; undefined when it is nothing but words.
+ * Whether a daemon that prints this text on its standard output, without its name, has begun to listen.
  *
  * @since 0.1.0
- * @category constructors
+ * @category predicates
  */
-export const parseDaemonText = (name: string, text: string): Line | undefined => {
+export const isListening = (text: string): boolean => listeningForm.test(text)
+
+const parseDaemon = (name: string, text: string): Line | undefined => {
   if (text === "reloaded") return { _tag: "Reloaded", name }
   const at = listeningForm.exec(text)?.[1]
   if (at !== undefined) return { _tag: "Listening", name, at }
@@ -181,5 +183,5 @@ export const parse = (line: string): Line => {
   if (name === undefined || text === undefined) return { _tag: "Said", name: null, text: clean }
   const said: Line = { _tag: "Said", name, text }
   if (mark === "!") return said
-  return (name === INIT ? parseInit(text) : parseDaemonText(name, text)) ?? said
+  return (name === INIT ? parseInit(text) : parseDaemon(name, text)) ?? said
 }

@@ -25,6 +25,7 @@ const event = (fields: Partial<EgressEvent> = {}): EgressEvent =>
   })
 
 const table: ReadonlyArray<readonly [string, BundleOutput.Line]> = [
+  ["init | ready", { _tag: "Ready", daemons: [] }],
   ["init | ready egress", { _tag: "Ready", daemons: ["egress"] }],
   ["init | ready egress git-gate", { _tag: "Ready", daemons: ["egress", "git-gate"] }],
   ["init | ended egress code 0", { _tag: "DaemonEnded", name: "egress", code: 0, signal: null }],
@@ -51,7 +52,7 @@ const anyEvent = FastCheck.record({
 }).map(event)
 
 const anyLine: FastCheck.Arbitrary<BundleOutput.Line> = FastCheck.oneof(
-  FastCheck.record({ _tag: FastCheck.constant("Ready" as const), daemons: FastCheck.array(name, { minLength: 1 }) }),
+  FastCheck.record({ _tag: FastCheck.constant("Ready" as const), daemons: FastCheck.array(name) }),
   FastCheck.record({
     _tag: FastCheck.constant("DaemonEnded" as const),
     name,
