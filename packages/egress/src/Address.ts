@@ -10,8 +10,8 @@ import * as Host from "./Host.js"
 import { printable } from "./internal/text.js"
 
 /**
- * The kind of an address: `own` is a public one of this machine itself. Only `public` is dialled without being listed; `unspecified`, `multicast` and `broadcast` are
- * never dialled.
+ * The kind of an address: `own` is a public one of this machine itself. Only `public` is dialled without being listed;
+ * `unspecified`, `multicast` and `broadcast` are never dialled.
  *
  * @since 0.1.0
  * @category models
@@ -165,6 +165,22 @@ const kindOfSix = (address: string, own: ReadonlySet<string>): AddressKind => {
   }
 }
 
+/** Every IPv4 address that some network could take an IPv6 address for. */
+const innerFours = (address: string): ReadonlyArray<string> => {
+  if (address === "::" || address === "::1") return []
+  const { parts } = IpAddr.IPv6.parse(address)
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = parts
+  const isLow = (a | b | c | d) === 0 && ((e === 0 && (f === 0 || f === 0xffff)) || (e === 0xffff && f === 0))
+  const isNat64 = a === 0x64 && b === 0xff9b && (c === 1 || (c | d | e | f) === 0)
+  const isIsatap = (e === 0 || e === 0x200) && f === 0x5efe
+  return [
+    ...(isLow || isNat64 || isIsatap ? [four(g, h)] : []),
+    ...(a === 0x2002 ? [four(b, c)] : []),
+    // Teredo (RFC 4380): its server, and its client with every bit turned over.
+    ...(a === 0x2001 && b === 0 ? [four(c, d), four(g ^ 0xffff, h ^ 0xffff)] : [])
+  ]
+}
+
 /**
  * The kind of an address, with the IPv4 address inside it (IPv4-compatible, translated, NAT64, 6to4, ISATAP) judged too.
  * `own` are the addresses of this machine in canonical form; without them none is taken for one.
@@ -223,6 +239,13 @@ export const parseCidr = (text: string): Either.Either<Cidr, CidrInvalid> => {
   return Either.right({ text: canonical, address: host.address, family: host.family, prefix })
 }
 
+const isWithin = (cidr: Cidr, address: Host.Address): boolean => {
+  if (cidr.family !== address.family) return false
+  return address.family === 4
+    ? IpAddr.IPv4.parse(address.address).match(IpAddr.IPv4.parse(cidr.address), cidr.prefix)
+    : IpAddr.IPv6.parse(address.address).match(IpAddr.IPv6.parse(cidr.address), cidr.prefix)
+}
+
 /**
  * Whether the range holds the address. A metadata address is held only by the range of itself alone: nobody who lists
  * 169.254.0.0/16 means the credentials of the machine.
@@ -231,9 +254,19 @@ export const parseCidr = (text: string): Either.Either<Cidr, CidrInvalid> => {
  * @category models
  */
 export const holds = (cidr: Cidr, address: Host.Address): boolean => {
-  if (cidr.family !== address.family) return false
   if (kind(address) === "metadata" && cidr.prefix !== (cidr.family === 4 ? 32 : 128)) return false
-  return address.family === 4
-    ? IpAddr.IPv4.parse(address.address).match(IpAddr.IPv4.parse(cidr.address), cidr.prefix)
-    : IpAddr.IPv6.parse(address.address).match(IpAddr.IPv6.parse(cidr.address), cidr.prefix)
+  return isWithin(cidr, address)
 }
+
+/**
+ * Whether what the address leads to may lie in the range: the address itself, a metadata address too, or an IPv4 address
+ * inside it (those that `kind` judges, NAT64 of RFC 8215, both ends of Teredo). For what denies, never for what allows.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const touches = (cidr: Cidr, address: Host.Address): boolean =>
+  isWithin(cidr, address) ||
+  (cidr.family === 4 &&
+    address.family === 6 &&
+    innerFours(address.address).some((inner) => isWithin(cidr, { _tag: "Address", address: inner, family: 4 })))

@@ -1,6 +1,7 @@
 /**
  * Whether a request is allowed: a pure function of the policy and of what was asked for, in two steps. The first knows
- * host and port only, and nothing it refuses is resolved; the second judges the addresses a name turned out to have.
+ * host and port, and of plain HTTP method and path, and nothing it refuses is resolved; the second judges the addresses a
+ * name turned out to have.
  *
  * @since 0.1.0
  */
@@ -8,8 +9,11 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Address from "./Address.js"
 import * as Host from "./Host.js"
+import * as Path from "./internal/path.js"
 import { printable } from "./internal/text.js"
-import type { Policy, Rule } from "./Policy.js"
+import type { Policy } from "./Policy.js"
+import type { Rule } from "./Rule.js"
+import * as Rules from "./Rule.js"
 
 /**
  * Why a request is refused by the policy.
@@ -19,8 +23,10 @@ import type { Policy, Rule } from "./Policy.js"
  */
 export const DenyReason = Schema.Literal(
   "host-invalid",
+  "denied-by-rule",
   "no-rule",
   "port-not-allowed",
+  "request-not-allowed",
   "address-not-public",
   "answer-invalid"
 )
@@ -34,8 +40,31 @@ export const DenyReason = Schema.Literal(
 export type DenyReason = typeof DenyReason.Type
 
 /**
- * The request is allowed as far as host and port tell. `rule` is the first rule that allows it, `rules` are all of them.
- * A `Literal` or `Pinned` host has its address already and must not be resolved.
+ * A request of plain HTTP: its method, and its path with or without a query, exactly as they go on to the host.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HttpRequest {
+  readonly method: string
+  readonly path: string
+}
+
+/**
+ * The addresses that are not to be reached because the proxy is at home there: those of its machine, canonical, which
+ * are dialled only where a rule lists them, and ranges in which nothing is dialled, whatever lists it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Own {
+  readonly addresses: ReadonlySet<string>
+  readonly ranges: ReadonlyArray<Address.Cidr>
+}
+
+/**
+ * The request is allowed as far as it tells itself. `rule` is the first rule that allows it, `rules` are all of them;
+ * `http` is null for a tunnel. A `Literal` or `Pinned` host has its address already and must not be resolved.
  *
  * @since 0.1.0
  * @category models
@@ -44,6 +73,7 @@ export interface Allow {
   readonly _tag: "Allow"
   readonly host: Host.Host
   readonly port: number
+  readonly http: HttpRequest | null
   readonly rule: Rule
   readonly rules: ReadonlyArray<Rule>
   readonly target:
@@ -53,7 +83,20 @@ export interface Allow {
 }
 
 /**
- * The request is refused. `host` is fit to print; `detail` is one sentence; `rule` is the rule that came nearest.
+ * What would let a refused request through: an entry of `allow` and perhaps an address for its name, or a denying rule
+ * less. Nothing for what no rule can allow.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Remedy =
+  | { readonly _tag: "Allow"; readonly entry: string; readonly resolve: string | null }
+  | { readonly _tag: "DropDenial"; readonly rule: string }
+  | { readonly _tag: "Nothing" }
+
+/**
+ * The request is refused. `host` is fit to print; `detail` is one sentence; `rule` is the rule that denies it, or the one
+ * that came nearest to allowing it.
  *
  * @since 0.1.0
  * @category models
@@ -67,6 +110,7 @@ export interface Deny {
   readonly rule: Rule | null
   readonly address: string | null
   readonly detail: string
+  readonly remedy: Remedy
 }
 
 /**
@@ -77,57 +121,188 @@ export interface Deny {
  */
 export type Verdict = Allow | Deny
 
-const matches = (rule: Rule, host: Host.Host): boolean => {
+/** The dot keeps evilexample.com out of *.example.com, and a name is longer than the dot it begins with. */
+const isBelow = (name: string, suffix: string): boolean =>
+  name.length > suffix.length + 1 && name.endsWith(`.${suffix}`)
+
+/** Whether a rule of `allow` is about the host. */
+const isFor = (rule: Rule, host: Host.Host): boolean => {
   switch (rule.host._tag) {
     case "Exact":
       return host._tag === "Name" && host.name === rule.host.name
     case "Suffix":
-      // The dot keeps evilexample.com out of *.example.com, and a name is longer than the dot it begins with.
-      return (
-        host._tag === "Name" &&
-        host.name.length > rule.host.suffix.length + 1 &&
-        host.name.endsWith(`.${rule.host.suffix}`)
-      )
+      return host._tag === "Name" && isBelow(host.name, rule.host.suffix)
     case "Address":
       return host._tag === "Address" && host.address === rule.host.address
+    case "Range":
+      return host._tag === "Address" && Address.holds(rule.host.range, host)
   }
 }
 
+/** Whether a rule of `deny` is about the host: about an address, also by what the address leads to. */
+const isAgainst = (rule: Rule, host: Host.Host): boolean => {
+  if (host._tag === "Name") return isFor(rule, host)
+  switch (rule.host._tag) {
+    case "Exact":
+    case "Suffix":
+      return false
+    case "Address": {
+      const { address, family } = rule.host
+      const alone = { text: address, address, family, prefix: family === 4 ? 32 : 128 }
+      return Address.touches(alone, host)
+    }
+    case "Range":
+      return Address.touches(rule.host.range, host)
+  }
+}
+
+const isOnPort = (rule: Rule, port: number): boolean => rule.ports === null || rule.ports.includes(port)
+
+/** What cannot be told apart is not allowed: a tunnel, and a path that has no one form. */
+const allowsRequest = (rule: Rule, http: HttpRequest | null): boolean => {
+  if (!Rules.isHttp(rule)) return true
+  if (http === null || (rule.methods.length > 0 && !rule.methods.includes(http.method))) return false
+  const path = Path.ofTarget(http.path)
+  return rule.paths.length === 0 || (path !== undefined && rule.paths.some((pattern) => Path.matches(pattern, path)))
+}
+
+/** What cannot be told apart is denied: a tunnel, and a path that has no one form. */
+const deniesRequest = (rule: Rule, http: HttpRequest | null): boolean => {
+  if (!Rules.isHttp(rule) || http === null) return true
+  if (rule.methods.length > 0 && !rule.methods.includes(http.method)) return false
+  const path = Path.ofTarget(http.path)
+  return rule.paths.length === 0 || path === undefined || rule.paths.some((pattern) => Path.matches(pattern, path))
+}
+
+interface Request {
+  readonly host: Host.Host
+  readonly port: number
+  readonly http: HttpRequest | null
+}
+
+const denial = (policy: Policy, host: Host.Host, { http, port }: Request): Rule | undefined =>
+  policy.deny.find((rule) => isAgainst(rule, host) && isOnPort(rule, port) && deniesRequest(rule, http))
+
+/** The entry that allows this host and port; the bare host where that says the same. */
+const entryOf = ({ host, port }: Request): string => {
+  const authority = Host.formatAuthority(host, port)
+  return Rules.defaultPorts.includes(port) ? authority.replace(/:[0-9]+$/, "") : authority
+}
+
+const refuse = (request: Request, why: Pick<Deny, "reason" | "rule" | "address" | "detail" | "remedy">): Deny => ({
+  _tag: "Deny",
+  host: Host.text(request.host),
+  port: request.port,
+  authority: Host.formatAuthority(request.host, request.port),
+  ...why
+})
+
+const refuseDenied = (request: Request, rule: Rule, address: Host.Address | null): Deny => {
+  const isJudged = request.http !== null || !Rules.isHttp(rule)
+  const what = address === null ? "it" : `its address ${address.address}`
+  const why = isJudged ? "" : ", and what is inside a tunnel cannot be judged"
+  return refuse(request, {
+    reason: "denied-by-rule",
+    rule,
+    address: address?.address ?? null,
+    detail: `the rule ${rule.text} denies ${what}${why}`,
+    remedy: { _tag: "DropDenial", rule: rule.text }
+  })
+}
+
+const portsText = (rules: ReadonlyArray<Rule>): string =>
+  [...new Set(rules.flatMap((rule) => rule.ports ?? []))].sort((left, right) => left - right).join(", ")
+
+const rulesText = (rules: ReadonlyArray<Rule>): string => printable(rules.map((rule) => rule.text).join(", "), 1024)
+
+const refuseUnlisted = (policy: Policy, request: Request): Deny => {
+  const about = policy.allow.filter((rule) => isFor(rule, request.host))
+  const near = about.filter((rule) => isOnPort(rule, request.port))
+  const [nearest] = near.length > 0 ? near : about
+  const authority = Host.formatAuthority(request.host, request.port)
+  if (nearest === undefined) {
+    return refuse(request, {
+      reason: "no-rule",
+      rule: null,
+      address: null,
+      detail: "no rule allows this host",
+      remedy: { _tag: "Allow", entry: entryOf(request), resolve: null }
+    })
+  }
+  // The bare host would be another rule beside the one for the other port.
+  const remedy = { _tag: "Allow", entry: authority, resolve: null } as const
+  if (near.length === 0) {
+    const detail = `this host is allowed on port ${portsText(about)} only, by ${rulesText(about)}`
+    return refuse(request, { reason: "port-not-allowed", rule: nearest, address: null, detail, remedy })
+  }
+  const what =
+    request.http === null
+      ? "plain HTTP only, and what is inside a tunnel cannot be judged"
+      : Path.ofTarget(request.http.path) === undefined
+        ? "some requests only, and servers could take this path for different ones"
+        : "other requests only"
+  const detail = `this host is allowed for ${what}; the rules are ${rulesText(near)}`
+  return refuse(request, { reason: "request-not-allowed", rule: nearest, address: null, detail, remedy })
+}
+
 /**
- * Whether a canonical host and port are allowed. Pure; nothing is resolved.
+ * Whether a request for a canonical host and port is allowed; without `http` it is for a tunnel. Pure; nothing is
+ * resolved. What a rule denies is refused before anything is looked for that allows it.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const decideHost = (policy: Policy, host: Host.Host, port: number): Verdict => {
-  const about = policy.rules.filter((rule) => matches(rule, host))
-  const rules = about.filter((rule) => rule.ports.includes(port))
+export const decideHost = (policy: Policy, host: Host.Host, port: number, http: HttpRequest | null = null): Verdict => {
+  const request: Request = { host, port, http }
+  const denied = denial(policy, host, request)
+  if (denied !== undefined) return refuseDenied(request, denied, null)
+  const rules = policy.allow.filter((rule) => isFor(rule, host) && isOnPort(rule, port) && allowsRequest(rule, http))
   const [rule] = rules
-  if (rule === undefined) {
-    const nearest = about[0] ?? null
-    const ports = [...new Set(about.flatMap((other) => other.ports))].sort((left, right) => left - right)
-    return {
-      _tag: "Deny",
-      reason: nearest === null ? "no-rule" : "port-not-allowed",
-      host: Host.text(host),
-      port,
-      authority: Host.formatAuthority(host, port),
-      rule: nearest,
-      address: null,
-      detail:
-        nearest === null
-          ? "no rule allows this host"
-          : `this host is allowed on port ${ports.join(", ")} only, by ${about.map((other) => other.text).join(", ")}`
-    }
-  }
+  if (rule === undefined) return refuseUnlisted(policy, request)
   const pin = host._tag === "Name" ? policy.pins.get(host.name) : undefined
+  const pinDenied = pin === undefined ? undefined : denial(policy, pin, request)
+  if (pin !== undefined && pinDenied !== undefined) return refuseDenied(request, pinDenied, pin)
   const target: Allow["target"] =
     host._tag === "Address"
       ? { _tag: "Literal", address: host }
       : pin === undefined
         ? { _tag: "Resolve", name: host.name }
         : { _tag: "Pinned", address: pin }
-  return { _tag: "Allow", host, port, rule, rules, target }
+  return { _tag: "Allow", host, port, http, rule, rules, target }
+}
+
+/**
+ * The refusal of a host that has no canonical form; `host` may be any text.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const refuseHost = (host: string, port: number, detail: string): Deny => {
+  const text = printable(host)
+  return {
+    _tag: "Deny",
+    reason: "host-invalid",
+    host: text,
+    port,
+    authority: port === 0 ? text : `${text}:${port}`,
+    rule: null,
+    address: null,
+    detail,
+    remedy: { _tag: "Nothing" }
+  }
+}
+
+/**
+ * What is asked for, as it was spelled; without a method it is a tunnel.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Asked {
+  readonly host: string
+  readonly port: number
+  readonly method?: string | undefined
+  readonly path?: string | undefined
 }
 
 /**
@@ -136,38 +311,44 @@ export const decideHost = (policy: Policy, host: Host.Host, port: number): Verdi
  * @since 0.1.0
  * @category constructors
  */
-export const decide = (policy: Policy, request: { readonly host: string; readonly port: number }): Verdict => {
-  const host = Host.parse(request.host)
-  if (Either.isRight(host) && Number.isInteger(request.port) && request.port > 0 && request.port <= 65535) {
-    return decideHost(policy, host.right, request.port)
+export const decide = (policy: Policy, asked: Asked): Verdict => {
+  const { method, path = "/", port } = asked
+  const host = Host.parse(asked.host)
+  if (Either.isLeft(host)) return refuseHost(asked.host, port, host.left.message)
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    return refuseHost(asked.host, port, "its port is not a number from 1 to 65535")
   }
-  const text = printable(request.host)
-  return {
-    _tag: "Deny",
-    reason: "host-invalid",
-    host: text,
-    port: request.port,
-    authority: `${text}:${request.port}`,
-    rule: null,
-    address: null,
-    detail: Either.isLeft(host) ? host.left.message : "its port is not a number from 1 to 65535"
-  }
+  return decideHost(policy, host.right, port, method === undefined ? null : { method, path })
 }
 
-const nobody: ReadonlySet<string> = new Set()
+const nobody: Own = { addresses: new Set(), ranges: [] }
 
 const isListed = (policy: Policy, allow: Allow, address: Host.Address): boolean =>
   allow.rules.some((rule) => rule.addresses.some((range) => Address.holds(range, address))) ||
-  policy.rules.some(
-    (rule) => rule.host._tag === "Address" && rule.host.address === address.address && rule.ports.includes(allow.port)
-  )
+  policy.allow.some((rule) => isFor(rule, address) && isOnPort(rule, allow.port) && allowsRequest(rule, allow.http))
+
+/** Why an address is never dialled for this request, whatever lists it. */
+const refuseAddress = (policy: Policy, allow: Allow, address: Host.Address, own: Own): Deny | undefined => {
+  const denied = denial(policy, address, allow)
+  if (denied !== undefined) return refuseDenied(allow, denied, address)
+  const kind = Address.kind(address, own.addresses)
+  const isHome = own.ranges.some((range) => Address.touches(range, address))
+  if (Address.isDialable(kind) && !isHome) return undefined
+  const what = isHome ? "an address of the proxy's own network" : Address.describeKind(kind)
+  return refuse(allow, {
+    reason: "address-not-public",
+    rule: allow.rule,
+    address: address.address,
+    detail: `${address.address} is ${what}, and never reached`,
+    remedy: { _tag: "Nothing" }
+  })
+}
 
 /**
  * The addresses that may be dialled for an allowed request, in the order of the answers. Pure.
  *
- * One answer that is not public and not listed refuses them all: a name that points both outwards and inwards is an
- * attack, not a choice. The user's own word (`Literal`, `Pinned`) is taken without looking at the answers.
- * `own` are the canonical addresses of this machine: a public one of them is not public to its guests.
+ * One answer that is denied, or neither public nor listed, refuses them all: a name that points both outwards and inwards
+ * is an attack, not a choice. The user's own word (`Literal`, `Pinned`) is taken without looking at the answers.
  *
  * @since 0.1.0
  * @category constructors
@@ -176,38 +357,48 @@ export const decideAddresses = (
   policy: Policy,
   allow: Allow,
   answers: ReadonlyArray<string>,
-  own: ReadonlySet<string> = nobody
+  own: Own = nobody
 ): Either.Either<ReadonlyArray<Host.Address>, Deny> => {
-  const deny = (reason: DenyReason, address: string | null, detail: string): Either.Either<never, Deny> =>
-    Either.left({
-      _tag: "Deny",
-      reason,
-      host: Host.text(allow.host),
-      port: allow.port,
-      authority: Host.formatAuthority(allow.host, allow.port),
-      rule: allow.rule,
-      address,
-      detail
-    })
   if (allow.target._tag !== "Resolve") {
     const { address } = allow.target
-    const kind = Address.kind(address)
-    return Address.isDialable(kind)
-      ? Either.right([address])
-      : deny("address-not-public", address.address, `${address.address} is a ${kind} address`)
+    const refused = refuseAddress(policy, allow, address, own)
+    return refused === undefined ? Either.right([address]) : Either.left(refused)
+  }
+  const invalid = (detail: string): Either.Either<never, Deny> => {
+    const why = {
+      reason: "answer-invalid",
+      rule: allow.rule,
+      address: null,
+      detail,
+      remedy: { _tag: "Nothing" }
+    } as const
+    return Either.left(refuse(allow, why))
   }
   const addresses: Array<Host.Address> = []
   for (const answer of answers) {
     const address = Either.getOrUndefined(Host.parse(answer))
     if (address === undefined || address._tag !== "Address") {
-      return deny("answer-invalid", null, `its name resolves to "${printable(answer)}", which is not an address`)
+      return invalid(`its name resolves to "${printable(answer)}", which is not an address`)
     }
-    const kind = Address.kind(address, own)
-    if (kind !== "public" && !(Address.isDialable(kind) && isListed(policy, allow, address))) {
-      const detail = `its name resolves to ${address.address}, ${Address.describeKind(kind)} that no rule lists`
-      return deny("address-not-public", address.address, detail)
+    const refused = refuseAddress(policy, allow, address, own)
+    if (refused !== undefined) return Either.left(refused)
+    const kind = Address.kind(address, own.addresses)
+    if (kind !== "public" && !isListed(policy, allow, address)) {
+      return Either.left(
+        refuse(allow, {
+          reason: "address-not-public",
+          rule: allow.rule,
+          address: address.address,
+          detail: `its name resolves to ${address.address}, ${Address.describeKind(kind)} that no rule lists`,
+          remedy: {
+            _tag: "Allow",
+            entry: entryOf(allow),
+            resolve: `${Host.text(allow.host)}=${address.address}`
+          }
+        })
+      )
     }
     if (!addresses.some((other) => other.address === address.address)) addresses.push(address)
   }
-  return addresses.length === 0 ? deny("answer-invalid", null, "its name has no address") : Either.right(addresses)
+  return addresses.length === 0 ? invalid("its name has no address") : Either.right(addresses)
 }

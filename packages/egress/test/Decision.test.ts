@@ -119,7 +119,10 @@ describe("Decision.decideAddresses", () => {
   const judge = (host: string, port: number, answers: ReadonlyArray<string>, own?: ReadonlySet<string>): string => {
     const verdict = Decision.decide(policy, { host, port })
     assert(verdict._tag === "Allow", `${host} is allowed`)
-    const judged = Decision.decideAddresses(policy, verdict, answers, own)
+    const judged = Decision.decideAddresses(policy, verdict, answers, {
+      addresses: own ?? new Set(),
+      ranges: []
+    })
     return Either.isRight(judged)
       ? judged.right.map((address) => address.address).join(" ")
       : `${judged.left.reason} ${judged.left.address}`
@@ -175,7 +178,10 @@ describe("Decision.decideAddresses", () => {
     const listing = Either.getOrThrow(Policy.make({ allow: ["example.com", "9.9.9.9:443"] }))
     const verdict = Decision.decide(listing, { host: "example.com", port: 443 })
     assert(verdict._tag === "Allow", "example.com is allowed")
-    const judged = Decision.decideAddresses(listing, verdict, ["9.9.9.9"], new Set(["9.9.9.9"]))
+    const judged = Decision.decideAddresses(listing, verdict, ["9.9.9.9"], {
+      addresses: new Set(["9.9.9.9"]),
+      ranges: []
+    })
     assert.deepStrictEqual(Either.getOrThrow(judged), [{ _tag: "Address", address: "9.9.9.9", family: 4 }])
   })
 

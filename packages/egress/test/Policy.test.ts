@@ -4,10 +4,10 @@ import * as Schema from "effect/Schema"
 import * as Policy from "../src/Policy.js"
 
 const rule = (text: string, addresses?: ReadonlyArray<string>): string => {
-  const parsed = Policy.parseAllow(text, addresses)
+  const parsed = Policy.parseAllow(addresses === undefined ? text : { host: text, addresses })
   if (Either.isLeft(parsed)) return `refused: ${parsed.left.reason}`
   const { host, ports } = parsed.right
-  return `${host._tag} ${parsed.right.text} ${ports.join("+")}`
+  return `${host._tag} ${parsed.right.text} ${ports?.join("+")}`
 }
 
 describe("Policy.parseAllow", () => {
@@ -46,7 +46,7 @@ describe("Policy.parseAllow", () => {
     ["https://example.com", "refused: url"],
     ["example.com/path", "refused: url"],
     ["user@example.com", "refused: url"],
-    ["10.0.0.0/8", "refused: url"],
+    ["10.0.0.0/8", "Range 10.0.0.0/8 80+443"],
     ["0.0.0.0", "refused: address-kind"],
     ["0", "refused: address-kind"],
     ["[::]:80", "refused: address-kind"],

@@ -1,0 +1,65 @@
+/**
+ * What can be wrong with a policy.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * An entry of a policy is refused. `entry` is its printable form, cut at 255 characters; `place` is where it stands in a
+ * document, such as `allow[3].paths[0]`, and null for one that was given by itself.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PolicyError extends Schema.TaggedError<PolicyError>("@bottle/egress/PolicyError")("PolicyError", {
+  part: Schema.Literal("allow", "deny", "resolve", "upstream"),
+  place: Schema.NullOr(Schema.String),
+  entry: Schema.String,
+  reason: Schema.Literal(
+    "host",
+    "url",
+    "wildcard",
+    "address-kind",
+    "range",
+    "ports-twice",
+    "method",
+    "path",
+    "resolve",
+    "resolve-twice",
+    "upstream"
+  ),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    const verb = { allow: "be allowed", deny: "be denied", resolve: "be given an address", upstream: "be the upstream" }
+    return `${this.place === null ? "" : `${this.place}: `}"${this.entry}" cannot ${verb[this.part]}: ${this.detail}`
+  }
+
+  /** What to do next. */
+  get suggestion(): string {
+    switch (this.reason) {
+      case "url":
+        return "Write the host alone, without scheme, path or user: example.com or example.com:443"
+      case "wildcard":
+        return "A star stands only in front, for every name below: *.example.com"
+      case "address-kind":
+        return "Write the address of one machine"
+      case "range":
+        return "Write a range such as 10.0.0.0/8 or fd00::/8, or one address"
+      case "ports-twice":
+        return "Write the ports once: behind the host, or as ports"
+      case "method":
+        return "Write methods of HTTP in capitals, such as GET and POST"
+      case "path":
+        return "Write one path, /v1/models, or all below one, /v1/*, without a query"
+      case "resolve":
+      case "resolve-twice":
+        return "Write one HOST=IP for each name, such as api.example.com=10.0.0.5"
+      case "upstream":
+        return "Write the proxy as http://HOST:PORT, such as http://proxy.example.com:3128"
+      case "host":
+        return "Write HOST, *.HOST, HOST:PORT, *.HOST:PORT, 192.0.2.1:443 or [2001:db8::1]:443"
+    }
+  }
+}
