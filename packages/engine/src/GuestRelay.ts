@@ -156,8 +156,19 @@ export const command: ReadonlyArray<string> = commandFor({
   triesMax: TRIES_MAX
 })
 
-const proxyUrl = `http://127.0.0.1:${GUEST_PORT}`
 const LOOPBACK = "localhost,127.0.0.1,::1"
+
+const variables = (proxyUrl: string, noProxy: string): ReadonlyArray<readonly [name: string, value: string]> => [
+  ["HTTP_PROXY", proxyUrl],
+  ["HTTPS_PROXY", proxyUrl],
+  ["ALL_PROXY", proxyUrl],
+  ["NO_PROXY", noProxy],
+  ["http_proxy", proxyUrl],
+  ["https_proxy", proxyUrl],
+  ["all_proxy", proxyUrl],
+  ["no_proxy", noProxy],
+  ["NODE_USE_ENV_PROXY", "1"]
+]
 
 /**
  * The variables that send a guest's programs through the relay: every proxy variable in both cases, the guest's own
@@ -166,14 +177,17 @@ const LOOPBACK = "localhost,127.0.0.1,::1"
  * @since 0.1.0
  * @category constructors
  */
-export const environment: ReadonlyArray<readonly [name: string, value: string]> = [
-  ["HTTP_PROXY", proxyUrl],
-  ["HTTPS_PROXY", proxyUrl],
-  ["ALL_PROXY", proxyUrl],
-  ["NO_PROXY", LOOPBACK],
-  ["http_proxy", proxyUrl],
-  ["https_proxy", proxyUrl],
-  ["all_proxy", proxyUrl],
-  ["no_proxy", LOOPBACK],
-  ["NODE_USE_ENV_PROXY", "1"]
-]
+export const environment: ReadonlyArray<readonly [name: string, value: string]> = variables(
+  `http://127.0.0.1:${GUEST_PORT}`,
+  LOOPBACK
+)
+
+/**
+ * The same variables for a guest that reaches its bundle by an address, without a relay. The address itself is excepted
+ * too: its other services are not to be asked for through its proxy.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const environmentAt = (address: string, port: number): ReadonlyArray<readonly [name: string, value: string]> =>
+  variables(`http://${address}:${port}`, `${LOOPBACK},${address}`)

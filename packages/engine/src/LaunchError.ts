@@ -4,9 +4,11 @@
  *
  * @since 0.1.0
  */
+import type { DockerError } from "@bottle/docker/DockerError"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Schema from "effect/Schema"
 import { PROGRAMS } from "./GuestRelay.js"
+import type { EgressNotEnforced, EgressUnproven } from "./ProofError.js"
 import { Stage } from "./Stage.js"
 
 /**
@@ -16,7 +18,7 @@ import { Stage } from "./Stage.js"
  * @category errors
  */
 export class OptionRefused extends Schema.TaggedError<OptionRefused>("@bottle/engine/OptionRefused")("OptionRefused", {
-  /** The option as the library names it: `allow`, `resolve`, `env`, `secrets`, `mounts`, `name`. */
+  /** The option as the library names it: a field of `LaunchOptions`. */
   option: Schema.String,
   reason: Schema.String,
   advice: Schema.String
@@ -127,7 +129,7 @@ export class BundleDied extends Schema.TaggedError<BundleDied>("@bottle/engine/B
   }
 }
 
-/** What to do about a failure that the runtime has its own words for. */
+/** What to do about a failure that the runtime or docker has its own words for. */
 const stageAdvice: Readonly<Record<Stage, string>> = {
   pack: "Check the image's name, and that this machine reaches its registry.",
   image: "Check the base image's name; `bottle plan` prints the whole command.",
@@ -141,7 +143,7 @@ const stageAdvice: Readonly<Record<Stage, string>> = {
 }
 
 /**
- * A command of the launch failed; `cause` is the typed error of the runtime.
+ * A command of the launch failed; `cause` is the typed error of the runtime or of docker.
  *
  * @since 0.1.0
  * @category errors
@@ -152,14 +154,16 @@ export class StageFailed extends Schema.TaggedError<StageFailed>("@bottle/engine
   advice: Schema.String,
   cause: Schema.Defect
 }) {
-  static of(stage: Stage): (error: SmolvmError) => StageFailed {
-    return (error) =>
-      new StageFailed({
+  static of(stage: Stage): (error: SmolvmError | DockerError) => StageFailed {
+    return (error) => {
+      const isInOtherWords = error._tag === "CommandFailed" || error._tag === "DockerCommandFailed"
+      return new StageFailed({
         stage,
         reason: error.message,
-        advice: error._tag === "CommandFailed" ? stageAdvice[stage] : error.suggestion,
+        advice: isInOtherWords ? stageAdvice[stage] : error.suggestion,
         cause: error
       })
+    }
   }
   override get message(): string {
     return `${this.stage}: ${this.reason}`
@@ -186,6 +190,26 @@ export class NetworkNotOff extends Schema.TaggedError<NetworkNotOff>("@bottle/en
   /** What to do next. */
   get suggestion(): string {
     return "Make the pack again without networking."
+  }
+}
+
+/**
+ * The machine has no network although its bundle is at an address: what the runtime was told about the network did not
+ * arrive. It is refused before it starts, since nothing in it could reach the bundle.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NetworkMissing extends Schema.TaggedError<NetworkMissing>("@bottle/engine/NetworkMissing")(
+  "NetworkMissing",
+  { machine: Schema.String }
+) {
+  override get message(): string {
+    return "create: the machine has no network, over which it was to reach its bundle"
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Use --topology socket where the release takes it, or another source than a pack."
   }
 }
 
@@ -257,4 +281,7 @@ export type LaunchError =
   | BundleDied
   | StageFailed
   | NetworkNotOff
+  | NetworkMissing
   | RelayFailed
+  | EgressNotEnforced
+  | EgressUnproven

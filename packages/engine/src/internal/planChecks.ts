@@ -1,0 +1,65 @@
+import * as Either from "effect/Either"
+import * as GuestRelay from "../GuestRelay.js"
+import { OptionRefused } from "../LaunchError.js"
+import type { LaunchOptions } from "../LaunchOptions.js"
+
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+/** Why an option says nothing sensible, and what to say instead. */
+export const refuse = (option: string, reason: string, advice: string): Either.Either<never, OptionRefused> =>
+  Either.left(new OptionRefused({ option, reason, advice }))
+
+const checkVariables = (options: LaunchOptions): Either.Either<void, OptionRefused> => {
+  const names = [...(options.env ?? []).map(([name]) => name), ...(options.secrets ?? [])]
+  const wrong = names.find((name) => !VARIABLE_NAME.test(name))
+  if (wrong !== undefined) {
+    const shown = JSON.stringify(wrong.slice(0, 80))
+    return refuse("env", `${shown} is not a variable's name`, "Use letters, digits and _, not beginning with a digit.")
+  }
+  const literal = new Set((options.env ?? []).map(([name]) => name))
+  const both = (options.secrets ?? []).find((name) => literal.has(name))
+  if (both !== undefined) return refuse("env", `${both} is given as a literal and as a secret`, `Give ${both} once.`)
+  const relayed = new Set(GuestRelay.environment.map(([name]) => name))
+  const proxy = (options.secrets ?? []).find((name) => relayed.has(name))
+  return proxy === undefined
+    ? Either.void
+    : refuse("env", `${proxy} points at the bottle's own proxy`, `Leave ${proxy} out, or give it as a literal.`)
+}
+
+const isGuestPath = (path: string): boolean =>
+  path.startsWith("/") && !path.includes("\0") && !path.split("/").some((part) => part === ".." || part === ".")
+
+const checkPaths = (options: LaunchOptions): Either.Either<void, OptionRefused> => {
+  for (const mount of options.mounts ?? []) {
+    if (!mount.host.startsWith("/")) return refuse("mounts", `${mount.host} is not absolute`, "Give an absolute path.")
+    if (!isGuestPath(mount.guest) || mount.guest === "/") {
+      return refuse("mounts", `${mount.guest} is no place in the guest`, "Give an absolute path without . and ..")
+    }
+  }
+  const guests = (options.mounts ?? []).map((mount) => mount.guest.replace(/\/+$/, ""))
+  const twice = guests.find((guest, index) => guests.indexOf(guest) !== index)
+  if (twice !== undefined) return refuse("mounts", `two mounts at ${twice}`, "Give each mount a place of its own.")
+  if (options.workdir !== undefined && !isGuestPath(options.workdir)) {
+    return refuse("workdir", `${options.workdir} is no place in the guest`, "Give an absolute path without . and ..")
+  }
+  return Either.void
+}
+
+const checkLimits = (options: LaunchOptions): Either.Either<void, OptionRefused> => {
+  const { cpus, memMib } = options
+  if (cpus !== undefined && !(Number.isInteger(cpus) && cpus >= 1 && cpus <= 255)) {
+    return refuse("cpus", `${cpus} is not a number of CPUs`, "Give a whole number from 1 to 255.")
+  }
+  if (memMib !== undefined && !(Number.isInteger(memMib) && memMib >= 64 && memMib <= 0xffff_ffff)) {
+    return refuse("memMib", `${memMib} is not an amount of memory in MiB`, "Give a whole number of at least 64.")
+  }
+  return Either.void
+}
+
+/** What can be judged of the options by themselves, whatever runs them. */
+export const checkOptions = (options: LaunchOptions): Either.Either<void, OptionRefused> =>
+  Either.gen(function* () {
+    yield* checkVariables(options)
+    yield* checkPaths(options)
+    yield* checkLimits(options)
+  })

@@ -1,0 +1,158 @@
+import type { ContainerRunOptions } from "@bottle/docker/ContainerRun"
+import type { ImageBuildOptions } from "@bottle/docker/ImageBuild"
+import type { NetworkCreateOptions } from "@bottle/docker/NetworkCreate"
+import type { Capabilities } from "@bottle/smolvm/Capabilities"
+import type { MachineCreateOptions } from "@bottle/smolvm/MachineCreate"
+import type { MachineStartOptions } from "@bottle/smolvm/MachineStart"
+import * as GuestRelay from "../GuestRelay.js"
+import type { LaunchPlan, PlannedBundle, PlannedContainer } from "../LaunchPlan.js"
+import type { Subnet } from "../Subnet.js"
+
+/** A plan before its commands are known. */
+export type Undecided = Omit<LaunchPlan, "steps">
+
+/** Who may be in the container: nobody of the host's. */
+const CONTAINER_USER = "65532:65532"
+
+/** A proxy with its limits of connections takes less than half of it. */
+const CONTAINER_MEMORY_MIB = 256
+
+/** Threads count; two Node.js programs have about thirty. */
+const CONTAINER_PIDS = 128
+
+/** Where the container keeps what it must write: the state of its health. */
+const CONTAINER_TMPFS = { path: "/tmp", sizeMib: 16 }
+
+/** Where the container sees the directory of its policy and nonce. */
+const CONTAINER_CONFIG = "/etc/bottle"
+
+/**
+ * The socket of the host that the guest sees, or `null` where there is none: without a bundle, and where the guest
+ * reaches it by its address.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const socketOf = ({
+  bundle
+}: Pick<LaunchPlan, "bundle">): { readonly socket: string; readonly socketMode: number } | null =>
+  bundle._tag === "None" || (bundle._tag === "Container" && bundle.topology === "address") ? null : bundle
+
+/**
+ * The network of a container bundle: the candidate that this plan has chosen.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const subnetOf = ({ candidates, chosen }: PlannedContainer): Subnet => candidates[chosen] ?? candidates[0]
+
+/** The one address that the guest's own network may lead to; `null` where it has no network. */
+const addressOf = (bundle: PlannedBundle): string | null =>
+  bundle._tag === "Container" && bundle.topology === "address" ? subnetOf(bundle).address : null
+
+/** The variables that send a guest's programs to its bundle. */
+export const proxyEnvironment = (bundle: PlannedBundle): ReadonlyArray<readonly [string, string]> => {
+  if (bundle._tag === "None") return []
+  return bundle._tag === "Container" && bundle.topology === "address"
+    ? GuestRelay.environmentAt(subnetOf(bundle).address, bundle.port)
+    : GuestRelay.environment
+}
+
+const sockets = (plan: Undecided): MachineCreateOptions["mountSockets"] => {
+  const place = socketOf(plan)
+  return place === null ? [] : [{ host: place.socket, guest: GuestRelay.GUEST_SOCKET }]
+}
+
+/**
+ * What keeps a machine to one address. From 1.0.2 a literal host on the virtio-net backend also ends the resolving of
+ * names. Where the policy of a pack is dropped, so is the network it stands for.
+ */
+const network = (plan: Undecided, capabilities: Capabilities): Partial<MachineCreateOptions> => {
+  const address = addressOf(plan.bundle)
+  if (address === null) return {}
+  if (capabilities.policyBackend === "none") return { allowCidrs: [`${address}/32`] }
+  const isDropped = plan.source._tag === "Pack" && !capabilities.policyHeldWithFrom
+  return { ...(isDropped ? { net: true } : {}), netBackend: "virtio-net", allowHosts: [address] }
+}
+
+/**
+ * The options of `machine create` that a plan stands for. The working directory is not among them: some lines ignore it
+ * there, so it goes with every command.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const createOptions = (plan: Undecided, capabilities: Capabilities): MachineCreateOptions => ({
+  name: plan.machine,
+  ...(plan.source._tag === "Image" ? { image: plan.source.reference } : {}),
+  ...(plan.source._tag === "Pack" ? { from: plan.source.path } : {}),
+  ...(plan.limits.cpus === null ? {} : { cpus: plan.limits.cpus }),
+  ...(plan.limits.memMib === null ? {} : { memMib: plan.limits.memMib }),
+  ...network(plan, capabilities),
+  volumes: plan.guest.mounts,
+  mountSockets: sockets(plan),
+  env: plan.guest.env,
+  labels: capabilities.label ? [["bottle.id", plan.id]] : []
+})
+
+/**
+ * The options of `machine start` that a plan stands for.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const startOptions = (plan: Undecided): MachineStartOptions => ({
+  name: plan.machine,
+  ...(addressOf(plan.bundle) === null ? {} : { allowPrivate: true })
+})
+
+/**
+ * The options of the build of a bundle's image.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const imageOptions = ({
+  build,
+  image
+}: {
+  readonly image: string
+  readonly build: NonNullable<PlannedContainer["build"]>
+}): ImageBuildOptions => ({
+  context: build.context,
+  tag: image,
+  args: { BASE: build.base },
+  labels: { "bottle.image": "bundle" }
+})
+
+/**
+ * The options of the bottle's own container network, in the range that is chosen.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const networkOptions = (bundle: PlannedContainer): NetworkCreateOptions => {
+  const { gateway, subnet } = subnetOf(bundle)
+  return { name: bundle.network, subnet, gateway, labels: bundle.labels }
+}
+
+/**
+ * The options of the bundle's container. It sees one directory of the host, and that for reading only.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const containerOptions = (bundle: PlannedContainer): ContainerRunOptions => ({
+  name: bundle.container,
+  image: bundle.image,
+  network: bundle.network,
+  ip: subnetOf(bundle).address,
+  labels: bundle.labels,
+  env: { BOTTLE_DAEMONS: "egress" },
+  mounts: [{ host: bundle.config, container: CONTAINER_CONFIG, readonly: true }],
+  tmpfs: [CONTAINER_TMPFS],
+  readonlyRoot: true,
+  user: CONTAINER_USER,
+  memoryMib: CONTAINER_MEMORY_MIB,
+  pids: CONTAINER_PIDS
+})
