@@ -9,12 +9,30 @@ import * as Printable from "./Printable.js"
 /** How many different hosts are shown: a guest can ask for more than anybody can read. */
 const HOSTS_MAX = 100
 const HOST_CHARS_MAX = 255
+const DETAIL_CHARS_MAX = 200
 
 const reasons: Readonly<Partial<Record<EgressEvent["reason"], string>>> = {
   "no-rule": "no rule allows it",
   "port-not-allowed": "it is allowed on other ports only",
   "host-invalid": "that is no host's name",
   "answer-invalid": "its name has no usable address"
+}
+
+const reasonText = (event: EgressEvent): string => {
+  switch (event.reason) {
+    case "address-not-public":
+      return event.address === null
+        ? Printable.line(event.detail, DETAIL_CHARS_MAX)
+        : `its address ${Printable.line(event.address, 64)} is not a public one`
+    case "denied-by-rule":
+      return event.rule === null ? "a rule denies it" : `the rule ${Printable.line(event.rule, 100)} denies it`
+    case "request-not-allowed":
+      return event.method === null || event.method === "CONNECT"
+        ? "only plain HTTP requests to it are allowed"
+        : `it is allowed for other requests than this ${Printable.line(event.method, 32)} only`
+    default:
+      return reasons[event.reason] ?? Printable.line(event.detail, DETAIL_CHARS_MAX)
+  }
 }
 
 const target = (event: EgressEvent): string => {
@@ -35,6 +53,10 @@ const advice = (event: EgressEvent): string => {
       return `; allow it with --allow ${target(event)}`
     case "address-not-public":
       return event.address === null ? "" : `; allow it with --resolve ${host}=${Printable.line(event.address, 64)}`
+    case "denied-by-rule":
+      return "; to allow it, take that rule away: denying wins"
+    case "request-not-allowed":
+      return "; to allow it, add its method and path to the policy"
     default:
       return ""
   }
@@ -46,13 +68,8 @@ const advice = (event: EgressEvent): string => {
  * @since 0.1.0
  * @category conversions
  */
-export const toLine = (event: EgressEvent): string => {
-  const reason =
-    event.reason === "address-not-public" && event.address !== null
-      ? `its address ${Printable.line(event.address, 64)} is not a public one`
-      : (reasons[event.reason] ?? Printable.line(event.detail, 200))
-  return `bottle: refused ${target(event)} (${reason})${advice(event)}`
-}
+export const toLine = (event: EgressEvent): string =>
+  `bottle: refused ${target(event)} (${reasonText(event)})${advice(event)}`
 
 /**
  * Which refusals are news: the first for each host and reason, and one last line when there are too many.
@@ -66,6 +83,8 @@ export const makeFilter = (): ((event: EgressEvent) => string | undefined) => {
     const key = `${event.host ?? ""} ${event.reason}`
     if (seen.has(key) || seen.size > HOSTS_MAX) return undefined
     seen.add(key)
-    return seen.size > HOSTS_MAX ? "bottle: refused more hosts than are shown here; --report has more" : toLine(event)
+    return seen.size > HOSTS_MAX
+      ? "bottle: refused more hosts than are shown here; the record has them all"
+      : toLine(event)
   }
 }

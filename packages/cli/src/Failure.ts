@@ -52,9 +52,14 @@ const codes: Readonly<Record<string, number>> = {
   CommandTimedOut: ExitStatus.timedOut
 }
 
+// What is wrong with the line, and not with what it asks for.
+const usages: ReadonlySet<string> = new Set(["UsageError", "OptionRefused", "PolicyFileRefused", "PolicyFileInMount"])
+
 // The engine names options as the library does.
 const flags: Readonly<Record<string, string>> = {
   allow: "--allow",
+  deny: "--deny",
+  policy: "--policy",
   resolve: "--resolve",
   env: "-e",
   secrets: "-e",
@@ -64,6 +69,8 @@ const flags: Readonly<Record<string, string>> = {
   cpus: "--cpus",
   memMib: "--mem",
   bundle: "--bundle",
+  topology: "--topology",
+  unprovenEgress: "--unproven-egress",
   source: "--image"
 }
 
@@ -76,7 +83,7 @@ const flags: Readonly<Record<string, string>> = {
 export const fromError = (error: unknown): Failure => {
   if (typeof error !== "object" || error === null) return fromDefect(error)
   const tag = readText(error, "_tag") ?? "Error"
-  const isUsage = tag === "UsageError" || tag === "OptionRefused"
+  const isUsage = usages.has(tag)
   const flag = tag === "OptionRefused" ? flags[readText(error, "option") ?? ""] : undefined
   const reason = readText(error, "reason")
   return new Failure({

@@ -45,6 +45,19 @@ export const launch = {
     description:
       "Let the guest reach this host through the proxy: HOST, *.HOST, HOST:PORT or an IP address (ports 80 and 443 where none is named). Nothing else can be reached"
   },
+  deny: {
+    name: "deny",
+    value: "HOST|CIDR[:PORT]",
+    repeated: true,
+    description:
+      "Keep the guest from this host or range, whatever allows it: HOST, *.HOST, an IP address or a range such as 10.0.0.0/8 (every port where none is named)"
+  },
+  policy: {
+    name: "policy",
+    value: "FILE",
+    description:
+      "A policy document (JSON); --allow, --deny and --resolve are added to it. SIGUSR2 makes a running bottle read it again"
+  },
   resolve: {
     name: "resolve",
     value: "HOST=IP",
@@ -99,10 +112,33 @@ export const launch = {
   },
   bundle: {
     name: "bundle",
-    value: "process|none",
-    choices: ["process", "none"],
+    value: "process|container|none",
+    choices: ["process", "container", "none"],
     description:
-      "Where the egress proxy runs: beside the launch, or nowhere, which leaves the guest without any network"
+      "Where the egress proxy runs: beside the launch, in a container of its own, or nowhere, which leaves the guest without any network"
+  },
+  topology: {
+    name: "topology",
+    value: "socket|address",
+    choices: ["socket", "address"],
+    description:
+      "How the guest reaches a bundle: through one mounted socket and no network, or by the one address that the runtime lets it reach"
+  },
+  unprovenEgress: {
+    name: "unproven-egress",
+    description:
+      "Take a runtime that is not known to hold a policy, where the proof shows that it does; with one that is, take a guest in which nothing can be proven"
+  },
+  bundleImage: {
+    name: "bundle-image",
+    value: "REF",
+    description:
+      "The container bundle's image; otherwise $BOTTLE_BUNDLE_IMAGE, or one that is built where it is missing"
+  },
+  bundleBase: {
+    name: "bundle-base",
+    value: "IMAGE",
+    description: "The image with Node.js that the bundle's own is built on; otherwise $BOTTLE_BUNDLE_BASE"
   },
   format: {
     name: "format",

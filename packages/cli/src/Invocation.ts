@@ -19,6 +19,8 @@ export class Invocation extends Context.Tag("@bottle/cli/Invocation")<
     /** The directory that relative paths mean. */
     readonly cwd: string
     readonly environment: Readonly<Record<string, string>>
+    /** The directory of the program's own file. */
+    readonly programDirectory: string
     /** Whether this is root. */
     readonly superuser: boolean
     /** As Node names them: "x64", "linux", "20.20.2". */

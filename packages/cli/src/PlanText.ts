@@ -3,7 +3,12 @@
  *
  * @since 0.1.0
  */
-import type { LaunchPlan } from "@bottle/engine/LaunchPlan"
+import * as Host from "@bottle/egress/Host"
+import * as Policy from "@bottle/egress/Policy"
+import type { Rule } from "@bottle/egress/Rule"
+import * as Rules from "@bottle/egress/Rule"
+import { type LaunchPlan, subnetOf } from "@bottle/engine/LaunchPlan"
+import * as Either from "effect/Either"
 import * as Printable from "./Printable.js"
 import * as ShellQuote from "./ShellQuote.js"
 
@@ -30,19 +35,54 @@ const sourceText = (source: LaunchPlan["source"]): string => {
   }
 }
 
-const egressText = (plan: LaunchPlan): ReadonlyArray<string> => {
-  if (plan.bundle._tag === "None") return ["nothing: there is no proxy and no network"]
-  const { allow, resolve } = plan.egress
-  if (allow.length === 0) return ["nothing: no host is allowed"]
-  const rules = allow.map((rule) => {
-    const text = typeof rule === "string" ? rule : rule.host
-    const host = text.replace(/:[0-9]+$/, "")
-    const ports = text === host ? " (ports 80, 443)" : ""
-    const address = resolve?.[host]
-    const ranges = typeof rule === "string" ? "" : `, also in ${(rule.addresses ?? []).join(", ")}`
-    return `${Printable.line(text)}${ports}${address === undefined ? "" : ` at ${Printable.line(address)}`}${ranges}`
-  })
-  return rules.toSorted()
+const portsText = ({ host, ports, text }: Rule): string => {
+  // A rule whose text names its ports says them already.
+  if (text.includes(`${Rules.hostText(host)}:`)) return ""
+  return ports === null ? " (every port)" : ` (port${ports.length === 1 ? "" : "s"} ${ports.join(", ")})`
+}
+
+const ruleText = (rule: Rule, policy: Policy.Policy): string => {
+  const pin = rule.host._tag === "Exact" ? policy.pins.get(rule.host.name) : undefined
+  const ranges = rule.addresses.map((range) => range.text).join(", ")
+  return [
+    `${Printable.line(rule.text)}${portsText(rule)}`,
+    ...(Rules.isHttp(rule) ? [", plain HTTP only"] : []),
+    ...(pin === undefined ? [] : [` at ${pin.address}`]),
+    ...(ranges === "" ? [] : [`, also in ${ranges}`])
+  ].join("")
+}
+
+/** What a plan may reach, what it may not reach all the same, and through whom. */
+const egressSections = (plan: LaunchPlan): ReadonlyArray<readonly [title: string, lines: ReadonlyArray<string>]> => {
+  if (plan.bundle._tag === "None") return [["can reach", ["nothing: there is no proxy and no network"]]]
+  // A plan's policy was decoded when it was made.
+  const policy = Either.getOrElse(Policy.fromDocument(plan.egress), () => Policy.empty)
+  const allow = policy.allow.map((rule) => ruleText(rule, policy)).toSorted()
+  const { upstream } = policy
+  return [
+    ["can reach", allow.length === 0 ? ["nothing: no host is allowed"] : allow],
+    ["cannot reach, whatever allows it", policy.deny.map((rule) => ruleText(rule, policy)).toSorted()],
+    ["through the proxy", upstream === null ? [] : [Host.formatAuthority(upstream.host, upstream.port)]]
+  ]
+}
+
+const topologies = {
+  socket: "through one socket, without any network",
+  address: "at its address, and no other"
+} as const
+
+const bundleText = ({ bundle }: LaunchPlan): string => {
+  switch (bundle._tag) {
+    case "None":
+      return "none"
+    case "Process":
+      return `a proxy beside the launch, reached ${topologies.socket}`
+    case "Container": {
+      const { address } = subnetOf(bundle)
+      const image = Printable.line(bundle.image, WORD_CHARS_MAX)
+      return `a container of ${image} at ${address}:${bundle.port}, reached ${topologies[bundle.topology]}`
+    }
+  }
 }
 
 const argvText = (argv: ReadonlyArray<string>): string =>
@@ -70,7 +110,9 @@ export const render = (plan: LaunchPlan, command: ReadonlyArray<string>): string
     `source: ${sourceText(plan.source)}`,
     `limits: ${limits.length === 0 ? "the runtime's own" : limits.join(", ")}`,
     ...(plan.guest.workdir === null ? [] : [`working directory: ${Printable.line(plan.guest.workdir)}`]),
-    ...section("can reach", egressText(plan)),
+    `bundle: ${bundleText(plan)}`,
+    ...(plan.proof.doubt === null ? [] : [`in doubt: ${Printable.line(plan.proof.doubt)}; the proof decides`]),
+    ...egressSections(plan).flatMap(([title, lines]) => section(title, lines)),
     ...section(
       "sees of the host",
       plan.guest.mounts.map(

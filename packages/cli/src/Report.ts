@@ -6,6 +6,9 @@
 import { EgressEvent } from "@bottle/egress/EgressEvent"
 import type { LaunchEvent } from "@bottle/engine/LaunchObserver"
 import { LaunchPlan } from "@bottle/engine/LaunchPlan"
+import { EgressNotEnforced, EgressUnproven } from "@bottle/engine/ProofError"
+import { ProofRecord } from "@bottle/engine/ProofRecord"
+import type { BottleRecord } from "@bottle/engine/Record"
 import { Stage } from "@bottle/engine/Stage"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -19,7 +22,9 @@ const DENIALS_MAX = 10_000
 /**
  * The record of a run.
  *
- * - `plan` is null when the run failed before there was one
+ * - `plan` is null when the run failed before there was one; after the launch it is the one that was executed
+ * - `record` is the directory of the bottle's own record, null when there is none; `proof` is what was shown before the
+ *   bottle was handed over, or what kept it from being
  * - `exit.origin`: `guest` for the command's own code, `runtime` for the program that ran the machine, `engine` for ours
  *   (124, 125, a signal's), `unknown` when it cannot be told
  * - `denialsDropped` counts refusals beyond the 10000 that are kept
@@ -31,7 +36,9 @@ export class Report extends Schema.Class<Report>("@bottle/cli/Report")({
   version: Schema.Literal(1),
   startedAt: Schema.DateTimeUtc,
   durationMillis: Schema.Number,
+  record: Schema.NullOr(Schema.String),
   plan: Schema.NullOr(LaunchPlan),
+  proof: Schema.NullOr(ProofRecord),
   stages: Schema.Array(Schema.Struct({ stage: Stage, durationMillis: Schema.Number, ok: Schema.Boolean })),
   exit: Schema.Struct({
     code: Schema.Int,
@@ -73,7 +80,9 @@ export class ReportUnwritable extends Schema.TaggedError<ReportUnwritable>("@bot
  * @category models
  */
 export interface Recorder {
+  record: BottleRecord | null
   plan: LaunchPlan | null
+  proof: ProofRecord | null
   readonly stages: Array<{ readonly stage: Stage; readonly durationMillis: number; readonly ok: boolean }>
   readonly denials: Array<EgressEvent>
   denialsDropped: number
@@ -88,7 +97,9 @@ export interface Recorder {
  * @category constructors
  */
 export const makeRecorder = (): Recorder => ({
+  record: null,
   plan: null,
+  proof: null,
   stages: [],
   denials: [],
   denialsDropped: 0,
@@ -130,6 +141,16 @@ export const record = (recorder: Recorder, event: LaunchEvent): void => {
 export const recordDenial = (recorder: Recorder, event: EgressEvent): void => {
   if (recorder.denials.length < DENIALS_MAX) recorder.denials.push(event)
   else recorder.denialsDropped += 1
+}
+
+/**
+ * Writes down the proof that kept a launch from becoming a bottle, where that is why it failed.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const recordProof = (recorder: Recorder, error: unknown): void => {
+  if (error instanceof EgressNotEnforced || error instanceof EgressUnproven) recorder.proof = error.record
 }
 
 const reasonOf = (error: { readonly _tag: string; readonly reason?: string }): string =>

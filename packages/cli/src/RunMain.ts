@@ -7,8 +7,12 @@
 import * as Runtime from "@effect/platform/Runtime"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
+import * as Queue from "effect/Queue"
 import { bySignal, type EndingSignal, ExitStatus } from "./ExitStatus.js"
 import { Interruption } from "./Interruption.js"
+import { ReloadRequests } from "./ReloadRequests.js"
+
+const RELOAD_SIGNAL = "SIGUSR2"
 
 /**
  * The part of Node's `process` that this module needs.
@@ -17,7 +21,7 @@ import { Interruption } from "./Interruption.js"
  * @category models
  */
 export interface Host {
-  readonly on: (name: EndingSignal, listener: () => void) => unknown
+  readonly on: (name: EndingSignal | typeof RELOAD_SIGNAL, listener: () => void) => unknown
   /** Calls the listener when something fails that no effect knows of. */
   readonly onCrash: (listener: () => void) => void
   readonly exit: (code: number) => never
@@ -34,7 +38,7 @@ const names: ReadonlyArray<EndingSignal> = ["SIGHUP", "SIGINT", "SIGTERM"]
 
 /**
  * Runs an effect whose success is an exit code. The first SIGHUP, SIGINT or SIGTERM interrupts it, and its finalizers
- * run; the exit code is then 129, 130 or 143. A second signal exits at once.
+ * run; the exit code is then 129, 130 or 143. A second signal exits at once. SIGUSR2 asks for a reload and ends nothing.
  *
  * @since 0.1.0
  * @category constructors
@@ -45,6 +49,8 @@ export const runMain =
     const interruption: { signal: EndingSignal | null } = { signal: null }
     let isDone = false
     let isCrashed = false
+    const reloads = Effect.runSync(Queue.sliding<void>(1))
+    host.on(RELOAD_SIGNAL, () => Queue.unsafeOffer(reloads, undefined))
     const run = Runtime.makeRunMain(({ fiber }) => {
       for (const name of names) {
         host.on(name, () => {
@@ -71,5 +77,9 @@ export const runMain =
         host.flushed(() => leave().unref())
       })
     })
-    run(Effect.provideService(effect, Interruption, interruption), { disableErrorReporting: true })
+    const provided = effect.pipe(
+      Effect.provideService(Interruption, interruption),
+      Effect.provideService(ReloadRequests, { next: Queue.take(reloads) })
+    )
+    run(provided, { disableErrorReporting: true })
   }

@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import * as Policy from "@bottle/egress/Policy"
-import type { PolicyError } from "@bottle/egress/Policy"
+import type { PolicyError } from "@bottle/egress/PolicyError"
+import * as Rule from "@bottle/egress/Rule"
 import type { LaunchOptions, MachineSource, Mount } from "@bottle/engine/LaunchOptions"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -24,6 +25,8 @@ export interface LaunchFlags {
   readonly image: Option.Option<string>
   readonly from: Option.Option<string>
   readonly allow: ReadonlyArray<string>
+  readonly deny: ReadonlyArray<string>
+  readonly policy: Option.Option<string>
   readonly resolve: ReadonlyArray<string>
   readonly env: ReadonlyArray<string>
   readonly volume: ReadonlyArray<string>
@@ -38,6 +41,10 @@ export interface LaunchFlags {
   readonly keepOnFailure: boolean
   readonly runtime: Option.Option<string>
   readonly bundle: Option.Option<string>
+  readonly topology: Option.Option<string>
+  readonly unprovenEgress: boolean
+  readonly bundleImage: Option.Option<string>
+  readonly bundleBase: Option.Option<string>
   readonly format: Option.Option<string>
   readonly report: Option.Option<string>
   readonly quiet: boolean
@@ -63,8 +70,24 @@ export interface Surroundings {
 export type Format = "text" | "json"
 
 /**
+ * What a container bundle is made with, as far as the line or the environment says.
+ *
+ * - `program`: `docker`, or a program with its command line
+ * - `image`, `base`: `null` where the choice is ours
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ContainerChoice {
+  readonly program: string
+  readonly image: string | null
+  readonly base: string | null
+}
+
+/**
  * A line, understood.
  *
+ * - `policyFile`: the policy document, which is read when the launch is decided and at each SIGUSR2
  * - `tty`: `auto` decides by whether standard input and output are a terminal
  * - `secrets`: the values behind `-e K`, apart from everything that can be printed
  * - `runtime`: as it was written; `null` when the choice is ours
@@ -74,6 +97,8 @@ export type Format = "text" | "json"
  */
 export interface RunRequest {
   readonly options: LaunchOptions
+  readonly policyFile: string | null
+  readonly container: ContainerChoice
   readonly command: ReadonlyArray<string>
   readonly secrets: ReadonlyMap<string, Redacted.Redacted<string>>
   readonly timeoutMillis: number | undefined
@@ -93,8 +118,9 @@ const checkPolicy = (flags: LaunchFlags): Either.Either<void, UsageError> => {
   const check = (flag: string, parse: (entry: string) => Either.Either<unknown, PolicyError>) => (entry: string) =>
     Either.mapLeft(parse(entry), (error) => usage(`${flag} ${shown(entry)}: ${error.detail}`, error.suggestion))
   return Either.all([
-    ...flags.allow.map(check("--allow", (entry) => Policy.parseAllow(entry))),
-    ...flags.resolve.map(check("--resolve", Policy.parseResolve))
+    ...flags.allow.map(check("--allow", (entry) => Rule.parseAllow(entry))),
+    ...flags.deny.map(check("--deny", (entry) => Rule.parseDeny(entry))),
+    ...flags.resolve.map(check("--resolve", (entry) => Policy.parseResolve(entry)))
   ]).pipe(Either.map(() => undefined))
 }
 
@@ -206,8 +232,36 @@ const parseBundle = (flags: LaunchFlags): Either.Either<LaunchOptions["bundle"],
   if (bundle === "none" && flags.allow.length > 0) {
     return Either.left(usage("--allow needs a proxy, and --bundle none has none", "leave out --bundle, or --allow"))
   }
-  return Either.right(bundle === "process" || bundle === "none" ? bundle : undefined)
+  return Either.right(bundle === "process" || bundle === "container" || bundle === "none" ? bundle : undefined)
 }
+
+const parseTopology = (flags: LaunchFlags): LaunchOptions["topology"] => {
+  const topology = Option.getOrUndefined(flags.topology)
+  return topology === "socket" || topology === "address" ? topology : undefined
+}
+
+const parseReference = (flag: string, value: string | undefined): Either.Either<string | null, UsageError> => {
+  if (value === undefined || value === "") return Either.right(null)
+  return /^[A-Za-z0-9][A-Za-z0-9._/:@-]*$/.test(value)
+    ? Either.right(value)
+    : Either.left(usage(`${flag} ${shown(value)} is no image's name`, `${flag} NAME:TAG`))
+}
+
+const parseContainer = (
+  flags: LaunchFlags,
+  environment: Readonly<Record<string, string>>
+): Either.Either<ContainerChoice, UsageError> =>
+  Either.all({
+    program: Either.right(environment["BOTTLE_DOCKER"] || "docker"),
+    image: Option.match(flags.bundleImage, {
+      onNone: () => parseReference("BOTTLE_BUNDLE_IMAGE", environment["BOTTLE_BUNDLE_IMAGE"]),
+      onSome: (value) => parseReference("--bundle-image", value)
+    }),
+    base: Option.match(flags.bundleBase, {
+      onNone: () => parseReference("BOTTLE_BUNDLE_BASE", environment["BOTTLE_BUNDLE_BASE"]),
+      onSome: (value) => parseReference("--bundle-base", value)
+    })
+  })
 
 /**
  * The request of a `run` or `plan` line. Paths become absolute against the directory the line was typed in.
@@ -232,6 +286,8 @@ export const make = (
     const memMib = yield* parseMem(flags.mem)
     const tty = yield* parseTty(flags)
     const bundle = yield* parseBundle(flags)
+    const container = yield* parseContainer(flags, surroundings.environment)
+    const policyFile = Option.map(flags.policy, (file) => Path.resolve(cwd, file))
     const report = Option.map(flags.report, (file) => Path.resolve(cwd, file))
     return {
       options: {
@@ -239,6 +295,7 @@ export const make = (
         name: Option.getOrElse(flags.name, () => (tail?.[0] === undefined ? undefined : Path.basename(tail[0]))),
         source,
         allow: flags.allow,
+        deny: flags.deny,
         resolve: flags.resolve,
         env,
         secrets: [...secrets.keys()],
@@ -247,8 +304,12 @@ export const make = (
         cpus,
         memMib,
         bundle,
+        topology: parseTopology(flags),
+        unprovenEgress: flags.unprovenEgress,
         keepOnFailure: flags.keepOnFailure
       },
+      policyFile: Option.getOrNull(policyFile),
+      container,
       command: tail ?? [],
       secrets,
       timeoutMillis,

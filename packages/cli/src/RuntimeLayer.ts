@@ -5,6 +5,7 @@
  */
 import * as Bundle from "@bottle/engine/Bundle"
 import * as Directories from "@bottle/engine/Directories"
+import type { ContainerSettings } from "@bottle/engine/Engine"
 import * as Engine from "@bottle/engine/Engine"
 import * as LocalExecutor from "@bottle/local/LocalExecutor"
 import * as Capture from "@bottle/process/Capture"
@@ -14,7 +15,9 @@ import * as Smolvm from "@bottle/smolvm/Smolvm"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as BundleImage from "./BundleImage.js"
 import { Invocation } from "./Invocation.js"
+import type { ContainerChoice, RunRequest } from "./RunRequest.js"
 import type { RuntimeChoice } from "./RuntimeChoice.js"
 
 const VERSION_TIMEOUT_MILLIS = 10_000
@@ -52,7 +55,8 @@ const kindOf = (
  * @category layers
  */
 export const layer = (
-  choice: RuntimeChoice
+  choice: RuntimeChoice,
+  container: ContainerSettings | null = null
 ): Layer.Layer<Smolvm.Smolvm | Engine.Engine | Bundle.Bundle, never, Invocation | CommandExecutor> =>
   Layer.unwrapEffect(
     Effect.map(Invocation, ({ arch, environment, superuser }) => {
@@ -60,11 +64,28 @@ export const layer = (
       const smolvm = Smolvm.layer({ program: choice.program, env })
       const runtime =
         choice._tag === "Local" ? Layer.provide(smolvm, LocalExecutor.layer({ program: choice.program })) : smolvm
+      const directories = Directories.fromEnvironment(environment)
       const engine = Layer.unwrapEffect(
         Effect.map(kindOf(choice, env), (kind) =>
-          Engine.layer({ directories: Directories.fromEnvironment(environment), runtime: kind, arch, superuser })
+          Engine.layer({ directories, runtime: kind, arch, superuser, container })
         )
       )
       return Layer.mergeAll(engine, runtime, Bundle.layerProcess)
     })
+  )
+
+/**
+ * The layers under the launch of a request: as `layer`, with what a container bundle is made with where it may have one.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const forLaunch = (choice: RuntimeChoice, { container, options }: RunRequest): ReturnType<typeof withImage> =>
+  options.bundle === "process" || options.bundle === "none" ? layer(choice) : withImage(choice, container)
+
+const withImage = (choice: RuntimeChoice, container: ContainerChoice) =>
+  Layer.unwrapEffect(
+    Effect.flatMap(Invocation, ({ programDirectory }) =>
+      Effect.map(BundleImage.settings(container, programDirectory), (settings) => layer(choice, settings))
+    )
   )

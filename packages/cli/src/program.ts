@@ -9,6 +9,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Tty from "node:tty"
+import { fileURLToPath } from "node:url"
 import { Invocation } from "./Invocation.js"
 import * as Main from "./Main.js"
 import { runMain } from "./RunMain.js"
@@ -31,6 +32,7 @@ const invocation = Layer.effect(
     argv: process.argv.slice(2),
     cwd: process.cwd(),
     environment,
+    programDirectory: fileURLToPath(new URL(".", import.meta.url)),
     superuser: process.getuid?.() === 0,
     arch: process.arch,
     platform: process.platform,

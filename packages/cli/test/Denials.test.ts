@@ -47,6 +47,18 @@ describe("Denials.toLine", () => {
       "bottle: refused example.com:443 (its address 10.0.0.1 is not a public one); allow it with --resolve example.com=10.0.0.1"
     ],
     [
+      { reason: "denied-by-rule", rule: "*.example.com" },
+      "bottle: refused example.com:443 (the rule *.example.com denies it); to allow it, take that rule away: denying wins"
+    ],
+    [
+      { reason: "request-not-allowed", method: "POST", port: 80 },
+      "bottle: refused example.com:80 (it is allowed for other requests than this POST only); to allow it, add its method and path to the policy"
+    ],
+    [
+      { reason: "request-not-allowed" },
+      "bottle: refused example.com:443 (only plain HTTP requests to it are allowed); to allow it, add its method and path to the policy"
+    ],
+    [
       { reason: "framing-ambiguous", host: null, port: null, detail: "length twice" },
       "bottle: refused a request (length twice)"
     ],

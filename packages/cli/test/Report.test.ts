@@ -12,7 +12,9 @@ const report = new Report.Report({
   version: 1,
   startedAt: DateTime.unsafeMake(0),
   durationMillis: 12.5,
+  record: null,
   plan: null,
+  proof: null,
   stages: [{ stage: "create", durationMillis: 3, ok: true }],
   exit: { code: 42, origin: "guest", timedOut: false },
   failure: null,
@@ -77,7 +79,9 @@ describe("Report.record", () => {
     Report.record(recorder, { _tag: "ReleaseFailed", resource: "r", reason: "why", suggestion: "what" })
     Report.record(recorder, { _tag: "Kept", machine: "bottle-x" })
     assert.deepStrictEqual(recorder, {
+      record: null,
       plan: null,
+      proof: null,
       stages: [{ stage: "create", durationMillis: 5, ok: false }],
       denials: [],
       denialsDropped: 0,

@@ -1,4 +1,5 @@
 import { Interruption } from "@bottle/cli/Interruption"
+import { ReloadRequests } from "@bottle/cli/ReloadRequests"
 import * as RunMain from "@bottle/cli/RunMain"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
@@ -74,6 +75,27 @@ describe("RunMain.runMain", () => {
       assert.isUndefined(state.exited)
     })
   }
+
+  it("asks for a reload on SIGUSR2, also before anybody waits for one, and ends nothing", async () => {
+    const { ended, host, signal, state } = makeHost()
+    const started = Effect.runSync(Deferred.make<void>())
+    const begin = Effect.runSync(Deferred.make<void>())
+    RunMain.runMain(host)(
+      Effect.gen(function* () {
+        yield* Deferred.succeed(started, undefined)
+        yield* Deferred.await(begin)
+        const { next } = yield* ReloadRequests
+        yield* next
+        return 7
+      })
+    )
+    await Effect.runPromise(Deferred.await(started))
+    signal("SIGUSR2")
+    signal("SIGUSR2")
+    assert.isUndefined(state.exited)
+    Effect.runSync(Deferred.succeed(begin, undefined))
+    assert.strictEqual(await ended, 7)
+  })
 
   it("exits at once on a second signal, whichever it is", async () => {
     const { host, signal, state } = makeHost()

@@ -16,7 +16,12 @@ const surroundings: RunRequest.Surroundings = {
 }
 
 /** A whole line, as the program reads it. */
-const parse = (...argv: ReadonlyArray<string>): Effect.Effect<RunRequest.RunRequest, UsageError> =>
+const parse = (...argv: ReadonlyArray<string>) => parseIn(surroundings, ...argv)
+
+const parseIn = (
+  around: RunRequest.Surroundings,
+  ...argv: ReadonlyArray<string>
+): Effect.Effect<RunRequest.RunRequest, UsageError> =>
   Effect.gen(function* () {
     const { tail, words } = Tail.split(argv)
     const reading = yield* Words.read(words)
@@ -24,7 +29,7 @@ const parse = (...argv: ReadonlyArray<string>): Effect.Effect<RunRequest.RunRequ
     if (reading._tag !== "Command") return yield* Effect.dieMessage("not a command")
     const parsed = yield* Commands.parse(reading.subcommand, reading.given)
     if (parsed._tag === "Doctor") return yield* Effect.dieMessage("not a launch")
-    return yield* RunRequest.make(parsed.flags, tail, surroundings)
+    return yield* RunRequest.make(parsed.flags, tail, around)
   }).pipe(Effect.provide(FileSystem.layerNoop({})))
 
 const refusal = (...argv: ReadonlyArray<string>) =>
@@ -38,6 +43,7 @@ describe("RunRequest.make", () => {
           name: "true",
           source: { _tag: "Bare" },
           allow: [],
+          deny: [],
           resolve: [],
           env: [],
           secrets: [],
@@ -46,8 +52,12 @@ describe("RunRequest.make", () => {
           cpus: undefined,
           memMib: undefined,
           bundle: undefined,
+          topology: undefined,
+          unprovenEgress: false,
           keepOnFailure: false
         },
+        policyFile: null,
+        container: { program: "docker", image: null, base: null },
         command: ["true"],
         secrets: new Map(),
         timeoutMillis: undefined,
@@ -66,13 +76,15 @@ describe("RunRequest.make", () => {
       const line =
         "run --image ./rootfs --allow a.example --allow *.b.example:8443 --resolve a.example=127.0.0.1 -e A=1 -e TOKEN " +
         "-v src:/src:ro -v /data:/data -w /src --timeout 90s -i --no-tty --cpus 2 --mem 1G --keep-on-failure " +
-        "--runtime local --bundle process --format json --report out/run.json -q"
+        "--runtime local --bundle container --format json --report out/run.json -q --deny *.bad.example --deny 10.0.0.0/8:22 " +
+        "--policy ../policy.json --topology socket --unproven-egress --bundle-image me/bundle:1 --bundle-base node:20"
       const spaced = ["-e", "B=x=y z ", "--name", "my agent"]
       const request = yield* parse(...line.split(" "), ...spaced, "--", "sh", "-c", "echo $A", "--", "--mem")
       assert.deepStrictEqual(request.options, {
         name: "my agent",
         source: { _tag: "Image", reference: "/home/me/project/rootfs" },
         allow: ["a.example", "*.b.example:8443"],
+        deny: ["*.bad.example", "10.0.0.0/8:22"],
         resolve: ["a.example=127.0.0.1"],
         env: [
           ["A", "1"],
@@ -86,9 +98,13 @@ describe("RunRequest.make", () => {
         workdir: "/src",
         cpus: 2,
         memMib: 1024,
-        bundle: "process",
+        bundle: "container",
+        topology: "socket",
+        unprovenEgress: true,
         keepOnFailure: true
       })
+      assert.strictEqual(request.policyFile, "/home/me/policy.json")
+      assert.deepStrictEqual(request.container, { program: "docker", image: "me/bundle:1", base: "node:20" })
       assert.deepStrictEqual(request.command, ["sh", "-c", "echo $A", "--", "--mem"])
       assert.strictEqual(request.timeoutMillis, 90_000)
       assert.isTrue(request.interactive)
@@ -97,6 +113,19 @@ describe("RunRequest.make", () => {
       assert.strictEqual(request.format, "json")
       assert.strictEqual(request.report, "/home/me/project/out/run.json")
       assert.isTrue(request.quiet)
+    })
+  )
+
+  it.effect("takes what a container bundle is made with from the environment, and a flag before it", () =>
+    Effect.gen(function* () {
+      const environment = { BOTTLE_DOCKER: "podman", BOTTLE_BUNDLE_IMAGE: "their/image:2", BOTTLE_BUNDLE_BASE: "" }
+      const request = yield* parseIn({ ...surroundings, environment }, "plan")
+      assert.deepStrictEqual(request.container, { program: "podman", image: "their/image:2", base: null })
+      const flagged = yield* parseIn({ ...surroundings, environment }, "plan", "--bundle-image", "mine:1")
+      assert.strictEqual(flagged.container.image, "mine:1")
+      const odd = { BOTTLE_BUNDLE_BASE: "--privileged" }
+      const error = yield* Effect.flip(parseIn({ ...surroundings, environment: odd }, "plan"))
+      assert.strictEqual(error.message, 'BOTTLE_BUNDLE_BASE "--privileged" is no image\'s name')
     })
   )
 
@@ -155,6 +184,11 @@ describe("RunRequest.make", () => {
       ["--resolve", "a"],
       '--resolve "a": it is not HOST=IP | Write one HOST=IP for each name, such as api.example.com=10.0.0.5'
     ],
+    [
+      ["--deny", "*"],
+      '--deny "*": a star stands for whole names only, and only in front | A star stands only in front, for every name below: *.example.com'
+    ],
+    [["--bundle-image", "a b"], '--bundle-image "a b" is no image\'s name | --bundle-image NAME:TAG'],
     [["-t", "--no-tty"], "-t and --no-tty exclude each other | one of them"],
     [
       ["--bundle", "none", "--allow", "x"],

@@ -71,7 +71,7 @@ describe("Words.read", () => {
       ["doctor", "--allow", "x"],
       "unknown flag --allow | bottle doctor --help lists the flags; the guest's own go after --"
     ],
-    [["run", "--bundle", "docker"], '--bundle does not take "docker" | --bundle process or --bundle none'],
+    [["run", "--bundle", "docker"], '--bundle does not take "docker" | --bundle process or --bundle container or --bundle none'],
     [["run", "--format", "jsn"], '--format does not take "jsn" | --format json'],
     [["plan", "--dry-run"], "unknown flag --dry-run | bottle plan --help lists the flags; the guest's own go after --"],
     [

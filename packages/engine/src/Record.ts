@@ -9,8 +9,8 @@
  *
  * @since 0.1.0
  */
-import type { EgressEvent } from "@bottle/egress/EgressEvent"
-import * as Event from "@bottle/egress/EgressEvent"
+import { EgressEvent } from "@bottle/egress/EgressEvent"
+import type { PolicyDocument } from "@bottle/egress/PolicyDocument"
 import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
@@ -23,8 +23,10 @@ import type { Bottle } from "./Bottle.js"
 import { BottleId } from "./BottleId.js"
 import type { Directories } from "./Directories.js"
 import * as LineFile from "./internal/lineFile.js"
-import type { LaunchEvent } from "./LaunchObserver.js"
+import { LaunchObserver } from "./LaunchObserver.js"
 import { LaunchPlan } from "./LaunchPlan.js"
+import { EgressNotEnforced, EgressUnproven } from "./ProofError.js"
+import { ProofRecord } from "./ProofRecord.js"
 
 const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
@@ -73,6 +75,14 @@ export interface RecordedEnd {
 }
 
 /**
+ * What a launch gives that a record is about.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Recorded = Pick<Bottle, "plan" | "proof" | "events">
+
+/**
  * A record that is being written. Nothing in it fails: what goes wrong is told once, to `onBroken`.
  *
  * @since 0.1.0
@@ -81,10 +91,13 @@ export interface RecordedEnd {
 export interface BottleRecord {
   /** The record's own directory. */
   readonly directory: string
-  /** Writes down what a launch says; a `LaunchObserver`'s `notify`. */
-  readonly observe: (event: LaunchEvent) => Effect.Effect<void>
-  /** Writes down the plan that was executed, and every decision of the bundle from its first. */
-  readonly follow: (bottle: Pick<Bottle, "plan" | "events">) => Effect.Effect<void>
+  /**
+   * The launch, written down: what it says, its proof whether it held or not, the plan that it executed, and every
+   * decision of its bundle from the hand-over on. Who observes the launch already still does.
+   */
+  readonly launching: <B extends Recorded, E, R>(launch: Effect.Effect<B, E, R>) => Effect.Effect<B, E, R>
+  /** Writes down that the bundle follows another policy from now on. */
+  readonly reloaded: (egress: PolicyDocument) => Effect.Effect<void>
   /** Writes down how the run ended. */
   readonly ended: (end: RecordedEnd) => Effect.Effect<void>
 }
@@ -117,7 +130,8 @@ const reasonOf = (error: PlatformError.PlatformError): string =>
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 
 const encodePlan = Schema.encodeSync(LaunchPlan)
-const encodeEvent = Schema.encodeSync(Event.EgressEvent)
+const encodeProof = Schema.encodeSync(ProofRecord)
+const encodeEvent = Schema.encodeSync(EgressEvent)
 
 /**
  * Makes the record of a launch that is about to begin. It is complete when the scope has closed; that is best a scope
@@ -170,8 +184,15 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
     const say = (line: object) =>
       Effect.map(DateTime.now, (time) => launch.append(JSON.stringify({ time: DateTime.formatIso(time), ...line })))
 
-    const followEvents = (events: Stream.Stream<EgressEvent>) =>
+    const putProof = (error: unknown) =>
+      error instanceof EgressNotEnforced || error instanceof EgressUnproven
+        ? put("proof.json", encodeProof(error.record))
+        : Effect.void
+
+    const follow = ({ events, plan: executed, proof }: Recorded) =>
       Effect.gen(function* () {
+        yield* put("proof.json", encodeProof(proof))
+        if (executed !== plan) yield* put("plan.json", encodePlan(executed))
         const decisions = yield* LineFile.make(`${directory}/decisions.jsonl`, {
           capBytes: DECISIONS_BYTES_MAX,
           onBroken: onFileBroken
@@ -186,21 +207,26 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
             Effect.zipRight(Fiber.interrupt(reader))
           )
         )
-      })
+      }).pipe(
+        Scope.extend(scope),
+        Effect.provideService(FileSystem.FileSystem, fs),
+        Effect.catchAll(onFileBroken),
+        Effect.uninterruptible
+      )
 
     return {
       directory,
-      observe: (event) => say(event),
-      follow: (bottle) =>
-        Effect.gen(function* () {
-          if (bottle.plan !== plan) yield* put("plan.json", encodePlan(bottle.plan))
-          yield* followEvents(bottle.events)
-        }).pipe(
-          Scope.extend(scope),
-          Effect.provideService(FileSystem.FileSystem, fs),
-          Effect.catchAll(onFileBroken),
-          Effect.uninterruptible
+      launching: (launch) =>
+        Effect.flatMap(LaunchObserver, (outer) =>
+          launch.pipe(
+            Effect.tapError(putProof),
+            Effect.tap(follow),
+            Effect.provideService(LaunchObserver, {
+              notify: (event) => Effect.zipRight(say(event), outer.notify(event))
+            })
+          )
         ),
+      reloaded: (egress) => say({ _tag: "Reloaded", egress }),
       ended: (end) => say({ _tag: "Ended", ...end })
     }
   }).pipe(Effect.uninterruptible)
@@ -208,8 +234,8 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
 /** The record of a run that cannot have one. */
 const inert = (directory: string): BottleRecord => ({
   directory,
-  observe: () => Effect.void,
-  follow: () => Effect.void,
+  launching: (launch) => launch,
+  reloaded: () => Effect.void,
   ended: () => Effect.void
 })
 

@@ -14,11 +14,24 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { Directories } from "../src/Directories.js"
 import * as LineFile from "../src/internal/lineFile.js"
+import { type LaunchEvent, LaunchObserver, notify } from "../src/LaunchObserver.js"
 import { LaunchPlan } from "../src/LaunchPlan.js"
+import { EgressUnproven } from "../src/ProofError.js"
+import { ProofRecord } from "../src/ProofRecord.js"
 import * as Record from "../src/Record.js"
 import { bare, id, planOf } from "./fixtures/plans.js"
 
 const plan = planOf(bare)
+
+const proven = new ProofRecord({
+  version: 1,
+  outcome: "proven",
+  reason: null,
+  tool: "bash",
+  durationMillis: 3,
+  lastEvent: 0,
+  probes: []
+})
 
 const directoriesIn = (directory: string): Directories =>
   new Directories({ cache: `${directory}/cache`, state: `${directory}/state`, run: `${directory}/run` })
@@ -86,8 +99,12 @@ describe("Record", () => {
         const at = yield* Effect.scoped(
           Effect.gen(function* () {
             const record = yield* Record.make({ plan, directories })
-            yield* record.observe({ _tag: "StageEnded", stage: "create", durationMillis: 5, ok: true })
-            yield* record.follow({ plan: executed, events: Stream.range(1, 3).pipe(Stream.map(decision)) })
+            const bottle = { plan: executed, proof: proven, events: Stream.range(1, 3).pipe(Stream.map(decision)) }
+            const launch = Effect.as(
+              notify({ _tag: "StageEnded", stage: "create", durationMillis: 5, ok: true }),
+              bottle
+            )
+            assert.strictEqual(yield* record.launching(launch), bottle)
             yield* record.ended({ code: 7, origin: "guest", timedOut: false, error: null })
             return record.directory
           })
@@ -95,13 +112,17 @@ describe("Record", () => {
         assert.strictEqual(at, `${directories.state}/records/${id}`)
         assert.strictEqual(Fs.statSync(at).mode & 0o777, 0o700)
         const names = Fs.readdirSync(at).toSorted()
-        assert.deepStrictEqual(names, ["decisions.jsonl", "launch.jsonl", "plan.json"])
+        assert.deepStrictEqual(names, ["decisions.jsonl", "launch.jsonl", "plan.json", "proof.json"])
         for (const name of names) assert.strictEqual(Fs.statSync(`${at}/${name}`).mode & 0o777, 0o600)
 
         const written = Schema.decodeUnknownSync(Schema.parseJson(LaunchPlan))(
           Fs.readFileSync(`${at}/plan.json`, "utf8")
         )
         assert.deepStrictEqual(written, executed)
+        const shown = Schema.decodeUnknownSync(Schema.parseJson(ProofRecord))(
+          Fs.readFileSync(`${at}/proof.json`, "utf8")
+        )
+        assert.deepStrictEqual(shown, proven)
         const decisions = linesOf(`${at}/decisions.jsonl`).map((line) => Schema.decodeUnknownSync(EgressEvent)(line))
         assert.deepStrictEqual(decisions, [decision(1), decision(2), decision(3)])
         const launch = linesOf(`${at}/launch.jsonl`)
@@ -112,13 +133,39 @@ describe("Record", () => {
     ).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
+  it.live("holds the proof that kept a launch from becoming a bottle, and tells others what happens", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const noticed: Array<LaunchEvent> = []
+        const proof = new ProofRecord({ ...proven, outcome: "unproven", reason: "no-tool", tool: null })
+        const refused = new EgressUnproven({ machine: "m", reason: "no-tool", detail: "", record: proof })
+        const started: LaunchEvent = { _tag: "StageStarted", stage: "proof" }
+        const at = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const record = yield* Record.make({ plan, directories: directoriesIn(directory) })
+            const launch = Effect.zipRight(notify(started), Effect.fail(refused))
+            assert.strictEqual(yield* Effect.flip(record.launching(launch)), refused)
+            return record.directory
+          })
+        ).pipe(
+          Effect.provideService(LaunchObserver, { notify: (event) => Effect.sync(() => void noticed.push(event)) })
+        )
+        assert.deepStrictEqual(noticed, [started])
+        assert.deepInclude(linesOf(`${at}/launch.jsonl`)[0], started)
+        const text = Fs.readFileSync(`${at}/proof.json`, "utf8")
+        assert.deepStrictEqual(Schema.decodeUnknownSync(Schema.parseJson(ProofRecord))(text), proof)
+        assert.isFalse(Fs.existsSync(`${at}/decisions.jsonl`))
+      })
+    ).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
   it.live("shows a decision while the bottle lives", () =>
     Temp.withTempDir((directory) =>
       Effect.scoped(
         Effect.gen(function* () {
           const record = yield* Record.make({ plan, directories: directoriesIn(directory) })
           const endless = Stream.concat(Stream.make(decision(1)), Stream.never)
-          yield* record.follow({ plan, events: endless })
+          yield* record.launching(Effect.succeed({ plan, proof: proven, events: endless }))
           const file = `${record.directory}/decisions.jsonl`
           yield* waitUntil(
             Effect.sync(() => Fs.readFileSync(file, "utf8").endsWith("\n")),
@@ -153,7 +200,7 @@ describe("Record", () => {
               ),
               Stream.rechunk(1)
             )
-            yield* record.follow({ plan, events })
+            yield* record.launching(Effect.succeed({ plan, proof: proven, events }))
             return record.directory
           })
         )
@@ -188,7 +235,7 @@ describe("Record", () => {
                   directories,
                   onBroken: (error) => Effect.sync(() => void told.push(error.message))
                 })
-                yield* record.follow({ plan, events: Stream.make(decision(1)) })
+                yield* record.launching(Effect.succeed({ plan, proof: proven, events: Stream.make(decision(1)) }))
               })
             )
           const directories = directoriesIn(directory)

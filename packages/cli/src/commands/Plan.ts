@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Invocation } from "../Invocation.js"
 import * as PlanText from "../PlanText.js"
+import * as PolicyFile from "../PolicyFile.js"
 import type { RunRequest } from "../RunRequest.js"
 import * as RuntimeChoice from "../RuntimeChoice.js"
 import * as RuntimeLayer from "../RuntimeLayer.js"
@@ -22,7 +23,10 @@ const print = (request: RunRequest) =>
   Effect.gen(function* () {
     const choice = yield* RuntimeChoice.choose(request.runtime, yield* Invocation)
     yield* Told.announce(choice, request)
-    const plan = yield* Effect.provide(Launch.plan(request.options), RuntimeLayer.layer(choice))
+    const plan = yield* Effect.provide(
+      Effect.flatMap(PolicyFile.applied(request), Launch.plan),
+      RuntimeLayer.forLaunch(choice, request)
+    )
     const text =
       request.format === "json"
         ? JSON.stringify(Schema.encodeSync(LaunchPlan)(plan), null, 2)

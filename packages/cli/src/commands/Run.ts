@@ -5,8 +5,11 @@
  */
 import type { Bottle } from "@bottle/engine/Bottle"
 import { CommandExit } from "@bottle/engine/Bottle"
+import { Engine } from "@bottle/engine/Engine"
 import * as Launch from "@bottle/engine/Launch"
 import { type LaunchEvent, LaunchObserver } from "@bottle/engine/LaunchObserver"
+import type { LaunchPlan } from "@bottle/engine/LaunchPlan"
+import * as Record from "@bottle/engine/Record"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
@@ -21,6 +24,9 @@ import { fromCommand } from "../ExitStatus.js"
 import * as Failure from "../Failure.js"
 import { Interruption } from "../Interruption.js"
 import { Invocation } from "../Invocation.js"
+import * as PolicyFile from "../PolicyFile.js"
+import * as Printable from "../Printable.js"
+import * as Reloading from "../Reloading.js"
 import * as Report from "../Report.js"
 import type { RunRequest } from "../RunRequest.js"
 import * as RuntimeChoice from "../RuntimeChoice.js"
@@ -105,35 +111,49 @@ const follow = (bottle: Bottle, request: RunRequest): Effect.Effect<CommandExit,
     return last ?? (yield* Effect.dieMessage("a followed command ended without an exit"))
   })
 
-/** Refusals as they come, in the record and, unless somebody else owns the screen, on standard error. */
-interface Watcher {
-  readonly fiber: Fiber.Fiber<void>
-  readonly held: Array<string>
+/** Lines of ours while the command runs: at once, or when it has ended, where it owns the screen. */
+interface Teller {
+  readonly say: (line: string) => Effect.Effect<void>
+  readonly release: Effect.Effect<void>
 }
 
-const watchDenials = (bottle: Bottle, request: RunRequest, recorder: Report.Recorder, isTerminalTaken: boolean) =>
-  Effect.gen(function* () {
+const makeTeller = (isTerminalTaken: boolean): Effect.Effect<Teller, never, Stdio.Stdio> =>
+  Effect.map(Effect.context<Stdio.Stdio>(), (context) => {
     const held: Array<string> = []
-    const news = Denials.makeFilter()
-    const isTold = !request.quiet && request.format === "text"
-    const fiber = yield* Stream.runForEach(bottle.denials, (event) => {
-      Report.recordDenial(recorder, event)
-      const line = isTold ? news(event) : undefined
-      if (line === undefined) return Effect.void
-      if (!isTerminalTaken) return Stdio.errorLine(line)
-      held.push(line)
-      return Effect.void
-    }).pipe(Effect.interruptible, Effect.forkDaemon)
-    return { fiber, held } satisfies Watcher
+    const print = (line: string) => Effect.provide(Stdio.errorLine(line), context)
+    return {
+      say: (line) => (isTerminalTaken ? Effect.sync(() => void held.push(line)) : print(line)),
+      release: Effect.suspend(() => Effect.forEach(held.splice(0), print, { discard: true }))
+    }
   })
 
-/** The last refusals arrive after the bundle has closed; nobody waits for them for long. */
-const endWatch = ({ fiber, held }: Watcher): Effect.Effect<void, never, Stdio.Stdio> =>
+/**
+ * Refusals as they come, in the report and told. The last ones arrive after the bundle has closed, and nobody waits for
+ * them for long.
+ */
+const watchDenials = (
+  bottle: Bottle,
+  request: RunRequest,
+  recorder: Report.Recorder,
+  teller: Teller
+): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), DENIALS_DRAIN_MILLIS)
-    yield* Fiber.interrupt(fiber)
-    for (const line of held.splice(0)) yield* Stdio.errorLine(line)
-  })
+    const news = Denials.makeFilter()
+    const isTold = !request.quiet && request.format === "text"
+    const watcher = yield* Stream.runForEach(bottle.denials, (event) => {
+      Report.recordDenial(recorder, event)
+      const line = isTold ? news(event) : undefined
+      return line === undefined ? Effect.void : teller.say(line)
+    }).pipe(Effect.interruptible, Effect.forkDaemon)
+    yield* Effect.addFinalizer(() =>
+      Fiber.await(watcher).pipe(
+        Effect.interruptible,
+        Effect.timeoutOption(DENIALS_DRAIN_MILLIS),
+        Effect.zipRight(Fiber.interrupt(watcher)),
+        Effect.zipRight(teller.release)
+      )
+    )
+  }).pipe(Effect.uninterruptible)
 
 const observe =
   (request: RunRequest, recorder: Report.Recorder) =>
@@ -154,23 +174,50 @@ const observe =
 
 const isFailed = (exit: CommandExit): boolean => exit.exitCode !== 0 || exit.timedOut || exit.origin === "runtime"
 
-/** From the plan to the command's end. The bottle is down, and its last refusals are told, when this returns. */
-const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean) =>
+/** The bottle's record, which closes after everything else and says once if it cannot be complete. */
+const makeRecord = (request: RunRequest, recorder: Report.Recorder, plan: LaunchPlan, scope: Scope.Scope) =>
   Effect.gen(function* () {
-    const plan = yield* Launch.plan(request.options)
+    const { directories } = yield* Engine
+    const context = yield* Effect.context<Stdio.Stdio>()
+    const record = yield* Record.make({
+      plan,
+      directories,
+      onBroken: ({ message, suggestion }) =>
+        Stdio.errorLine(
+          request.format === "json"
+            ? JSON.stringify({ version: 1, recordFailure: { message, suggestion } })
+            : `bottle: ${message}\ntry: ${suggestion}`
+        ).pipe(Effect.provide(context))
+    }).pipe(Scope.extend(scope))
+    recorder.record = record
+    return record
+  })
+
+/** Whoever accepted a bottle that is not proven closed is told when it is one. */
+const tellUnproven = ({ proof }: Bottle, { format, options, quiet }: RunRequest) =>
+  options.unprovenEgress === true && proof.outcome === "unproven" && !quiet && format === "text"
+    ? Stdio.errorLine(`bottle: not proven closed: ${Printable.line(proof.reason ?? "nothing could be tried")}`)
+    : Effect.void
+
+/** From the plan to the command's end. The bottle is down, and its last refusals are told, when this returns. */
+const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, recordScope: Scope.Scope) =>
+  Effect.gen(function* () {
+    const plan = yield* Launch.plan(yield* PolicyFile.applied(request))
     recorder.plan = plan
+    const record = yield* makeRecord(request, recorder, plan, recordScope)
+    const teller = yield* makeTeller(tty)
     // Closed after the bottle's own scope: what watches the bundle must see it end.
     return yield* Effect.scopedWith((watchScope) =>
       Effect.scoped(
         Effect.gen(function* () {
-          const bottle = yield* Launch.launch(plan, { secrets: request.secrets })
-          yield* Effect.uninterruptible(
-            Effect.flatMap(watchDenials(bottle, request, recorder, tty), (watcher) =>
-              Effect.flatMap(Effect.context<Stdio.Stdio>(), (context) =>
-                Scope.addFinalizer(watchScope, Effect.provide(endWatch(watcher), context))
-              )
-            )
-          )
+          const bottle = yield* record
+            .launching(Launch.launch(plan, { secrets: request.secrets }))
+            .pipe(Effect.tapError((error) => Effect.sync(() => Report.recordProof(recorder, error))))
+          recorder.plan = bottle.plan
+          recorder.proof = bottle.proof
+          yield* tellUnproven(bottle, request)
+          yield* Scope.extend(watchDenials(bottle, request, recorder, teller), watchScope)
+          yield* Reloading.follow({ bottle, request, record, say: teller.say })
           const exit = yield* tty
             ? bottle.attach({
                 command: request.command,
@@ -221,6 +268,9 @@ const settle = (
     }
   })
 
+const recordEnd = ({ record }: Report.Recorder, { code, failure, origin, timedOut }: Ending): Effect.Effect<void> =>
+  record === null ? Effect.void : record.ended({ code, origin, timedOut, error: failure?.error ?? null })
+
 const writeReport = (file: string, recorder: Report.Recorder, ending: Ending, startedAt: DateTime.Utc) =>
   Effect.gen(function* () {
     const now = yield* DateTime.now
@@ -230,7 +280,9 @@ const writeReport = (file: string, recorder: Report.Recorder, ending: Ending, st
         version: 1,
         startedAt,
         durationMillis: DateTime.distance(startedAt, now),
+        record: recorder.record?.directory ?? null,
         plan: recorder.plan,
+        proof: recorder.proof,
         stages: recorder.stages,
         exit: { code: ending.code, origin: ending.origin, timedOut: ending.timedOut },
         failure: ending.failure,
@@ -258,31 +310,38 @@ export const run = (
     const recorder = Report.makeRecorder()
     const stdio = yield* Stdio.Stdio
     const notify = observe(request, recorder)
-    const work = Effect.gen(function* () {
-      if (request.report !== null) yield* Report.check(request.report)
-      const tty = yield* chooseTty(request)
-      const choice = yield* RuntimeChoice.choose(request.runtime, yield* Invocation)
-      yield* Told.announce(choice, request)
-      return yield* Effect.provide(inBottle(request, recorder, tty), RuntimeLayer.layer(choice))
-    }).pipe(
-      Effect.provideService(LaunchObserver, {
-        notify: (event) => Effect.provideService(notify(event), Stdio.Stdio, stdio)
-      })
-    )
+    const work = (recordScope: Scope.Scope) =>
+      Effect.gen(function* () {
+        if (request.report !== null) yield* Report.check(request.report)
+        const tty = yield* chooseTty(request)
+        const choice = yield* RuntimeChoice.choose(request.runtime, yield* Invocation)
+        yield* Told.announce(choice, request)
+        return yield* Effect.provide(
+          inBottle(request, recorder, tty, recordScope),
+          RuntimeLayer.forLaunch(choice, request)
+        )
+      }).pipe(
+        Effect.provideService(LaunchObserver, {
+          notify: (event) => Effect.provideService(notify(event), Stdio.Stdio, stdio)
+        })
+      )
     // What comes after the work has to be done after an interruption too.
     return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        const result = yield* Effect.exit(restore(work))
-        const ending = yield* settle(result, request, recorder)
-        if (Exit.isFailure(result)) yield* Told.debug(result.cause, ending.failure)
-        if (ending.failure !== null) yield* Told.tell(ending.failure, manner)
-        // A report that could not be written before the launch cannot be written after it.
-        if (request.report !== null && ending.failure?.error !== "ReportUnwritable") {
-          yield* writeReport(request.report, recorder, ending, startedAt).pipe(
-            Effect.catchAll((error) => Told.tell(Failure.fromError(error), manner))
-          )
-        }
-        return ending.code
-      })
+      Effect.scopedWith((recordScope) =>
+        Effect.gen(function* () {
+          const result = yield* Effect.exit(restore(work(recordScope)))
+          const ending = yield* settle(result, request, recorder)
+          yield* recordEnd(recorder, ending)
+          if (Exit.isFailure(result)) yield* Told.debug(result.cause, ending.failure)
+          if (ending.failure !== null) yield* Told.tell(ending.failure, manner)
+          // A report that could not be written before the launch cannot be written after it.
+          if (request.report !== null && ending.failure?.error !== "ReportUnwritable") {
+            yield* writeReport(request.report, recorder, ending, startedAt).pipe(
+              Effect.catchAll((error) => Told.tell(Failure.fromError(error), manner))
+            )
+          }
+          return ending.code
+        })
+      )
     )
   })

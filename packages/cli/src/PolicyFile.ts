@@ -1,0 +1,163 @@
+/**
+ * The policy document of `--policy FILE`: read when a launch is decided, and again when a running bottle is told to.
+ *
+ * @since 0.1.0
+ */
+import * as Policy from "@bottle/egress/Policy"
+import { limits, type PolicyDocument } from "@bottle/egress/PolicyDocument"
+import type { LaunchOptions, Mount } from "@bottle/engine/LaunchOptions"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Path from "node:path"
+import * as Printable from "./Printable.js"
+import type { RunRequest } from "./RunRequest.js"
+
+/** As many as Linux itself follows. */
+const LINKS_MAX = 40
+
+const PATH_CHARS_MAX = 200
+
+/**
+ * The file cannot be read, or holds no policy.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PolicyFileRefused extends Schema.TaggedError<PolicyFileRefused>("@bottle/cli/PolicyFileRefused")(
+  "PolicyFileRefused",
+  { file: Schema.String, reason: Schema.String, advice: Schema.String }
+) {
+  override get message(): string {
+    return `--policy ${Printable.line(this.file, PATH_CHARS_MAX)}: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.advice
+  }
+}
+
+/**
+ * The guest could write to the file, or put another one in its place, and so allow itself what it likes at the next
+ * reload.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PolicyFileInMount extends Schema.TaggedError<PolicyFileInMount>("@bottle/cli/PolicyFileInMount")(
+  "PolicyFileInMount",
+  { file: Schema.String, mount: Schema.String }
+) {
+  override get message(): string {
+    const mount = Printable.line(this.mount, PATH_CHARS_MAX)
+    return `--policy ${Printable.line(this.file, PATH_CHARS_MAX)}: the guest can change it, below -v ${mount}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Keep the file outside of what the guest can write to, or mount that with :ro."
+  }
+}
+
+/**
+ * Why a policy file is not taken.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type PolicyFileError = PolicyFileRefused | PolicyFileInMount
+
+const isBelow = (path: string, directory: string): boolean =>
+  path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`)
+
+/** Every directory on the way to a file, through each link that is on it: whoever writes to one can change what is read. */
+const directoriesTo = (fs: FileSystem.FileSystem, file: string): Effect.Effect<ReadonlySet<string>> =>
+  Effect.gen(function* () {
+    const found = new Set<string>()
+    let directory = "/"
+    let parts = file.split("/")
+    let links = 0
+    while (parts.length > 0 && links <= LINKS_MAX) {
+      const [part = "", ...rest] = parts
+      parts = rest
+      if (part === "" || part === ".") continue
+      if (part === "..") {
+        directory = Path.dirname(directory)
+        continue
+      }
+      found.add(directory)
+      const at = Path.join(directory, part)
+      const link = yield* Effect.option(fs.readLink(at))
+      if (link._tag === "None") directory = at
+      else {
+        links += 1
+        parts = [...link.value.split("/"), ...parts]
+        if (link.value.startsWith("/")) directory = "/"
+      }
+    }
+    return found
+  })
+
+const refuseMounted = (
+  fs: FileSystem.FileSystem,
+  file: string,
+  mounts: ReadonlyArray<Mount>
+): Effect.Effect<void, PolicyFileInMount> =>
+  Effect.gen(function* () {
+    const writable = mounts.filter((mount) => !mount.readonly)
+    if (writable.length === 0) return
+    const directories = [...(yield* directoriesTo(fs, file))]
+    for (const mount of writable) {
+      const real = yield* Effect.orElseSucceed(fs.realPath(mount.host), () => mount.host)
+      const isReached = directories.some((directory) => isBelow(directory, real))
+      if (isReached) return yield* new PolicyFileInMount({ file, mount: mount.host })
+    }
+  })
+
+const readText = (fs: FileSystem.FileSystem, file: string): Effect.Effect<string, PolicyFileRefused> =>
+  Effect.gen(function* () {
+    const refuse = (reason: string, advice: string) => new PolicyFileRefused({ file, reason, advice })
+    const unreadable = () => refuse("it cannot be read", "Name a file that is there, and that you may read.")
+    const info = yield* Effect.mapError(fs.stat(file), unreadable)
+    // A pipe would be read once, and a reload would wait for it.
+    if (info.type !== "File")
+      return yield* refuse("it is not a file", "Name a regular file, it is read again on SIGUSR2.")
+    if (info.size > limits.bytes) {
+      return yield* refuse(`it is longer than ${limits.bytes} bytes`, "Allow *.HOST instead of every host below it.")
+    }
+    return yield* Effect.mapError(fs.readFileString(file), unreadable)
+  })
+
+/**
+ * Reads the document of a file that the guest cannot change.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const read = (
+  file: string,
+  mounts: ReadonlyArray<Mount>
+): Effect.Effect<PolicyDocument, PolicyFileError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    yield* refuseMounted(fs, file, mounts)
+    const text = yield* readText(fs, file)
+    const policy = yield* Effect.mapError(
+      Policy.fromJson(text),
+      (error) => new PolicyFileRefused({ file, reason: error.message, advice: error.suggestion })
+    )
+    return Policy.toDocument(policy)
+  })
+
+/**
+ * What a request asks of a launch, its policy file read.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const applied = ({
+  options,
+  policyFile
+}: RunRequest): Effect.Effect<LaunchOptions, PolicyFileError, FileSystem.FileSystem> =>
+  policyFile === null
+    ? Effect.succeed(options)
+    : Effect.map(read(policyFile, options.mounts ?? []), (policy) => ({ ...options, policy }))
