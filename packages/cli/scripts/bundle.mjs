@@ -3,11 +3,23 @@ import * as fs from "node:fs"
 import { builtinModules } from "node:module"
 import * as path from "node:path"
 import { rolldown } from "rolldown"
-import { bundles, current, head, root } from "./stamp.mjs"
+import { bundles, current, head, imageFiles, root } from "./stamp.mjs"
 
 const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]))
 
-const bundle = async ({ entry, file }, stamp) => {
+const replace = (file, content, mode) => {
+  fs.mkdirSync(path.dirname(file), { recursive: true })
+  const temporary = `${file}.${process.pid}.tmp`
+  try {
+    fs.writeFileSync(temporary, content, { mode })
+    fs.renameSync(temporary, file)
+  } finally {
+    fs.rmSync(temporary, { force: true })
+  }
+}
+
+const bundle = async (one, stamp) => {
+  const { entry, file } = one
   const build = await rolldown({
     input: entry,
     cwd: root,
@@ -26,15 +38,13 @@ const bundle = async ({ entry, file }, stamp) => {
     const names = [...others.map((other) => other.fileName), ...foreign]
     throw new Error(`${path.relative(root, file)} would not stand alone: ${names.join(", ")}`)
   }
-  const code = head(stamp) + chunk.code.replace(/^#!.*\n/, "")
-  fs.mkdirSync(path.dirname(file), { recursive: true })
-  const temporary = `${file}.${process.pid}.tmp`
-  try {
-    fs.writeFileSync(temporary, code, { mode: 0o755 })
-    fs.renameSync(temporary, file)
-  } finally {
-    fs.rmSync(temporary, { force: true })
+  const code = chunk.code.replace(/^#!.*\n/, "")
+  // Without the stamp, so that an image of the same sources has the same content; and before the file that has it.
+  for (const { from, to } of imageFiles(one)) {
+    if (from === file) replace(to, head() + code, 0o755)
+    else replace(to, fs.readFileSync(from), 0o644)
   }
+  replace(file, head(stamp) + code, 0o755)
   return code.length
 }
 

@@ -14,8 +14,19 @@ const HEAD_BYTES = 256
 /** What is bundled: one file for each program, from its package's own entry. */
 export const bundles = [
   { entry: path.join(packages, "cli/src/bin.ts"), file: path.join(packages, "cli/dist/bottle.mjs") },
-  { entry: path.join(packages, "local/src/bin.ts"), file: path.join(packages, "local/dist/smolvm-local.mjs") }
+  { entry: path.join(packages, "local/src/bin.ts"), file: path.join(packages, "local/dist/smolvm-local.mjs") },
+  {
+    entry: path.join(packages, "bundle/src/bin.ts"),
+    file: path.join(packages, "bundle/dist/bottle-bundle.mjs"),
+    image: { dockerfile: path.join(packages, "bundle/Dockerfile"), directory: path.join(packages, "cli/dist/bundle") }
+  }
 ].filter((bundle) => fs.existsSync(bundle.entry))
+
+/** The files of the directory that an image is built from: beside the program that builds it, wherever that is copied. */
+export const imageFiles = ({ file, image }) =>
+  image === undefined
+    ? []
+    : [image.dockerfile, file].map((from) => ({ from, to: path.join(image.directory, path.basename(from)) }))
 
 const walk = (at, found) => {
   for (const entry of fs.readdirSync(at, { withFileTypes: true })) {
@@ -28,6 +39,7 @@ const walk = (at, found) => {
 
 const inputs = () => {
   const found = [path.join(root, "pnpm-lock.yaml")]
+  for (const { image } of bundles) if (image !== undefined) found.push(image.dockerfile)
   walk(path.join(packages, "cli/scripts"), found)
   for (const name of fs.readdirSync(packages)) {
     const source = path.join(packages, name, "src")
@@ -48,8 +60,8 @@ export const current = () => {
   return hash.digest("hex")
 }
 
-/** The first lines of a bundle with the given stamp. */
-export const head = (stamp) => `#!/usr/bin/env node\n${MARK}${stamp}\n`
+/** The first lines of a bundle, with the stamp if one is given. */
+export const head = (stamp) => `#!/usr/bin/env node\n${stamp === undefined ? "" : `${MARK}${stamp}\n`}`
 
 const read = (file) => {
   let descriptor
@@ -71,5 +83,7 @@ const read = (file) => {
 /** Whether every bundle was made from the sources as they are now. */
 export const isFresh = () => {
   const stamp = current()
-  return bundles.every((bundle) => read(bundle.file) === stamp)
+  return bundles.every(
+    (bundle) => read(bundle.file) === stamp && imageFiles(bundle).every(({ to }) => fs.existsSync(to))
+  )
 }

@@ -1,0 +1,135 @@
+/**
+ * The egress daemon: the proxy of `@bottle/egress` with its policy from a file and its decisions on standard output.
+ *
+ * @since 0.1.0
+ */
+import * as Interfaces from "@bottle/egress/Interfaces"
+import * as Policy from "@bottle/egress/Policy"
+import * as Proxy from "@bottle/egress/Proxy"
+import type { DocumentInvalid, PolicyError } from "@bottle/egress/PolicyError"
+import type { Listen, ProxyClosed, ProxyError } from "@bottle/egress/ProxyError"
+import { listenText } from "@bottle/egress/ProxyError"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as BundleConfig from "./BundleConfig.js"
+import * as BundleOutput from "./BundleOutput.js"
+import * as OwnRanges from "./OwnRanges.js"
+
+/**
+ * The daemon's name, which stands before its lines.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const NAME = "egress"
+
+/**
+ * Where it listens in the container: every address of it, because the launch alone knows which one it is given.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const defaultListen = "0.0.0.0:3128"
+
+/**
+ * How the daemon is set up.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EgressOptions {
+  /** Where `BundleConfig` finds its files. */
+  readonly configDirectory: string
+  readonly listen: Listen
+  /** Each element means: read the policy again. */
+  readonly reloads: Stream.Stream<unknown>
+  /** Prints lines, without a newline each; done when there is room for more. */
+  readonly print: (lines: ReadonlyArray<string>) => Effect.Effect<void>
+}
+
+/**
+ * How starting or running the daemon fails.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type EgressDaemonError = BundleConfig.ConfigUnreadable | DocumentInvalid | PolicyError | ProxyError | ProxyClosed
+
+/** How long the last decisions may take to be printed when the daemon ends. */
+const lastMillis = 1000
+
+type Said = Parameters<typeof BundleOutput.daemonText>[0]
+
+const readPolicy = (
+  directory: string
+): Effect.Effect<Policy.Policy, BundleConfig.ConfigUnreadable | DocumentInvalid | PolicyError> =>
+  Effect.flatMap(BundleConfig.policyText(directory), (text) => Policy.fromJson(text))
+
+/** This container's addresses and, as far as it was told, its host's: the host is reached through the container's network. */
+const interfaces = (directory: string): Interfaces.Interfaces => ({
+  addresses: Effect.zipWith(
+    Interfaces.system.addresses,
+    Effect.mapError(BundleConfig.hostAddresses(directory), () => new Interfaces.InterfacesUnreadable()),
+    (own, host) => [...own, ...host]
+  )
+})
+
+/**
+ * Runs the daemon until it is interrupted. It fails when it cannot start, or when its listener does. A policy that cannot
+ * be read again, or is none, leaves the one before in force and is said to be refused.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const run = (options: EgressOptions): Effect.Effect<never, EgressDaemonError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { configDirectory } = options
+      const say = (...lines: ReadonlyArray<Said>) => options.print(lines.map(BundleOutput.daemonText))
+      const policy = yield* readPolicy(configDirectory)
+      const proof = yield* BundleConfig.proof(configDirectory)
+      const printer = yield* lastOf(lastMillis)
+      const proxy = yield* Proxy.serve({
+        policy,
+        listen: options.listen,
+        interfaces: interfaces(configDirectory),
+        ownRanges: yield* OwnRanges.system,
+        proof
+      })
+      yield* printer(
+        Stream.runForEachChunk(proxy.events, (events) =>
+          say(...Chunk.map(events, (event): Said => ({ _tag: "Event", name: NAME, event })))
+        )
+      )
+      const reload = readPolicy(configDirectory).pipe(
+        Effect.flatMap(proxy.reload),
+        Effect.zipRight(say({ _tag: "Reloaded", name: NAME })),
+        Effect.catchAll((error) => say({ _tag: "ReloadRefused", name: NAME, reason: error.message }))
+      )
+      yield* Effect.forkScoped(Stream.runForEach(options.reloads, () => reload))
+      yield* say({ _tag: "Listening", name: NAME, at: listenText(proxy.address) })
+      return yield* proxy.closed
+    })
+  )
+
+/** Runs something beside the scope that is acquired after it: that ends first, and what runs may come to its own end. */
+const lastOf = (millis: number) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync((): { fiber: Fiber.RuntimeFiber<void> | undefined } => ({ fiber: undefined })),
+      ({ fiber }) =>
+        fiber === undefined
+          ? Effect.void
+          : Fiber.join(fiber).pipe(
+              Effect.interruptible,
+              Effect.timeoutOption(millis),
+              Effect.zipRight(Fiber.interruptFork(fiber))
+            )
+    ),
+    (last) => (effect: Effect.Effect<void>) =>
+      Effect.map(Effect.forkDaemon(effect), (fiber) => {
+        last.fiber = fiber
+      })
+  )
