@@ -9,6 +9,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Address from "./Address.js"
 import * as Host from "./Host.js"
+import * as Match from "./internal/match.js"
 import * as Path from "./internal/path.js"
 import { printable } from "./internal/text.js"
 import type { Policy } from "./Policy.js"
@@ -121,59 +122,6 @@ export interface Deny {
  */
 export type Verdict = Allow | Deny
 
-/** The dot keeps evilexample.com out of *.example.com, and a name is longer than the dot it begins with. */
-const isBelow = (name: string, suffix: string): boolean =>
-  name.length > suffix.length + 1 && name.endsWith(`.${suffix}`)
-
-/** Whether a rule of `allow` is about the host. */
-const isFor = (rule: Rule, host: Host.Host): boolean => {
-  switch (rule.host._tag) {
-    case "Exact":
-      return host._tag === "Name" && host.name === rule.host.name
-    case "Suffix":
-      return host._tag === "Name" && isBelow(host.name, rule.host.suffix)
-    case "Address":
-      return host._tag === "Address" && host.address === rule.host.address
-    case "Range":
-      return host._tag === "Address" && Address.holds(rule.host.range, host)
-  }
-}
-
-/** Whether a rule of `deny` is about the host: about an address, also by what the address leads to. */
-const isAgainst = (rule: Rule, host: Host.Host): boolean => {
-  if (host._tag === "Name") return isFor(rule, host)
-  switch (rule.host._tag) {
-    case "Exact":
-    case "Suffix":
-      return false
-    case "Address": {
-      const { address, family } = rule.host
-      const alone = { text: address, address, family, prefix: family === 4 ? 32 : 128 }
-      return Address.touches(alone, host)
-    }
-    case "Range":
-      return Address.touches(rule.host.range, host)
-  }
-}
-
-const isOnPort = (rule: Rule, port: number): boolean => rule.ports === null || rule.ports.includes(port)
-
-/** What cannot be told apart is not allowed: a tunnel, and a path that has no one form. */
-const allowsRequest = (rule: Rule, http: HttpRequest | null): boolean => {
-  if (!Rules.isHttp(rule)) return true
-  if (http === null || (rule.methods.length > 0 && !rule.methods.includes(http.method))) return false
-  const path = Path.ofTarget(http.path)
-  return rule.paths.length === 0 || (path !== undefined && rule.paths.some((pattern) => Path.matches(pattern, path)))
-}
-
-/** What cannot be told apart is denied: a tunnel, and a path that has no one form. */
-const deniesRequest = (rule: Rule, http: HttpRequest | null): boolean => {
-  if (!Rules.isHttp(rule) || http === null) return true
-  if (rule.methods.length > 0 && !rule.methods.includes(http.method)) return false
-  const path = Path.ofTarget(http.path)
-  return rule.paths.length === 0 || path === undefined || rule.paths.some((pattern) => Path.matches(pattern, path))
-}
-
 interface Request {
   readonly host: Host.Host
   readonly port: number
@@ -181,7 +129,9 @@ interface Request {
 }
 
 const denial = (policy: Policy, host: Host.Host, { http, port }: Request): Rule | undefined =>
-  policy.deny.find((rule) => isAgainst(rule, host) && isOnPort(rule, port) && deniesRequest(rule, http))
+  policy.deny.find(
+    (rule) => Match.isAgainst(rule, host) && Match.isOnPort(rule, port) && Match.deniesRequest(rule, http)
+  )
 
 /** The entry that allows this host and port; the bare host where that says the same. */
 const entryOf = ({ host, port }: Request): string => {
@@ -216,8 +166,8 @@ const portsText = (rules: ReadonlyArray<Rule>): string =>
 const rulesText = (rules: ReadonlyArray<Rule>): string => printable(rules.map((rule) => rule.text).join(", "), 1024)
 
 const refuseUnlisted = (policy: Policy, request: Request): Deny => {
-  const about = policy.allow.filter((rule) => isFor(rule, request.host))
-  const near = about.filter((rule) => isOnPort(rule, request.port))
+  const about = policy.allow.filter((rule) => Match.isFor(rule, request.host))
+  const near = about.filter((rule) => Match.isOnPort(rule, request.port))
   const [nearest] = near.length > 0 ? near : about
   const authority = Host.formatAuthority(request.host, request.port)
   if (nearest === undefined) {
@@ -256,7 +206,9 @@ export const decideHost = (policy: Policy, host: Host.Host, port: number, http: 
   const request: Request = { host, port, http }
   const denied = denial(policy, host, request)
   if (denied !== undefined) return refuseDenied(request, denied, null)
-  const rules = policy.allow.filter((rule) => isFor(rule, host) && isOnPort(rule, port) && allowsRequest(rule, http))
+  const rules = policy.allow.filter(
+    (rule) => Match.isFor(rule, host) && Match.isOnPort(rule, port) && Match.allowsRequest(rule, http)
+  )
   const [rule] = rules
   if (rule === undefined) return refuseUnlisted(policy, request)
   const pin = host._tag === "Name" ? policy.pins.get(host.name) : undefined
@@ -325,7 +277,9 @@ const nobody: Own = { addresses: new Set(), ranges: [] }
 
 const isListed = (policy: Policy, allow: Allow, address: Host.Address): boolean =>
   allow.rules.some((rule) => rule.addresses.some((range) => Address.holds(range, address))) ||
-  policy.allow.some((rule) => isFor(rule, address) && isOnPort(rule, allow.port) && allowsRequest(rule, allow.http))
+  policy.allow.some(
+    (rule) => Match.isFor(rule, address) && Match.isOnPort(rule, allow.port) && Match.allowsRequest(rule, allow.http)
+  )
 
 /** Why an address is never dialled for this request, whatever lists it. */
 const refuseAddress = (policy: Policy, allow: Allow, address: Host.Address, own: Own): Deny | undefined => {

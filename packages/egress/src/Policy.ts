@@ -7,9 +7,11 @@
 import * as Either from "effect/Either"
 import * as Address from "./Address.js"
 import * as Host from "./Host.js"
+import * as Document from "./internal/document.js"
 import { printable } from "./internal/text.js"
 import type { AllowEntry, DenyEntry } from "./PolicyDocument.js"
 import { PolicyDocument } from "./PolicyDocument.js"
+import type { DocumentInvalid } from "./PolicyError.js"
 import { PolicyError } from "./PolicyError.js"
 import type { Rule } from "./Rule.js"
 import * as Rules from "./Rule.js"
@@ -193,6 +195,25 @@ export const fromDocument = (document: PolicyDocument, beside: Entries = {}): Ei
  * @category constructors
  */
 export const make = (entries: Entries): Either.Either<Policy, PolicyError> => fromDocument({}, entries)
+
+/**
+ * The document of a JSON text, or of what a JSON reader gave. Nothing is overlooked: an unknown key, a key that stands
+ * twice, an empty list and more than `limits` allow are errors.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const documentFromJson = (json: unknown): Either.Either<PolicyDocument, DocumentInvalid> =>
+  typeof json === "string" ? Document.parse(json) : Document.decode(json)
+
+/**
+ * The policy of a JSON text, or of what a JSON reader gave.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromJson = (json: unknown): Either.Either<Policy, DocumentInvalid | PolicyError> =>
+  Either.flatMap(documentFromJson(json), (document) => fromDocument(document))
 
 /**
  * The document of a policy, in canonical spelling: `fromDocument` of it is the same policy.

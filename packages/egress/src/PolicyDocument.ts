@@ -85,7 +85,9 @@ const entry = text.annotations({
 
 const request = {
   ports: optional(
-    someOf(Schema.Number.pipe(Schema.int(), Schema.between(1, 65535))).annotations({
+    someOf(
+      Schema.Number.pipe(Schema.int(), Schema.between(1, 65535)).annotations({ description: "From 1 to 65535" })
+    ).annotations({
       description:
         "Without them an allowed host is allowed on 80 and 443, and a denied one denied on every port; a rule with methods or paths is for port 80"
     })
@@ -97,8 +99,8 @@ const request = {
     })
   ),
   paths: optional(
-    someOf(text).annotations({
-      description: "Paths of plain HTTP, the query apart: one, /v1/models, or all below one, /v1/*"
+    someOf(text.annotations({ description: "One path, /v1/models, or all below one, /v1/*" })).annotations({
+      description: "Paths of plain HTTP, the query apart"
     })
   )
 }
@@ -166,9 +168,15 @@ export const PolicyDocument = Schema.Struct({
       .annotations({ description: "What it may not reach, whatever allows it" })
   ),
   resolve: optional(
-    Schema.Record({ key: Schema.String, value: text }).annotations({
-      description: "Addresses of names: an allowed name is dialled there, whatever kind of address that is"
-    })
+    Schema.Record({ key: Schema.String, value: text.annotations({ description: "An IP address" }) })
+      .pipe(
+        Schema.filter((names) => Object.keys(names).length <= limits.names, {
+          jsonSchema: { maxProperties: limits.names }
+        })
+      )
+      .annotations({
+        description: "Addresses of names: an allowed name is dialled there, whatever kind of address that is"
+      })
   ),
   upstream: optional(
     text.annotations({

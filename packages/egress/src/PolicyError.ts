@@ -63,3 +63,29 @@ export class PolicyError extends Schema.TaggedError<PolicyError>("@bottle/egress
     }
   }
 }
+
+/**
+ * A document is no policy. `place` is where in it, such as `allow[3].ports[0]`, and empty for the whole; all text is
+ * visible ASCII of a bounded length.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DocumentInvalid extends Schema.TaggedError<DocumentInvalid>("@bottle/egress/DocumentInvalid")(
+  "DocumentInvalid",
+  {
+    place: Schema.String,
+    reason: Schema.Literal("too-long", "not-json", "key-twice", "key-unknown", "key-missing", "type", "value"),
+    detail: Schema.String,
+    advice: Schema.String
+  }
+) {
+  override get message(): string {
+    return `${this.place === "" ? "the policy" : this.place}: ${this.detail}`
+  }
+
+  /** What to do next. */
+  get suggestion(): string {
+    return this.advice
+  }
+}
