@@ -106,7 +106,8 @@ const parseHello = (body: Buffer): Seen => {
  * that. Not only records that are as they should be: what one server refuses, another takes.
  */
 const beginsTls = (bytes: Buffer): boolean | undefined => {
-  const [type = 0, major] = bytes
+  const [type, major] = bytes
+  if (type === undefined) return undefined
   if (type < recordTypeMin || type > recordTypeMax) return false
   if (major === undefined) return undefined
   if (major > versionMajorMax) return false
