@@ -4,13 +4,16 @@
  * @since 0.1.0
  */
 import type { EgressEvent } from "@bottle/egress/EgressEvent"
+import type { Policy } from "@bottle/egress/Policy"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Schema from "effect/Schema"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { BottleId } from "./BottleId.js"
-import { BundleDied } from "./LaunchError.js"
+import type { ReloadFailed } from "./BundleError.js"
+import type { BundleDied } from "./LaunchError.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
+import type { ProofRecord } from "./ProofRecord.js"
 
 /**
  * Who an exit code comes from: the guest's command, the runtime that was to run it, or it cannot be told.
@@ -116,7 +119,10 @@ export type BottleError = SmolvmError | BundleDied | CapturedTooMuch
  */
 export interface Bottle {
   readonly id: BottleId
+  /** The plan that was executed, with the network that was taken. */
   readonly plan: LaunchPlan
+  /** What was shown before the bottle was handed over. */
+  readonly proof: ProofRecord
   /** Runs a command without input and keeps what it prints, up to `capBytes` (16 MiB) of each stream. */
   readonly exec: (
     options: CommandOptions & { readonly capBytes?: number | undefined }
@@ -133,10 +139,15 @@ export interface Bottle {
   readonly cpIn: (options: { readonly host: string; readonly guest: string }) => Effect.Effect<void, BottleError>
   /** Copies one file of the guest to the host; what it holds is the guest's word. */
   readonly cpOut: (options: { readonly guest: string; readonly host: string }) => Effect.Effect<void, BottleError>
-  /** Every decision of the bundle from now on. */
+  /**
+   * Every decision of the bundle since the bottle was handed over. Each run of it begins with the oldest that is kept,
+   * and ends with the bundle.
+   */
   readonly events: Stream.Stream<EgressEvent>
   /** The refusals among them. */
   readonly denials: Stream.Stream<EgressEvent>
+  /** Puts another policy in force: what the guest asks for after this follows it. `plan.egress` is what it began with. */
+  readonly reload: (policy: Policy) => Effect.Effect<void, ReloadFailed | BundleDied>
   /** Leaves the machine in place when the scope closes; the bundle goes all the same, so nothing can leave it. */
   readonly keep: Effect.Effect<void>
 }

@@ -1,6 +1,6 @@
 /**
  * The launch: a plan becomes a bottle, in one scope. What it acquires it releases in reverse, whatever happens in
- * between: the bottle's directory, the bundle, the machine.
+ * between: the bottle's directory, the bundle with its network, the machine.
  *
  * @since 0.1.0
  */
@@ -12,9 +12,12 @@ import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import type * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
+import { randomBytes } from "node:crypto"
 import type { Bottle } from "./Bottle.js"
 import * as BottleId from "./BottleId.js"
 import { Bundle, none, type RunningBundle } from "./Bundle.js"
+import type { BundleError } from "./BundleError.js"
+import { Prover } from "./EgressProof.js"
 import { Engine } from "./Engine.js"
 import * as Commands from "./internal/commands.js"
 import { fileFailed } from "./internal/files.js"
@@ -34,8 +37,17 @@ import { notify } from "./LaunchObserver.js"
 import type { LaunchOptions } from "./LaunchOptions.js"
 import * as LaunchPlan from "./LaunchPlan.js"
 import * as Prepare from "./Prepare.js"
+import type { EgressNotEnforced, EgressUnproven } from "./ProofError.js"
+import type { ProofRecord } from "./ProofRecord.js"
+import * as Subnet from "./Subnet.js"
 
 const DIRECTORY_MODE = 0o700
+
+/** Linux's own list of the routes of this network namespace. */
+const ROUTES = "/proc/net/route"
+
+/** Nobody guesses it, and it fits in every line of everything that speaks HTTP. */
+const NONCE_BYTES = 16
 
 /** It holds one socket. A file system that does not answer within this will not later. */
 const REMOVE_TIMEOUT_MILLIS = 10_000
@@ -51,21 +63,33 @@ export interface Given {
 }
 
 /**
- * Decides a launch for the runtime at hand. It creates nothing; only the runtime's `--version` and `--help` are read.
+ * Decides a launch for the runtime at hand. It creates nothing; only the runtime's `--version` and `--help` are read, and
+ * the host's routes where the bundle may be a container.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const plan = (
   options: LaunchOptions
-): Effect.Effect<LaunchPlan.LaunchPlan, PlanRefused | SmolvmError, Engine | Smolvm> =>
+): Effect.Effect<LaunchPlan.LaunchPlan, PlanRefused | SmolvmError, Engine | Smolvm | FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const settings = yield* Engine
     const smolvm = yield* Smolvm
     const capabilities = yield* smolvm.capabilities
     const id = yield* BottleId.make(options.name ?? "box")
-    return yield* LaunchPlan.make({ id, options, capabilities, program: smolvm.program, settings })
+    const mayBeContainer = settings.container != null && (options.bundle ?? "container") === "container"
+    const routes = mayBeContainer ? yield* hostRoutes : []
+    return yield* LaunchPlan.make({ id, options, capabilities, program: smolvm.program, settings, routes })
   })
+
+/** Nothing where there is no such file: docker itself refuses what overlaps its own networks. */
+const hostRoutes: Effect.Effect<ReadonlyArray<string>, never, FileSystem.FileSystem> = Effect.flatMap(
+  FileSystem.FileSystem,
+  (fs) => fs.readFileString(ROUTES)
+).pipe(
+  Effect.map(Subnet.parseRoutes),
+  Effect.orElseSucceed(() => [])
+)
 
 /**
  * Executes a plan. The bottle is ready to use when this returns, and gone when the scope has closed; an interruption or
@@ -75,25 +99,33 @@ export const plan = (
  * @category constructors
  */
 export const launch = (
-  plan: LaunchPlan.LaunchPlan,
+  decided: LaunchPlan.LaunchPlan,
   given: Given = {}
 ): Effect.Effect<Bottle, LaunchError, Scope.Scope | Smolvm | Bundle | FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const smolvm = yield* Smolvm
-    const secrets = yield* takeSecrets(plan, given)
-    yield* Prepare.pack(plan)
-    yield* acquireDirectory(plan)
+    const bundles = yield* Bundle
+    const prover = yield* Prover
+    const secrets = yield* takeSecrets(decided, given)
+    yield* acquireDirectory(decided)
     // Scopes of their own, made in this order, so that the machine goes before its bundle however the two were made.
     const scope = yield* Effect.scope
     const bundleScope = yield* Scope.fork(scope, ExecutionStrategy.sequential)
     const machineScope = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+    const [plan] = yield* Effect.all([Scope.extend(bundles.prepare(decided), bundleScope), Prepare.pack(decided)], {
+      concurrency: "unbounded"
+    })
+    const nonce = randomBytes(NONCE_BYTES).toString("hex")
     const [bundle, machine] = yield* Effect.all(
-      [Scope.extend(startBundle(plan), bundleScope), Scope.extend(Machine.acquire(plan), machineScope)],
+      [Scope.extend(startBundle(plan, nonce), bundleScope), Scope.extend(Machine.acquire(plan), machineScope)],
       { concurrency: "unbounded" }
     )
-    yield* bringUp(plan, machine).pipe(Effect.raceFirst(bundle.died))
-    return yield* Commands.make({ plan, smolvm, bundle, secrets, keep: machine.keep })
-  }).pipe(Effect.withSpan("bottle.launch", { attributes: { id: plan.id } }))
+    const proof = yield* bringUp(plan, machine).pipe(
+      Effect.zipRight(prove(machine, prover.prove({ plan, bundle, proof: nonce }))),
+      Effect.raceFirst(bundle.died)
+    )
+    return yield* Commands.make({ plan, smolvm, bundle, proof, secrets, keep: machine.keep })
+  }).pipe(Effect.withSpan("bottle.launch", { attributes: { id: decided.id } }))
 
 /**
  * Plans and executes in one step.
@@ -150,17 +182,18 @@ const removeDirectory = (fs: FileSystem.FileSystem, directory: string): Effect.E
     )
   )
 
-const startBundle = (plan: LaunchPlan.LaunchPlan): Effect.Effect<RunningBundle, BundleFailed, Scope.Scope | Bundle> =>
+const startBundle = (
+  plan: LaunchPlan.LaunchPlan,
+  proof: string
+): Effect.Effect<RunningBundle, BundleError, Scope.Scope | Bundle> =>
   Effect.gen(function* () {
-    const place = LaunchPlan.socketOf(plan)
-    if (place === null) return none
-    const { socket, socketMode } = place
+    if (plan.bundle._tag === "None") return none
     const policy = yield* Effect.mapError(
       Policy.fromDocument(plan.egress),
       (error) => new BundleFailed({ reason: error.message, advice: error.suggestion })
     )
     const bundle = yield* Bundle
-    return yield* bundle.start({ policy, socket, socketMode }).pipe(stage("bundle"))
+    return yield* bundle.start({ plan, policy, proof }).pipe(stage("bundle"))
   })
 
 /** From created to usable, one after the other: a command while another one is set up can corrupt a guest. */
@@ -171,10 +204,26 @@ const bringUp = (
   Effect.gen(function* () {
     const smolvm = yield* Smolvm
     const name = plan.machine
-    if (plan.source._tag === "Pack") yield* Machine.refuseNetwork(plan)
-    yield* machine.step(smolvm.machineStart({ name })).pipe(Effect.mapError(StageFailed.of("start")), stage("start"))
+    if (plan.source._tag === "Pack") yield* Machine.checkNetwork(plan)
+    yield* machine
+      .step(smolvm.machineStart(LaunchPlan.startOptions(plan)))
+      .pipe(Effect.mapError(StageFailed.of("start")), stage("start"))
     yield* smolvm
       .waitExecReady({ name, timeoutMillis: plan.readyTimeoutMillis })
       .pipe(Effect.mapError(StageFailed.of("ready")), stage("ready"))
     yield* Relay.start(plan)
   })
+
+/** A machine that leaks, or that nothing is known of, goes whatever the plan says of failures. */
+const prove = (
+  machine: Machine.OwnedMachine,
+  proving: Effect.Effect<ProofRecord, EgressNotEnforced | EgressUnproven | SmolvmError, Smolvm>
+): Effect.Effect<ProofRecord, EgressNotEnforced | EgressUnproven | StageFailed, Smolvm> =>
+  proving.pipe(
+    // An interrupted one too: the bundle may have died under it.
+    Effect.onError(() => machine.condemn),
+    Effect.mapError((error) =>
+      error._tag === "EgressNotEnforced" || error._tag === "EgressUnproven" ? error : StageFailed.of("proof")(error)
+    ),
+    stage("proof")
+  )

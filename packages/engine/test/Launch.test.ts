@@ -68,6 +68,7 @@ describe("Launch", () => {
             "bundle true",
             "create true",
             "pack true",
+            "proof true",
             "ready true",
             "relay true",
             "start true"

@@ -11,6 +11,7 @@ import type { Bottle, BottleError, BottleOutput, CommandOptions, ExecResult } fr
 import { CapturedTooMuch, CommandExit } from "../Bottle.js"
 import type { RunningBundle } from "../Bundle.js"
 import { type LaunchPlan, socketOf } from "../LaunchPlan.js"
+import type { ProofRecord } from "../ProofRecord.js"
 import * as Witness from "./witness.js"
 
 const CAPTURE_CAP_BYTES = 16 * 1024 * 1024
@@ -27,6 +28,7 @@ export interface Ready {
   readonly plan: LaunchPlan
   readonly smolvm: Context.Tag.Service<typeof Smolvm>
   readonly bundle: RunningBundle
+  readonly proof: ProofRecord
   readonly secrets: ReadonlyMap<string, Redacted.Redacted>
   readonly keep: Effect.Effect<void>
 }
@@ -49,7 +51,7 @@ const overdue = (timeoutMillis: number | undefined): Effect.Effect<never, Overdu
 
 export const make = (ready: Ready): Effect.Effect<Bottle> =>
   Effect.gen(function* () {
-    const { bundle, keep, plan, smolvm } = ready
+    const { bundle, keep, plan, proof, smolvm } = ready
     const name = plan.machine
     const secrets = Object.fromEntries([...ready.secrets].map(([guest, value]) => [hostVariable(guest), value]))
 
@@ -139,16 +141,21 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
         Effect.raceFirst(bundle.died)
       )
 
+    // Up to here the guest's command has not run: what was refused by then was the proof's.
+    const events = Stream.filter(bundle.events, (event) => event.sequence > proof.lastEvent)
+
     return {
       id: plan.id,
       plan,
+      proof,
       exec,
       stream,
       attach,
       cpIn: ({ guest, host }) => smolvm.machineCp({ src: host, dst: `${name}:${guest}` }),
       cpOut: ({ guest, host }) => smolvm.machineCp({ src: `${name}:${guest}`, dst: host }),
-      events: bundle.events,
-      denials: Stream.filter(bundle.events, (event) => event.verdict === "deny"),
+      events,
+      denials: Stream.filter(events, (event) => event.verdict === "deny"),
+      reload: (policy) => Effect.raceFirst(bundle.reload(policy), bundle.died),
       keep
     }
   })

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { NetworkNotOff, StageFailed } from "../LaunchError.js"
+import { NetworkMissing, NetworkNotOff, StageFailed } from "../LaunchError.js"
 import { notify } from "../LaunchObserver.js"
 import type { LaunchPlan } from "../LaunchPlan.js"
 import * as LaunchPlan_ from "../LaunchPlan.js"
@@ -40,9 +40,14 @@ const DELETE_RETRIES = 2
  */
 type Existence = "none" | "making" | "tried" | "made" | "foreign"
 
+/** Whether the machine outlives its scope. */
+type Keeping = "as-planned" | "kept" | "condemned"
+
 /** A machine that its scope releases. */
 export interface OwnedMachine {
   readonly keep: Effect.Effect<void>
+  /** Whatever the plan says of failures, the machine is not kept: it is known to be open, or not known to be closed. */
+  readonly condemn: Effect.Effect<void>
   /** Runs a step that changes the machine, so that its release knows when it was cut off. */
   readonly step: <A, R>(effect: Effect.Effect<A, SmolvmError, R>) => Effect.Effect<A, SmolvmError, R>
 }
@@ -56,9 +61,9 @@ export const acquire = (plan: LaunchPlan): Effect.Effect<OwnedMachine, StageFail
     const smolvm = yield* Smolvm
     const capabilities = yield* Effect.mapError(smolvm.capabilities, StageFailed.of("create"))
     const existence = yield* Ref.make<Existence>("none")
-    const kept = yield* Ref.make(false)
+    const keeping = yield* Ref.make<Keeping>("as-planned")
     yield* Effect.addFinalizer((exit) =>
-      release(plan, existence, kept, exit).pipe(Effect.provideService(Smolvm, smolvm))
+      release(plan, existence, keeping, exit).pipe(Effect.provideService(Smolvm, smolvm))
     )
 
     const step: OwnedMachine["step"] = (effect) =>
@@ -71,7 +76,7 @@ export const acquire = (plan: LaunchPlan): Effect.Effect<OwnedMachine, StageFail
       Effect.mapError(StageFailed.of("create")),
       stage("create")
     )
-    return { keep: Ref.set(kept, true), step }
+    return { keep: Ref.set(keeping, "kept"), condemn: Ref.set(keeping, "condemned"), step }
   })
 
 /** What a failed create or start leaves. One whose client was ended, by us or by a signal, may still have an effect. */
@@ -92,19 +97,21 @@ const looksFor = (plan: LaunchPlan, state: Existence): number => {
   return plan.runtime.kind === "local" ? LOOKS_IN_A_ROW_LOCAL : LOOKS_IN_A_ROW
 }
 
-const isKept = (plan: LaunchPlan, kept: boolean, exit: Exit.Exit<unknown, unknown>): boolean =>
-  kept || (plan.keepOnFailure && Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause))
+const isKept = (plan: LaunchPlan, keeping: Keeping, exit: Exit.Exit<unknown, unknown>): boolean =>
+  keeping === "as-planned"
+    ? plan.keepOnFailure && Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)
+    : keeping === "kept"
 
 const release = (
   plan: LaunchPlan,
   existence: Ref.Ref<Existence>,
-  kept: Ref.Ref<boolean>,
+  keeping: Ref.Ref<Keeping>,
   exit: Exit.Exit<unknown, unknown>
 ): Effect.Effect<void, never, Smolvm> =>
   Effect.gen(function* () {
     const state = yield* Ref.get(existence)
     if (state === "none" || state === "foreign") return
-    if (isKept(plan, yield* Ref.get(kept), exit)) return yield* notify({ _tag: "Kept", machine: plan.machine })
+    if (isKept(plan, yield* Ref.get(keeping), exit)) return yield* notify({ _tag: "Kept", machine: plan.machine })
     const removed = yield* remove(plan.machine, looksFor(plan, state)).pipe(
       // Finalizers cannot be interrupted, and without this a timeout in one would wait for what it is to cut off.
       Effect.interruptible,
@@ -119,7 +126,7 @@ const release = (
 
 const removeByHand = (plan: LaunchPlan): string =>
   plan.steps
-    .filter((step) => step.stage === "release")
+    .filter((step) => step.stage === "release" && step.argv[0] === plan.runtime.program)
     .map((step) => step.argv.join(" "))
     .join(" && ")
 
@@ -153,11 +160,17 @@ const remove = (name: string, looks: number): Effect.Effect<void, SmolvmError, S
   })
 
 /**
- * Refuses a machine that has a network although none was asked for: a pack carries its own wish for one, and it wins.
+ * Refuses a machine whose network is not as the plan has it: a pack carries its own wish for one, and it wins.
  */
-export const refuseNetwork = (plan: LaunchPlan): Effect.Effect<void, StageFailed | NetworkNotOff, Smolvm> =>
+export const checkNetwork = (
+  plan: LaunchPlan
+): Effect.Effect<void, StageFailed | NetworkNotOff | NetworkMissing, Smolvm> =>
   Effect.gen(function* () {
     const smolvm = yield* Smolvm
-    const machine = yield* smolvm.machineStatus({ name: plan.machine }).pipe(Effect.mapError(StageFailed.of("create")))
-    if (machine.network !== false) return yield* new NetworkNotOff({ machine: plan.machine })
+    const { network } = yield* smolvm
+      .machineStatus({ name: plan.machine })
+      .pipe(Effect.mapError(StageFailed.of("create")))
+    const isWanted = plan.bundle._tag === "Container" && plan.bundle.topology === "address"
+    if (!isWanted && network !== false) return yield* new NetworkNotOff({ machine: plan.machine })
+    if (isWanted && network !== true) return yield* new NetworkMissing({ machine: plan.machine })
   })

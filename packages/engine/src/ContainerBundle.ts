@@ -1,0 +1,339 @@
+/**
+ * The bundle in a container of its own, on a network of its own, at the address that the plan names. Nothing is asked of
+ * it but through docker: what it does is read from the lines that it prints.
+ *
+ * @since 0.1.0
+ */
+import * as BundleOutput from "@bottle/bundle/BundleOutput"
+import type { LogLine } from "@bottle/docker/ContainerLogs"
+import * as ContainerRemove from "@bottle/docker/ContainerRemove"
+import { Docker } from "@bottle/docker/Docker"
+import type { DockerError } from "@bottle/docker/DockerError"
+import * as NetworkRemove from "@bottle/docker/NetworkRemove"
+import * as Carry from "@bottle/egress/Carry"
+import type { EgressEvent } from "@bottle/egress/EgressEvent"
+import * as Policy from "@bottle/egress/Policy"
+import * as FileSystem from "@effect/platform/FileSystem"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Bundle, BundleRequest, RunningBundle } from "./Bundle.js"
+import { type BundleError, ReloadFailed } from "./BundleError.js"
+import * as BundleImage from "./BundleImage.js"
+import { Engine } from "./Engine.js"
+import * as DockerResource from "./internal/dockerResource.js"
+import { fileFailed } from "./internal/files.js"
+import * as Ring from "./internal/ring.js"
+import { stage } from "./internal/stage.js"
+import { BundleDied, BundleFailed, type HostFileFailed, StageFailed } from "./LaunchError.js"
+import * as LaunchPlan from "./LaunchPlan.js"
+
+/** The daemon that has the egress, as the container's init names it. */
+const EGRESS = "egress"
+
+/** A container's program is up within a second; a machine with much to do takes some. */
+const READY_TIMEOUT_MILLIS = 60_000
+
+/** Reading a file takes milliseconds; the daemon's way to the container and back is most of it. */
+const RELOAD_TIMEOUT_MILLIS = 10_000
+
+/** Decisions that are kept for readers, as many as the proxy itself keeps. */
+const EVENTS_MAX = 4096
+
+/** What of the container's words stands in an error. */
+const LAST_WORDS = 3
+const LAST_WORDS_CHARS_MAX = 300
+
+/** The container's user reads it; the bottle's own directory around it lets nobody else of the host pass. */
+const CONFIG_MODE = 0o755
+const CONFIG_FILE_MODE = 0o644
+
+type Service = Context.Tag.Service<typeof Docker>
+
+/**
+ * A bundle that runs in a container. Its network is made when it is prepared, its container when it is started; each is
+ * removed by its name when the scope closes, the container first, whatever became of the other one.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<
+  Context.Tag.Service<Bundle>,
+  never,
+  Docker | Engine | FileSystem.FileSystem
+> = Effect.gen(function* () {
+  const docker = yield* Docker
+  const fs = yield* FileSystem.FileSystem
+  const { directories } = yield* Engine
+  return {
+    prepare: (plan) =>
+      Effect.gen(function* () {
+        if (plan.bundle._tag !== "Container") return plan
+        yield* BundleImage.ensure(plan.bundle, directories.cache).pipe(
+          Effect.provideService(Docker, docker),
+          Effect.provideService(FileSystem.FileSystem, fs)
+        )
+        return yield* acquireNetwork(docker, plan, plan.bundle)
+      }),
+    start: (request) =>
+      Effect.gen(function* () {
+        const { bundle } = request.plan
+        if (bundle._tag !== "Container") {
+          return yield* new BundleFailed({
+            reason: "the plan has no bundle in a container",
+            advice: "Use Bundle.layer, or plan with the bundle container."
+          })
+        }
+        return yield* start(docker, fs, request, bundle)
+      })
+  }
+})
+
+const isLabelled = (plan: LaunchPlan.LaunchPlan, labels: Readonly<Record<string, string>>): boolean =>
+  labels["bottle.id"] === plan.id
+
+const byHand = (bundle: LaunchPlan.PlannedContainer, argv: Either.Either<ReadonlyArray<string>, DockerError>): string =>
+  [bundle.program, ...Either.getOrElse(argv, () => [])].join(" ")
+
+/** Makes the network of the first candidate that docker takes, and gives the plan that names it. */
+const acquireNetwork = (
+  docker: Service,
+  plan: LaunchPlan.LaunchPlan,
+  bundle: LaunchPlan.PlannedContainer
+): Effect.Effect<LaunchPlan.LaunchPlan, StageFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const name = bundle.network
+    const creation = yield* DockerResource.own({
+      what: `network ${name}`,
+      byHand: byHand(bundle, NetworkRemove.argv(name)),
+      isForeign: (error) => error._tag === "NetworkExists",
+      remove: docker.networkRemove(name),
+      isThere: Effect.map(
+        docker.networkInspect(name),
+        Option.exists(({ labels }) => isLabelled(plan, labels))
+      )
+    })
+    const take = (index: number): Effect.Effect<LaunchPlan.LaunchPlan, DockerError> => {
+      const tried = LaunchPlan.withSubnet(plan, index)
+      return creation(docker.networkCreate(LaunchPlan.networkOptions({ ...bundle, chosen: index }))).pipe(
+        Effect.as(tried),
+        Effect.catchTag("SubnetOverlap", (error) =>
+          index + 1 < bundle.candidates.length ? take(index + 1) : Effect.fail(error)
+        )
+      )
+    }
+    return yield* take(bundle.chosen).pipe(Effect.mapError(StageFailed.of("network")))
+  }).pipe(stage("network"))
+
+const start = (
+  docker: Service,
+  fs: FileSystem.FileSystem,
+  { plan, policy, proof, secrets }: BundleRequest,
+  bundle: LaunchPlan.PlannedContainer
+): Effect.Effect<RunningBundle, BundleError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const name = bundle.container
+    const config = yield* writeConfig(fs, bundle.config, policy, proof)
+    const creation = yield* DockerResource.own({
+      what: `container ${name}`,
+      byHand: byHand(bundle, ContainerRemove.argv(name)),
+      isForeign: (error) => error._tag === "ContainerExists",
+      remove: docker.containerRemove(name),
+      isThere: Effect.map(
+        docker.containerInspect(name),
+        Option.exists(({ labels }) => isLabelled(plan, labels))
+      )
+    })
+    yield* creation(docker.containerRun({ ...LaunchPlan.containerOptions(bundle), secrets })).pipe(
+      Effect.mapError(StageFailed.of("bundle"))
+    )
+    const heard = yield* listen(docker, name)
+    yield* awaitReady(heard)
+    if (bundle.topology === "socket") yield* carry(bundle, heard)
+    return {
+      events: heard.events.stream,
+      died: Deferred.await(heard.died),
+      reload: yield* makeReload(docker, name, config, heard)
+    }
+  })
+
+/** Gives the way to replace the policy that the container sees. */
+const writeConfig = (
+  fs: FileSystem.FileSystem,
+  directory: string,
+  policy: Policy.Policy,
+  proof: string
+): Effect.Effect<(policy: Policy.Policy) => Effect.Effect<void, HostFileFailed>, HostFileFailed> =>
+  Effect.gen(function* () {
+    const failed = Effect.mapError(fileFailed(directory))
+    // The mode of what is made is less the umask; that of what is there is as it is set.
+    yield* failed(Effect.zipRight(fs.makeDirectory(directory, { mode: CONFIG_MODE }), fs.chmod(directory, CONFIG_MODE)))
+    /** In one step, so that whoever reads sees the old text or the new one, whole. */
+    const put = (name: string, text: string) => {
+      const aside = `${directory}/.${name}`
+      return fs
+        .remove(aside, { force: true })
+        .pipe(
+          Effect.zipRight(fs.writeFileString(aside, text, { flag: "wx", mode: CONFIG_FILE_MODE })),
+          Effect.zipRight(fs.chmod(aside, CONFIG_FILE_MODE)),
+          Effect.zipRight(fs.rename(aside, `${directory}/${name}`)),
+          failed
+        )
+    }
+    const putPolicy = (next: Policy.Policy) => put("policy.json", `${JSON.stringify(Policy.toDocument(next))}\n`)
+    yield* put("proof", proof)
+    yield* putPolicy(policy)
+    return putPolicy
+  })
+
+/** What the container has said up to now, and is yet to say. */
+interface Heard {
+  readonly ready: Deferred.Deferred<void>
+  readonly died: Deferred.Deferred<never, BundleDied>
+  readonly events: Ring.Ring<EgressEvent>
+  /** Who waits for the answer to a reload; a reason where it was refused. */
+  reloading: Deferred.Deferred<Option.Option<string>> | undefined
+  /** The last of what it said in words. */
+  lastWords: ReadonlyArray<string>
+}
+
+/** The bundle is no more: nobody waits for it any longer. */
+const lose = (heard: Heard, reason: string): Effect.Effect<void> =>
+  Effect.zipRight(
+    Deferred.fail(heard.died, new BundleDied({ reason })),
+    Effect.sync(() => heard.events.end())
+  )
+
+/** Follows what the container prints from its start, in one fiber of the scope. */
+const listen = (docker: Service, name: string): Effect.Effect<Heard, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const heard: Heard = {
+      ready: yield* Deferred.make<void>(),
+      died: yield* Deferred.make<never, BundleDied>(),
+      events: Ring.make(EVENTS_MAX),
+      reloading: undefined,
+      lastWords: []
+    }
+    yield* docker.containerLogs(name).pipe(
+      Stream.runForEach((line) => hear(heard, line)),
+      Effect.matchEffect({
+        onFailure: (error) => lose(heard, `its output can no longer be followed: ${error.message}`),
+        onSuccess: () => Effect.flatMap(whyEnded(docker, name), (reason) => lose(heard, withLastWords(heard, reason)))
+      }),
+      Effect.ensuring(lose(heard, "it was stopped")),
+      Effect.forkScoped
+    )
+    return heard
+  })
+
+const whyEnded = (docker: Service, name: string): Effect.Effect<string> =>
+  Effect.match(docker.containerInspect(name), {
+    onFailure: () => "its output ended",
+    onSuccess: Option.match({
+      onNone: () => "its container is gone",
+      onSome: ({ exitCode, status }) =>
+        status === "running" ? "its output ended" : `its container ended with exit code ${exitCode}`
+    })
+  })
+
+const withLastWords = ({ lastWords }: Heard, reason: string): string =>
+  lastWords.length === 0 ? reason : `${reason}; it said: ${lastWords.join(" / ").slice(-LAST_WORDS_CHARS_MAX)}`
+
+const hear = (heard: Heard, { isCut, stream, text }: LogLine): Effect.Effect<void> => {
+  // Everything that has a meaning is a whole line of standard output; the rest are words, of a program that crashed.
+  const line: BundleOutput.Line =
+    isCut || stream === "stderr"
+      ? { _tag: "Said", name: null, text: BundleOutput.visible(text) }
+      : BundleOutput.parse(text)
+  switch (line._tag) {
+    case "Ready":
+      return line.daemons.includes(EGRESS) ? Deferred.succeed(heard.ready, undefined) : Effect.void
+    case "DaemonEnded": {
+      if (line.name !== EGRESS) return Effect.void
+      const how = line.signal === null ? `exit code ${line.code}` : line.signal
+      return lose(heard, withLastWords(heard, `its egress daemon ended with ${how}`))
+    }
+    case "Event":
+      return Effect.sync(() => heard.events.push(line.event))
+    case "Reloaded":
+      return answer(heard, Option.none())
+    case "ReloadRefused":
+      return answer(heard, Option.some(line.reason))
+    case "Said":
+      return Effect.sync(() => {
+        heard.lastWords = [...heard.lastWords, line.text].slice(-LAST_WORDS)
+      })
+    case "Listening":
+      return Effect.void
+  }
+}
+
+const answer = ({ reloading }: Heard, refusal: Option.Option<string>): Effect.Effect<void> =>
+  reloading === undefined ? Effect.void : Deferred.succeed(reloading, refusal)
+
+const awaitReady = (heard: Heard): Effect.Effect<void, BundleFailed> => {
+  const failed = (reason: string) =>
+    new BundleFailed({
+      reason,
+      advice: "Run the image by hand to see what it says; `bottle doctor` tells what this machine lacks."
+    })
+  return Deferred.await(heard.ready).pipe(
+    Effect.raceFirst(Effect.mapError(Deferred.await(heard.died), (error) => failed(error.reason))),
+    Effect.timeoutFail({
+      duration: READY_TIMEOUT_MILLIS,
+      onTimeout: () => failed(withLastWords(heard, `it did not listen within ${READY_TIMEOUT_MILLIS / 1000} s`))
+    })
+  )
+}
+
+/** Carries the host's end of the guest's socket to the container, until either is no more. */
+const carry = (
+  bundle: Extract<LaunchPlan.PlannedContainer, { readonly topology: "socket" }>,
+  heard: Heard
+): Effect.Effect<void, BundleFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { port, socket, socketMode } = bundle
+    const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+    const carried = yield* Carry.serve({
+      listen: { _tag: "Unix", path: socket, mode: socketMode },
+      to: { host: LaunchPlan.subnetOf(bundle).address, port }
+    }).pipe(
+      Scope.extend(scope),
+      Effect.mapError((error) => new BundleFailed({ reason: error.message, advice: error.suggestion }))
+    )
+    yield* Effect.forkScoped(Effect.catchAll(carried.closed, (error) => lose(heard, error.message)))
+    // Where the container was, something else may come to be: nothing is carried there once it is no more.
+    yield* Effect.forkScoped(Effect.catchAll(Deferred.await(heard.died), () => Scope.close(scope, Exit.void)))
+  })
+
+const makeReload = (
+  docker: Service,
+  name: string,
+  putPolicy: (policy: Policy.Policy) => Effect.Effect<void, HostFileFailed>,
+  heard: Heard
+): Effect.Effect<RunningBundle["reload"]> =>
+  Effect.map(Effect.makeSemaphore(1), (lock) => (policy) => {
+    const failed = (advice: string) => (reason: string) => new ReloadFailed({ reason, advice })
+    const again = failed("Try again; `bottle doctor` tells what this machine lacks.")
+    return Effect.gen(function* () {
+      yield* Effect.mapError(putPolicy(policy), (error) => again(error.message))
+      const reloading = yield* Deferred.make<Option.Option<string>>()
+      heard.reloading = reloading
+      yield* Effect.mapError(docker.containerKill({ name, signal: "SIGHUP" }), (error) => again(error.message))
+      const refusal = yield* Deferred.await(reloading).pipe(
+        Effect.raceFirst(Effect.mapError(Deferred.await(heard.died), (error) => again(error.message))),
+        Effect.timeoutFail({
+          duration: RELOAD_TIMEOUT_MILLIS,
+          onTimeout: () =>
+            again(`the bundle did not answer within ${RELOAD_TIMEOUT_MILLIS / 1000} s; which policy holds is not known`)
+        })
+      )
+      if (Option.isSome(refusal)) return yield* failed("The bundle's image may be of another version.")(refusal.value)
+    }).pipe(lock.withPermits(1))
+  })
