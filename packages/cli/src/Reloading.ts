@@ -55,17 +55,16 @@ const reload = ({ bottle, record, request }: ReloadOptions) =>
     yield* record.reloaded(Policy.toDocument(policy))
   })
 
-const toText = (failure: Failure.Failure | null): string =>
-  failure === null ? "bottle: the policy was reloaded" : Failure.toText(failure)
-
 const told = (failure: Failure.Failure | null, { format, policyFile, quiet }: RunRequest): string | undefined => {
   if (format === "json") {
     const { message = null, suggestion = null } = failure ?? {}
     return JSON.stringify({ version: 1, reload: { ok: failure === null, file: policyFile, message, suggestion } })
   }
-  if (failure !== null)
-    return `bottle: not reloaded, the policy before stays: ${toText(failure).slice("bottle: ".length)}`
-  return quiet ? undefined : toText(null)
+  if (failure === null) return quiet ? undefined : "bottle: the policy was reloaded"
+  // The bundle's own word for it says which policy holds.
+  if (failure.error === "ReloadFailed" || failure.error === "BundleDied") return Failure.toText(failure)
+  const message = `not reloaded, the policy before stays: ${failure.message}`
+  return Failure.toText(new Failure.Failure({ ...failure, message }))
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Docker from "@bottle/docker/Docker"
 import * as Bundle from "@bottle/engine/Bundle"
 import * as Directories from "@bottle/engine/Directories"
 import type { ContainerSettings } from "@bottle/engine/Engine"
@@ -13,6 +14,7 @@ import * as Environment from "@bottle/process/Environment"
 import * as RuntimeEnvironment from "@bottle/smolvm/RuntimeEnvironment"
 import * as Smolvm from "@bottle/smolvm/Smolvm"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
+import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as BundleImage from "./BundleImage.js"
@@ -57,7 +59,7 @@ const kindOf = (
 export const layer = (
   choice: RuntimeChoice,
   container: ContainerSettings | null = null
-): Layer.Layer<Smolvm.Smolvm | Engine.Engine | Bundle.Bundle, never, Invocation | CommandExecutor> =>
+): Layer.Layer<Smolvm.Smolvm | Engine.Engine | Bundle.Bundle, never, Invocation | CommandExecutor | FileSystem> =>
   Layer.unwrapEffect(
     Effect.map(Invocation, ({ arch, environment, superuser }) => {
       const env = RuntimeEnvironment.scrub(Environment.scrub(environment))
@@ -70,7 +72,11 @@ export const layer = (
           Engine.layer({ directories, runtime: kind, arch, superuser, container })
         )
       )
-      return Layer.mergeAll(engine, runtime, Bundle.layerProcess)
+      const bundle = Bundle.layer.pipe(
+        Layer.provide(Docker.layer(container === null ? {} : { program: container.program })),
+        Layer.provide(engine)
+      )
+      return Layer.mergeAll(engine, runtime, bundle)
     })
   )
 

@@ -145,7 +145,7 @@ const checkDocker: Effect.Effect<Check, never, CommandExecutor> = Effect.flatMap
   Effect.map(({ client, server }) => ok("docker", `client ${client}, daemon ${server}`)),
   Effect.catchAll((error) =>
     Effect.succeed(
-      lacking("docker", "optional", error.message, `nothing, it is not used yet; else: ${error.suggestion}`)
+      lacking("docker", "optional", error.message, `nothing, unless you want --bundle container: ${error.suggestion}`)
     )
   ),
   Effect.provide(Docker.layer())
