@@ -1,23 +1,54 @@
 import * as Policy from "@bottle/egress/Policy"
+import * as Proxy from "@bottle/egress/Proxy"
 import * as Temp from "@bottle/testing/Temp"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
-import { Bundle, layerProcess } from "../src/Bundle.js"
+import * as Http from "node:http"
+import { Bundle, layerProcess, none } from "../src/Bundle.js"
+import { containerSettings } from "./fixtures/launching.js"
+import { bare, planOf } from "./fixtures/plans.js"
 
-const start = (socket: string) =>
-  Effect.flatMap(Bundle, (bundle) => bundle.start({ policy: Policy.empty, socket, socketMode: 0o600 }))
+const socketIn = (directory: string): string => `${directory}/egress.sock`
+
+const planIn = (directory: string) => {
+  const plan = planOf(bare)
+  return { ...plan, bundle: { _tag: "Process" as const, socket: socketIn(directory), socketMode: 0o600 } }
+}
+
+const start = (directory: string) =>
+  Effect.flatMap(Bundle, (bundle) => bundle.start({ plan: planIn(directory), policy: Policy.empty, proof: "n0nce" }))
+
+/** What the proxy behind a socket answers for a URL. */
+const get = (socketPath: string, url: string) =>
+  Effect.async<{ readonly status: number; readonly body: string }, Error>((resume) => {
+    const request = Http.get(
+      { socketPath, path: url, headers: { host: new URL(url).host }, agent: false },
+      (response) => {
+        let body = ""
+        response.setEncoding("utf8")
+        response.on("data", (text: string) => (body += text))
+        response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, body })))
+      }
+    )
+    request.on("error", (error) => resume(Effect.fail(error)))
+    return Effect.sync(() => request.destroy())
+  })
+
+const allowing = (host: string): Policy.Policy => Either.getOrThrow(Policy.fromDocument({ allow: [host] }))
 
 describe("Bundle.layerProcess", () => {
   it.live("listens on its socket, and says that it died when its real proxy has stopped", () =>
     Temp.withTempDir((directory) =>
       Effect.gen(function* () {
-        const socket = `${directory}/egress.sock`
+        const socket = socketIn(directory)
         const scope = yield* Scope.make()
-        const running = yield* Scope.extend(start(socket), scope)
+        const running = yield* Scope.extend(start(directory), scope)
         assert.isTrue(Fs.statSync(socket).isSocket())
         assert.strictEqual(Fs.statSync(socket).mode & 0o777, 0o600)
         const fiber = yield* Effect.fork(Effect.flip(running.died))
@@ -29,6 +60,33 @@ describe("Bundle.layerProcess", () => {
     ).pipe(Effect.provide(layerProcess))
   )
 
+  it.live("answers for itself with its nonce, and follows another policy once it is reloaded", () =>
+    Temp.withTempDir((directory) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const socket = socketIn(directory)
+          const running = yield* start(directory)
+          assert.deepStrictEqual(yield* get(socket, `http://${Proxy.PROOF_HOST}/`), { status: 200, body: "n0nce" })
+          assert.strictEqual((yield* get(socket, "http://api.bottle.invalid/")).status, 403)
+          yield* running.reload(allowing("api.bottle.invalid"))
+          // Allowed now; that name has no address anywhere.
+          assert.strictEqual((yield* get(socket, "http://api.bottle.invalid/")).status, 502)
+          assert.strictEqual((yield* get(socket, "http://other.bottle.invalid/")).status, 403)
+          const reasons = yield* running.events.pipe(
+            Stream.filter((event) => event.phase === "decision"),
+            Stream.take(3),
+            Stream.map((event) => `${event.host} ${event.verdict}`),
+            Stream.runCollect
+          )
+          assert.deepStrictEqual(
+            [...reasons],
+            ["api.bottle.invalid deny", "api.bottle.invalid allow", "other.bottle.invalid deny"]
+          )
+        })
+      )
+    ).pipe(Effect.provide(layerProcess))
+  )
+
   it.live("fails with what to do where it cannot listen", () =>
     Temp.withTempDir((directory) =>
       Effect.gen(function* () {
@@ -37,5 +95,18 @@ describe("Bundle.layerProcess", () => {
         assert.notStrictEqual(error.suggestion, "")
       })
     ).pipe(Effect.provide(layerProcess))
+  )
+
+  it.effect("runs no container, and says so", () =>
+    Effect.gen(function* () {
+      const plan = planOf({ ...bare, bundle: "container" }, "1.9.3", { container: containerSettings })
+      const bundle = yield* Bundle
+      const error = yield* Effect.flip(Effect.scoped(bundle.start({ plan, policy: Policy.empty, proof: "n0nce" })))
+      assert.match(error.message, /in a container/)
+    }).pipe(Effect.provide(layerProcess))
+  )
+
+  it.effect("has nothing to reload where there is no bundle", () =>
+    Effect.map(Effect.flip(none.reload(Policy.empty)), (error) => assert.strictEqual(error._tag, "ReloadFailed"))
   )
 })
