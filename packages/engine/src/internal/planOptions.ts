@@ -21,7 +21,7 @@ const CONTAINER_MEMORY_MIB = 256
 const CONTAINER_PIDS = 128
 
 /** Where the container keeps what it must write: the state of its health. */
-const CONTAINER_TMPFS = { path: "/tmp", sizeMib: 16 }
+const CONTAINER_TMPFS = { path: "/run", sizeMib: 16 }
 
 /** Where the container sees the directory of its policy and nonce. */
 const CONTAINER_CONFIG = "/etc/bottle"
