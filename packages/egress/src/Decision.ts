@@ -130,7 +130,7 @@ interface Request {
 
 const denial = (policy: Policy, host: Host.Host, { http, port }: Request): Rule | undefined =>
   policy.deny.find(
-    (rule) => Match.isAgainst(rule, host) && Match.isOnPort(rule, port) && Match.deniesRequest(rule, http)
+    (rule) => Match.isAgainst(rule.host, host) && Match.isOnPort(rule, port) && Match.deniesRequest(rule, http)
   )
 
 /** The entry that allows this host and port; the bare host where that says the same. */
@@ -166,7 +166,7 @@ const portsText = (rules: ReadonlyArray<Rule>): string =>
 const rulesText = (rules: ReadonlyArray<Rule>): string => printable(rules.map((rule) => rule.text).join(", "), 1024)
 
 const refuseUnlisted = (policy: Policy, request: Request): Deny => {
-  const about = policy.allow.filter((rule) => Match.isFor(rule, request.host))
+  const about = policy.allow.filter((rule) => Match.isFor(rule.host, request.host))
   const near = about.filter((rule) => Match.isOnPort(rule, request.port))
   const [nearest] = near.length > 0 ? near : about
   const authority = Host.formatAuthority(request.host, request.port)
@@ -207,7 +207,7 @@ export const decideHost = (policy: Policy, host: Host.Host, port: number, http: 
   const denied = denial(policy, host, request)
   if (denied !== undefined) return refuseDenied(request, denied, null)
   const rules = policy.allow.filter(
-    (rule) => Match.isFor(rule, host) && Match.isOnPort(rule, port) && Match.allowsRequest(rule, http)
+    (rule) => Match.isFor(rule.host, host) && Match.isOnPort(rule, port) && Match.allowsRequest(rule, http)
   )
   const [rule] = rules
   if (rule === undefined) return refuseUnlisted(policy, request)
@@ -278,7 +278,8 @@ const nobody: Own = { addresses: new Set(), ranges: [] }
 const isListed = (policy: Policy, allow: Allow, address: Host.Address): boolean =>
   allow.rules.some((rule) => rule.addresses.some((range) => Address.holds(range, address))) ||
   policy.allow.some(
-    (rule) => Match.isFor(rule, address) && Match.isOnPort(rule, allow.port) && Match.allowsRequest(rule, allow.http)
+    (rule) =>
+      Match.isFor(rule.host, address) && Match.isOnPort(rule, allow.port) && Match.allowsRequest(rule, allow.http)
   )
 
 /** Why an address is never dialled for this request, whatever lists it. */

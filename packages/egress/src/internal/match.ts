@@ -1,7 +1,7 @@
 import * as Address from "../Address.js"
 import type { HttpRequest } from "../Decision.js"
 import type * as Host from "../Host.js"
-import type { Rule } from "../Rule.js"
+import type { HostPattern, Rule } from "../Rule.js"
 import * as Rules from "../Rule.js"
 import * as Path from "./path.js"
 
@@ -9,35 +9,43 @@ import * as Path from "./path.js"
 const isBelow = (name: string, suffix: string): boolean =>
   name.length > suffix.length + 1 && name.endsWith(`.${suffix}`)
 
-/** Whether a rule of `allow` is about the host. */
-export const isFor = (rule: Rule, host: Host.Host): boolean => {
-  switch (rule.host._tag) {
+/** The addresses of a pattern; nothing for one of names. */
+export const rangeOf = (pattern: HostPattern): Address.Cidr | undefined => {
+  switch (pattern._tag) {
     case "Exact":
-      return host._tag === "Name" && host.name === rule.host.name
     case "Suffix":
-      return host._tag === "Name" && isBelow(host.name, rule.host.suffix)
+      return undefined
     case "Address":
-      return host._tag === "Address" && host.address === rule.host.address
+      return {
+        text: pattern.address,
+        address: pattern.address,
+        family: pattern.family,
+        prefix: pattern.family === 4 ? 32 : 128
+      }
     case "Range":
-      return host._tag === "Address" && Address.holds(rule.host.range, host)
+      return pattern.range
   }
 }
 
-/** Whether a rule of `deny` is about the host: about an address, also by what the address leads to. */
-export const isAgainst = (rule: Rule, host: Host.Host): boolean => {
-  if (host._tag === "Name") return isFor(rule, host)
-  switch (rule.host._tag) {
+/** Whether the host is the pattern's, for what allows. */
+export const isFor = (pattern: HostPattern, host: Host.Host): boolean => {
+  switch (pattern._tag) {
     case "Exact":
+      return host._tag === "Name" && host.name === pattern.name
     case "Suffix":
-      return false
-    case "Address": {
-      const { address, family } = rule.host
-      const alone = { text: address, address, family, prefix: family === 4 ? 32 : 128 }
-      return Address.touches(alone, host)
-    }
+      return host._tag === "Name" && isBelow(host.name, pattern.suffix)
+    case "Address":
+      return host._tag === "Address" && host.address === pattern.address
     case "Range":
-      return Address.touches(rule.host.range, host)
+      return host._tag === "Address" && Address.holds(pattern.range, host)
   }
+}
+
+/** Whether the host is the pattern's, for what denies: an address is, also by what it leads to. */
+export const isAgainst = (pattern: HostPattern, host: Host.Host): boolean => {
+  if (host._tag === "Name") return isFor(pattern, host)
+  const range = rangeOf(pattern)
+  return range !== undefined && Address.touches(range, host)
 }
 
 export const isOnPort = (rule: Rule, port: number): boolean => rule.ports === null || rule.ports.includes(port)
