@@ -5,7 +5,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { LaunchOptions } from "../src/LaunchOptions.js"
 import { LaunchPlan } from "../src/LaunchPlan.js"
-import { bare, planOf, tryPlan } from "./fixtures/plans.js"
+import { bare, planOf, refusal } from "./fixtures/plans.js"
 
 const everything: LaunchOptions = {
   source: { _tag: "Image", reference: "registry.example/library/alpine:3.20" },
@@ -25,14 +25,6 @@ const everything: LaunchOptions = {
   cpus: 2,
   memMib: 512,
   keepOnFailure: true
-}
-
-const refusal = (options: LaunchOptions, version?: string, over?: Parameters<typeof tryPlan>[2]) => {
-  const result = tryPlan(options, version, over)
-  if (Either.isRight(result)) return assert.fail("expected a refusal, got a plan")
-  assert.notInclude(result.left.message, "\n")
-  assert.notStrictEqual(result.left.suggestion, "")
-  return result.left
 }
 
 describe("LaunchPlan", () => {
@@ -78,6 +70,37 @@ describe("LaunchPlan", () => {
   it("prints the complete effective allowlist, and no hidden allow", () => {
     assert.deepStrictEqual(planOf(bare).egress, { allow: [], resolve: {} })
     assert.deepStrictEqual(planOf(everything).egress.allow, ["*.example.com", "api.example.org:8443", "example.com"])
+  })
+
+  it("holds the document, what was said beside it, what is denied and the upstream", () => {
+    const policy = {
+      allow: ["*.Example.com", { host: "db.example.org", ports: [5432], addresses: ["10.0.0.0/8"] }],
+      deny: ["bad.example.com"],
+      resolve: { "db.example.org": "10.0.0.7" },
+      upstream: "http://proxy.example.com:3128"
+    }
+    const { egress } = planOf({
+      ...bare,
+      policy,
+      allow: ["example.com"],
+      deny: ["192.0.2.0/24"],
+      resolve: ["example.com=192.0.2.9"]
+    })
+    assert.deepStrictEqual(egress, {
+      allow: ["*.example.com", { host: "db.example.org", addresses: ["10.0.0.0/8"], ports: [5432] }, "example.com"],
+      deny: ["bad.example.com", "192.0.2.0/24"],
+      resolve: { "db.example.org": "10.0.0.7", "example.com": "192.0.2.9" },
+      upstream: "http://proxy.example.com:3128"
+    })
+    assert.strictEqual(planOf({ ...bare, policy: {} }).bundle._tag, "Process")
+  })
+
+  it("says whether the document or a flag is wrong", () => {
+    const inDocument = refusal({ ...bare, policy: { deny: ["https://example.com"] } })
+    assert.include(inDocument.message, "policy: deny[0]: ")
+    const beside = refusal({ ...bare, policy: {}, deny: ["https://example.com"] })
+    assert.include(beside.message, "deny: ")
+    assert.notInclude(beside.message, "policy")
   })
 
   it("holds the names of secrets only, and passes none by argv", () => {
@@ -136,6 +159,12 @@ describe("LaunchPlan", () => {
       _tag: "Image",
       reference: "./rootfs"
     })
+  })
+
+  it("refuses a local image below 1.1.0, and takes it from there on", () => {
+    const options: LaunchOptions = { source: { _tag: "Image", reference: "./rootfs" } }
+    assert.include(refusal(options, "1.0.4").message, "--image")
+    assert.strictEqual(planOf(options, "1.1.0").source._tag, "Image")
   })
 
   it("keeps packs of different runtimes, architectures and images apart", () => {
