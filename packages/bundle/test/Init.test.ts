@@ -1,33 +1,19 @@
 import { directory } from "@bottle/testing/Temp"
 import { waitUntil } from "@bottle/testing/Wait"
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Url from "node:url"
-import { rolldown } from "rolldown"
 import * as BundleOutput from "../src/BundleOutput.js"
 import * as Health from "../src/Health.js"
+import { built } from "./fixtures/program.js"
 import * as Running from "./fixtures/running.js"
 
 const fixture = (name: string) => Url.fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
-/** The program of fixtures/init.ts as one file that Node can run. */
-const init = Path.join(Fs.mkdtempSync(Path.join(Os.tmpdir(), "bottle-test-")), "init.mjs")
-
-beforeAll(async () => {
-  const bundle = await rolldown({
-    input: fixture("init.ts"),
-    platform: "node",
-    resolve: { conditionNames: ["@bottle/source", "node", "import"] }
-  })
-  await bundle.write({ file: init, format: "esm", codeSplitting: false })
-  await bundle.close()
-}, 30_000)
-
-afterAll(() => Fs.rmSync(Path.dirname(init), { recursive: true }))
+const init = built("init.ts", "init.mjs")
 
 interface Options {
   readonly daemons: ReadonlyArray<string>

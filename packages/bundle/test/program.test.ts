@@ -1,0 +1,245 @@
+import { directory } from "@bottle/testing/Temp"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import * as BundleOutput from "../src/BundleOutput.js"
+import { get, server, tunnel } from "./fixtures/http.js"
+import { built } from "./fixtures/program.js"
+import * as Running from "./fixtures/running.js"
+
+const program = built("../../src/bin.ts", "bottle-bundle.mjs")
+
+const proof = "a-proof-of-32-characters-or-more"
+
+interface Options {
+  readonly policy: unknown
+  readonly args?: ReadonlyArray<string>
+  readonly env?: Readonly<Record<string, string>>
+  readonly files?: Readonly<Record<string, string>>
+}
+
+/** The program with its own configuration, on a free port of the loopback. */
+const start = (options: Options) =>
+  Effect.gen(function* () {
+    const config = yield* directory
+    const state = yield* directory
+    const put = (name: string, text: string) => {
+      Fs.writeFileSync(Path.join(config, `.${name}`), text)
+      Fs.renameSync(Path.join(config, `.${name}`), Path.join(config, name))
+    }
+    put("policy.json", JSON.stringify(options.policy))
+    put("proof", `${proof}\n`)
+    for (const [name, text] of Object.entries(options.files ?? {})) put(name, text)
+    const env = { BOTTLE_CONFIG: config, BOTTLE_RUN: state, BOTTLE_LISTEN: "127.0.0.1:0", ...options.env }
+    const running = yield* Running.start([program, ...(options.args ?? [])], env)
+    const read = () => running.lines().map(BundleOutput.parse)
+    const until = <T extends BundleOutput.Line["_tag"]>(
+      tag: T,
+      fits: (line: Extract<BundleOutput.Line, { _tag: T }>) => boolean = () => true
+    ) => {
+      const isIt = (line: BundleOutput.Line): line is Extract<BundleOutput.Line, { _tag: T }> => line._tag === tag
+      const find = () => read().find((line) => isIt(line) && fits(line))
+      return Effect.map(
+        running.until(() => find() !== undefined),
+        () => {
+          const found = find()
+          if (found === undefined || !isIt(found)) throw new Error(`no ${tag}`)
+          return found
+        }
+      )
+    }
+    return {
+      ...running,
+      config,
+      put,
+      read,
+      until,
+      ask: (...args: ReadonlyArray<string>) => Running.start([program, ...args], env),
+      signal: (name: NodeJS.Signals) => running.process.kill(name),
+      port: Effect.map(until("Listening"), ({ at }) => Number(at.split(":").at(-1))),
+      says: (line: string) => running.until((said) => said === line)
+    }
+  })
+
+const live = (name: string, test: () => Effect.Effect<void, never, Scope.Scope>) => it.scopedLive(name, test, 60_000)
+
+/** An address of this machine that others could reach, if it has one. */
+const outer = Object.values(Os.networkInterfaces())
+  .flatMap((found) => found ?? [])
+  .find(({ family, internal }) => !internal && family === "IPv4")
+
+describe("bottle-bundle", () => {
+  live("starts the egress daemon, which follows its policy and says what it decided", () =>
+    Effect.gen(function* () {
+      const { count, port: upstream } = yield* server("127.0.0.1")
+      const bundle = yield* start({
+        policy: { allow: [`allowed.example:${upstream}`], resolve: { "allowed.example": "127.0.0.1" } }
+      })
+      const port = yield* bundle.port
+      yield* bundle.says("init | ready egress")
+      assert.deepStrictEqual(yield* get(port, `http://allowed.example:${upstream}/`), { status: 200, body: "hello" })
+      assert.strictEqual((yield* get(port, `http://other.example:${upstream}/`))?.status, 403)
+      assert.strictEqual(count(), 1)
+      const { event: allowed } = yield* bundle.until("Event", ({ event }) => event.phase === "closed")
+      assert.deepStrictEqual(
+        [allowed.host, allowed.port, allowed.address, allowed.verdict, allowed.reason],
+        ["allowed.example", upstream, "127.0.0.1", "allow", "completed"]
+      )
+      const { event: denied, name } = yield* bundle.until("Event", ({ event }) => event.verdict === "deny")
+      assert.deepStrictEqual([name, denied.host, denied.reason], ["egress", "other.example", "no-rule"])
+    })
+  )
+
+  live("answers for itself with its proof, and makes no event of it", () =>
+    Effect.gen(function* () {
+      const bundle = yield* start({ policy: {} })
+      const port = yield* bundle.port
+      assert.deepStrictEqual(yield* get(port, "http://proof.bottle.internal/"), { status: 200, body: proof })
+      assert.strictEqual((yield* get(port, "http://proof.example/"))?.status, 403)
+      yield* bundle.until("Event", ({ event }) => event.host === "proof.example")
+      assert.lengthOf(
+        bundle.read().filter((line) => line._tag === "Event"),
+        1
+      )
+    })
+  )
+
+  live("follows a new policy after SIGHUP, and keeps the old one when the new one is none", () =>
+    Effect.gen(function* () {
+      const { port: upstream } = yield* server("127.0.0.1")
+      const resolve = { "one.example": "127.0.0.1", "two.example": "127.0.0.1" }
+      const bundle = yield* start({ policy: { allow: [`one.example:${upstream}`], resolve } })
+      const port = yield* bundle.port
+      const status = (name: string) =>
+        Effect.map(get(port, `http://${name}.example:${upstream}/`), (answer) => answer?.status)
+      assert.deepStrictEqual([yield* status("one"), yield* status("two")], [200, 403])
+
+      bundle.put("policy.json", JSON.stringify({ allow: [`two.example:${upstream}`], resolve }))
+      bundle.signal("SIGHUP")
+      yield* bundle.says("egress | reloaded")
+      assert.deepStrictEqual([yield* status("one"), yield* status("two")], [403, 200])
+
+      bundle.put("policy.json", '{ "allow": ["one.example"')
+      bundle.signal("SIGHUP")
+      yield* bundle.until("ReloadRefused")
+      assert.deepStrictEqual([yield* status("one"), yield* status("two")], [403, 200])
+
+      bundle.put("policy.json", JSON.stringify({ alow: [] }))
+      bundle.signal("SIGHUP")
+      yield* bundle.until("ReloadRefused", ({ reason }) => reason.includes('"alow"'))
+      Fs.rmSync(Path.join(bundle.config, "policy.json"))
+      bundle.signal("SIGHUP")
+      yield* bundle.until("ReloadRefused", ({ reason }) => reason.includes("ENOENT"))
+      assert.deepStrictEqual([yield* status("one"), yield* status("two")], [403, 200])
+    })
+  )
+
+  live(
+    outer === undefined
+      ? "never dials its own networks (skipped: this machine has no address but the loopback's)"
+      : "never dials its own networks, whatever lists them",
+    () =>
+      Effect.gen(function* () {
+        if (outer === undefined) return
+        const mine = yield* server(outer.address)
+        const allowed = yield* server("127.0.0.1")
+        const bundle = yield* start({
+          policy: {
+            allow: [
+              `allowed.example:${allowed.port}`,
+              { host: `inside.example:${mine.port}`, addresses: [outer.address] },
+              `${outer.address}:${mine.port}`,
+              `${outer.address}/32:${mine.port}`
+            ],
+            resolve: { "allowed.example": "127.0.0.1", "inside.example": outer.address }
+          }
+        })
+        const port = yield* bundle.port
+        assert.strictEqual((yield* get(port, `http://allowed.example:${allowed.port}/`))?.status, 200)
+        assert.strictEqual(yield* tunnel(port, `allowed.example:${allowed.port}`), 200)
+        for (const host of ["inside.example", outer.address]) {
+          assert.strictEqual((yield* get(port, `http://${host}:${mine.port}/`))?.status, 403)
+          assert.strictEqual(yield* tunnel(port, `${host}:${mine.port}`), 403)
+        }
+        assert.strictEqual(mine.count(), 0)
+        assert.strictEqual(allowed.count(), 2)
+      })
+  )
+
+  live("ends with what it has decided when it is told to", () =>
+    Effect.gen(function* () {
+      const bundle = yield* start({ policy: {} })
+      const port = yield* bundle.port
+      assert.strictEqual((yield* get(port, "http://last.example/"))?.status, 403)
+      bundle.signal("SIGTERM")
+      assert.strictEqual(yield* bundle.ended, 143)
+      assert.isNull(yield* get(port, "http://last.example/"))
+      const lines = bundle.read()
+      assert.isTrue(lines.some((line) => line._tag === "Event" && line.event.host === "last.example"))
+      assert.deepStrictEqual(lines.at(-1), { _tag: "DaemonEnded", name: "egress", code: 0, signal: null })
+    })
+  )
+
+  live("says how it is, and is not healthy without its daemon", () =>
+    Effect.gen(function* () {
+      const bundle = yield* start({ policy: {} })
+      yield* bundle.until("Ready")
+      const well = yield* bundle.ask("health")
+      assert.strictEqual(yield* well.ended, 0)
+      assert.deepStrictEqual(well.lines(), ["healthy"])
+      for (const pid of yield* bundle.others) process.kill(pid, "SIGKILL")
+      yield* bundle.until("DaemonEnded", ({ signal }) => signal === "SIGKILL")
+      assert.strictEqual(yield* bundle.ended, 1)
+      const ill = yield* bundle.ask("health")
+      assert.strictEqual(yield* ill.ended, 1)
+      assert.deepStrictEqual(ill.lines(), ["unhealthy: ended: egress"])
+    })
+  )
+
+  live("keeps its last word of health until the state is known", () =>
+    Effect.gen(function* () {
+      const bundle = yield* start({ policy: {}, env: { BOTTLE_DAEMONS: "" } })
+      yield* bundle.says("init ! no daemons selected")
+      yield* bundle.until("Ready")
+      const well = yield* bundle.ask("health")
+      assert.strictEqual(yield* well.ended, 0)
+      const elsewhere = yield* Running.start([program, "health"], { BOTTLE_RUN: bundle.config })
+      assert.strictEqual(yield* elsewhere.ended, 1)
+    })
+  )
+
+  for (const [what, options, expected] of [
+    ["a policy that is none", { policy: { allow: [5] } }, /allow\[0\]/],
+    ["an address that is none", { policy: {}, env: { BOTTLE_LISTEN: "somewhere" } }, /BOTTLE_LISTEN is "somewhere"/],
+    ["a place that it may not take", { policy: {}, env: { BOTTLE_LISTEN: "192.0.2.1:3128" } }, /cannot listen/],
+    ["a configuration that is not there", { policy: {}, env: { BOTTLE_CONFIG: "/nonexistent" } }, /ENOENT/],
+    ["a proof of two lines", { policy: {}, files: { proof: "one\ntwo" } }, /proof cannot be used/],
+    ["a policy without end", { policy: {}, files: { "policy.json": " ".repeat(2 ** 20 + 1) } }, /too large/],
+    ["host addresses without end", { policy: {}, files: { "host-addresses": "x".repeat(2 ** 16 + 1) } }, /addresses/]
+  ] as const) {
+    live(`does not start with ${what}, and says so in one line`, () =>
+      Effect.gen(function* () {
+        const bundle = yield* start(options)
+        assert.strictEqual(yield* bundle.ended, 1)
+        const said = bundle.lines().filter((line) => line.startsWith("egress"))
+        assert.lengthOf(said, 1)
+        assert.match(said[0] ?? "", expected)
+        assert.strictEqual(bundle.read().at(-1)?._tag === "Said", true)
+        assert.isFalse(bundle.read().some((line) => line._tag === "Ready"))
+      })
+    )
+  }
+
+  live("refuses an unknown daemon and an unknown word", () =>
+    Effect.gen(function* () {
+      const bundle = yield* start({ policy: {}, env: { BOTTLE_DAEMONS: "egress,git" } })
+      assert.strictEqual(yield* bundle.ended, 2)
+      assert.match(bundle.lines().join("\n"), /^init ! "git" is not a daemon of this bundle, which has: egress\./)
+      const word = yield* start({ policy: {}, args: ["helth"] })
+      assert.strictEqual(yield* word.ended, 2)
+    })
+  )
+})
