@@ -247,12 +247,21 @@ const parseReference = (flag: string, value: string | undefined): Either.Either<
     : Either.left(usage(`${flag} ${shown(value)} is no image's name`, `${flag} NAME:TAG`))
 }
 
+/**
+ * The program that runs containers: what `BOTTLE_DOCKER` names, else docker.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const dockerProgram = (environment: Readonly<Record<string, string>>): string =>
+  environment["BOTTLE_DOCKER"] || "docker"
+
 const parseContainer = (
   flags: LaunchFlags,
   environment: Readonly<Record<string, string>>
 ): Either.Either<ContainerChoice, UsageError> =>
   Either.all({
-    program: Either.right(environment["BOTTLE_DOCKER"] || "docker"),
+    program: Either.right(dockerProgram(environment)),
     image: Option.match(flags.bundleImage, {
       onNone: () => parseReference("BOTTLE_BUNDLE_IMAGE", environment["BOTTLE_BUNDLE_IMAGE"]),
       onSome: (value) => parseReference("--bundle-image", value)

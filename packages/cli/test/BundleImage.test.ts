@@ -21,7 +21,7 @@ describe("BundleImage.settings", () => {
       Effect.gen(function* () {
         const nothing = { program, image: null, base: null }
         const first = yield* BundleImage.settings(nothing, directory)
-        assert.match(first?.image ?? "", /^bottle-bundle:[0-9a-f]{16}$/)
+        assert.match(first?.image ?? "", /^bottle-bundle:[0-9a-f]{12}$/)
         assert.strictEqual(first?.build?.dockerfile, `${directory}/bundle/Dockerfile`)
         assert.strictEqual(first?.build?.program, `${directory}/bundle/bottle-bundle.mjs`)
         assert.deepStrictEqual(yield* BundleImage.settings(nothing, directory), first)

@@ -12,12 +12,13 @@ import * as Smolvm from "@bottle/smolvm/Smolvm"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Path from "node:path"
 import { ExitStatus } from "../ExitStatus.js"
 import { Invocation } from "../Invocation.js"
 import * as Printable from "../Printable.js"
-import type { Format } from "../RunRequest.js"
+import { dockerProgram, type Format } from "../RunRequest.js"
 import * as RuntimeChoice from "../RuntimeChoice.js"
 import * as RuntimeLayer from "../RuntimeLayer.js"
 import * as Stdio from "../Stdio.js"
@@ -138,7 +139,7 @@ const checkDirectory = (name: string, directory: string): Effect.Effect<Check, n
     )
   })
 
-const checkDocker: Effect.Effect<Check, never, CommandExecutor> = Effect.flatMap(
+const checkDocker: Effect.Effect<Check, never, Invocation | CommandExecutor> = Effect.flatMap(
   Docker.Docker,
   (docker) => docker.version
 ).pipe(
@@ -148,7 +149,11 @@ const checkDocker: Effect.Effect<Check, never, CommandExecutor> = Effect.flatMap
       lacking("docker", "optional", error.message, `nothing, unless you want --bundle container: ${error.suggestion}`)
     )
   ),
-  Effect.provide(Docker.layer())
+  Effect.provide(
+    Layer.unwrapEffect(
+      Effect.map(Invocation, ({ environment }) => Docker.layer({ program: dockerProgram(environment) }))
+    )
+  )
 )
 
 const diagnose = (
