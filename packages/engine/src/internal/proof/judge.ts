@@ -1,0 +1,290 @@
+import type { EgressEvent } from "@bottle/egress/EgressEvent"
+import type { UnprovenReason } from "../../ProofError.js"
+import { Probe, type Verdict } from "../../ProofRecord.js"
+import type { Answer, Answers } from "./answers.js"
+import type { Arrival, DecoyRequest } from "./decoys.js"
+import { markOf, type Target } from "./targets.js"
+
+/** A decoy, a second bundle or a target outside, as it stood at the end. */
+export interface DecoySeen extends DecoyRequest {
+  readonly port: number
+  readonly failure: string | null
+  readonly arrivals: ReadonlyArray<Arrival>
+  readonly reached: boolean
+}
+
+export interface NeighbourSeen {
+  readonly address: string
+  readonly port: number
+  readonly failure: string | null
+  readonly reached: boolean
+  /** The probes whose requests it saw; `null` for one that names none. */
+  readonly asked: ReadonlyArray<string | null>
+}
+
+/** All that is known when the guest is done. */
+export interface Evidence {
+  readonly nonce: string
+  readonly token: string
+  /** What every decoy answers. */
+  readonly banner: string
+  readonly answers: Answers
+  readonly decoys: ReadonlyArray<DecoySeen>
+  readonly neighbours: ReadonlyArray<NeighbourSeen>
+  /** Whether the host itself was answered, in the order of the requests. */
+  readonly outsides: ReadonlyArray<boolean>
+  readonly events: ReadonlyArray<Pick<EgressEvent, "host" | "port" | "verdict">>
+}
+
+interface Finding {
+  readonly verdict: Verdict
+  readonly observation: string
+}
+
+const held = (observation: string): Finding => ({ verdict: "held", observation })
+const leaked = (observation: string): Finding => ({ verdict: "leaked", observation })
+const untested = (observation: string): Finding => ({ verdict: "untested", observation })
+const broken = (observation: string): Finding => ({ verdict: "broken", observation })
+
+const OBSERVATION_CHARS_MAX = 120
+
+const SILENT = untested("the guest said nothing about it")
+const CANNOT = untested("the guest's program cannot try this")
+
+const reasons = new Map([
+  ["refused", "refused"],
+  ["unreachable", "no route to it"],
+  ["timeout", "no answer"],
+  ["unresolved", "the name has no address"],
+  ["forbidden", "not permitted"],
+  ["failed", "no connection"]
+])
+
+/** What the guest says that it saw. */
+const tell = ({ rest, word }: Answer): string => {
+  switch (word) {
+    case "no":
+      return reasons.get(rest) ?? `no connection (${rest.slice(0, OBSERVATION_CHARS_MAX)})`
+    case "open":
+      return rest === "" ? "connected, without an answer" : "connected and answered"
+    case "data":
+      return "answered"
+    case "sent":
+      return "no answer"
+    default:
+      return word
+  }
+}
+
+/** What the proxy answered, as far as the guest passed it on. */
+const readHttp = (answer: Answer): { readonly status: number; readonly isRefusal: boolean } | undefined => {
+  const status = /HTTP\/1\.[01] (\d{3})/.exec(answer.rest)?.[1]
+  return status === undefined
+    ? undefined
+    : { status: Number(status), isRefusal: status === "403" && /X-Bottle-Refused:/i.test(answer.rest) }
+}
+
+const judgeBundle = (answer: Answer, evidence: Evidence): Finding => {
+  if (answer.word === "cannot") return CANNOT
+  if (answer.rest.includes(evidence.nonce)) return held("the bundle answered")
+  const http = readHttp(answer)
+  return broken(http === undefined ? tell(answer) : `HTTP ${http.status} without the nonce`)
+}
+
+const judgeRefused = (answer: Answer, target: Target, evidence: Evidence): Finding => {
+  if (target.judge._tag !== "Refused") return SILENT
+  const { host, port } = target.judge
+  if (answer.word === "cannot") return CANNOT
+  const http = readHttp(answer)
+  if (http === undefined) return broken(`the proxy did not answer: ${tell(answer)}`)
+  if (!http.isRefusal) return leaked(`the proxy answered HTTP ${http.status} instead of refusing`)
+  const isLogged = evidence.events.some(
+    (event) => event.verdict === "deny" && event.host === host && event.port === port
+  )
+  return isLogged ? held("HTTP 403, and in the log") : broken("HTTP 403 that is not in the bundle's log")
+}
+
+/** What did not arrive is worth as much as the host's own way there. */
+const judgeDecoy = (answer: Answer, decoy: DecoySeen, banner: string): Finding => {
+  if (answer.rest.includes(banner)) return leaked("the guest holds what only this listener says")
+  if (answer.word === "cannot") return CANNOT
+  if (answer.word === "none") return untested("the guest has no such address")
+  if (!decoy.reached) return untested("the host itself cannot reach it")
+  return held(answer.word === "open" ? `${tell(answer)}, by something else: it did not arrive` : tell(answer))
+}
+
+const judgeOutside = (answer: Answer, isReached: boolean): Finding => {
+  if (answer.word === "cannot") return CANNOT
+  const isOpen = answer.word === "open"
+  if (answer.word === "data" || (isOpen && (answer.rest !== "" || isReached))) return leaked(tell(answer))
+  return isReached ? held(tell(answer)) : untested(`${tell(answer)}; the host itself got no answer by then`)
+}
+
+const judgeOwnResolver = (answer: Answer, isAnyReached: boolean): Finding => {
+  if (answer.word === "cannot") return CANNOT
+  if (answer.word === "none") return untested("the guest has no resolver")
+  if (answer.word === "data" || (answer.word === "open" && answer.rest !== "")) return leaked(tell(answer))
+  return isAnyReached ? held(tell(answer)) : untested(`${tell(answer)}; no resolver answered the host by then`)
+}
+
+/** Where nothing listens for the host either, a connection that was taken but not answered is a gateway's own. */
+const judgeBundlePort = (answer: Answer, isReached: boolean): Finding => {
+  if (answer.word === "cannot") return CANNOT
+  if (answer.word === "open" && (answer.rest !== "" || isReached)) return leaked(tell(answer))
+  return held(tell(answer))
+}
+
+const judgeAnswer = (answer: Answer, target: Target, evidence: Evidence): Finding => {
+  const { judge } = target
+  switch (judge._tag) {
+    case "Allowed":
+      return untested("the policy allows it")
+    case "Bundle":
+      return judgeBundle(answer, evidence)
+    case "OwnListener":
+      if (answer.word === "cannot") return CANNOT
+      return answer.rest.includes(evidence.token) ? held("answered") : broken(tell(answer))
+    case "Refused":
+      return judgeRefused(answer, target, evidence)
+    case "Decoy": {
+      const decoy = evidence.decoys[judge.decoy]
+      return decoy === undefined ? SILENT : judgeDecoy(answer, decoy, evidence.banner)
+    }
+    case "Neighbour": {
+      const neighbour = evidence.neighbours[judge.neighbour]
+      if (answer.word === "cannot") return CANNOT
+      if (answer.word === "none") return untested("the guest has no such address")
+      if (neighbour?.reached !== true) return untested("the host itself cannot reach it")
+      return held(answer.word === "open" ? `${tell(answer)}, by something else: it did not arrive` : tell(answer))
+    }
+    case "Outside":
+      return judgeOutside(answer, evidence.outsides[judge.witness] === true)
+    case "OwnResolver":
+      return judgeOwnResolver(
+        answer,
+        judge.witnesses.some((witness) => evidence.outsides[witness] === true)
+      )
+    case "BundlePort":
+      return judgeBundlePort(answer, evidence.outsides[judge.witness] === true)
+    case "Device":
+      if (answer.word === "cannot") return CANNOT
+      return answer.rest === "" ? held("none") : leaked(`there is ${answer.rest.slice(0, OBSERVATION_CHARS_MAX)}`)
+  }
+}
+
+/** Why a target was never opened, if it was not. */
+const failureOf = ({ judge }: Target, evidence: Evidence): string | null => {
+  switch (judge._tag) {
+    case "Decoy":
+      return evidence.decoys[judge.decoy]?.failure ?? null
+    case "Neighbour":
+      return evidence.neighbours[judge.neighbour]?.failure ?? null
+    default:
+      return null
+  }
+}
+
+const toProbe = (target: Target, place: string | null, millis: number, finding: Finding): Probe =>
+  new Probe({
+    name: target.name,
+    target: place === null ? target.target : target.target.replace(/\[?@(gateway|resolver)\]?/, place),
+    expectation: target.expectation,
+    observation: finding.observation,
+    verdict: finding.verdict,
+    durationMillis: millis
+  })
+
+/** What arrived is a leak of the probe that it names, whatever the guest says of it. */
+interface Arrived {
+  readonly id: string
+  readonly place: string | null
+}
+
+const arrivedAt = (targets: ReadonlyArray<Target>, evidence: Evidence) => {
+  const named: Array<Arrived> = []
+  const unnamed: Array<Probe> = []
+  const known = new Set(targets.map(({ id }) => id))
+  const note = (mark: string | null | undefined, what: string, name: string) => {
+    const [id = "", place = null] = (mark ?? "").split("/")
+    if (known.has(id)) return void named.push({ id, place })
+    const finding = leaked("something reached it that is none of these probes")
+    const target = { name, target: what, expectation: "nothing arrives" }
+    if (!unnamed.some((probe) => probe.target === what)) {
+      unnamed.push(new Probe({ ...target, ...finding, durationMillis: 0 }))
+    }
+  }
+  for (const decoy of evidence.decoys) {
+    for (const { payload } of decoy.arrivals) {
+      note(markOf(payload), `${decoy.protocol} ${decoy.address} port ${decoy.port}`, decoy.name)
+    }
+  }
+  for (const neighbour of evidence.neighbours) {
+    for (const id of neighbour.asked) note(id, `tcp ${neighbour.address} port ${neighbour.port}`, "other-bundle")
+  }
+  return { named, unnamed }
+}
+
+const judgeTarget = (target: Target, arrived: ReadonlyArray<Arrived>, evidence: Evidence): ReadonlyArray<Probe> => {
+  const mine = arrived.filter(({ id }) => id === target.id)
+  if (target.line === null) {
+    const why = target.judge._tag === "Allowed" ? "the policy allows it" : (failureOf(target, evidence) ?? "not tried")
+    return [toProbe(target, null, 0, untested(why))]
+  }
+  const answers = evidence.answers.byId.get(target.id) ?? []
+  const places = new Set([...answers.map(({ place }) => place), ...mine.map(({ place }) => place)])
+  if (places.size === 0) return [toProbe(target, null, 0, SILENT)]
+  return [...places].map((place) => {
+    const answer = answers.find((one) => one.place === place)
+    const isHere = mine.some((one) => one.place === place)
+    const finding = isHere
+      ? leaked("it arrived")
+      : answer === undefined
+        ? SILENT
+        : judgeAnswer(answer, target, evidence)
+    return toProbe(target, place, answer?.millis ?? 0, finding)
+  })
+}
+
+/** What every probe showed, in their order; what nobody can be asked about comes last. */
+export const probes = (targets: ReadonlyArray<Target>, evidence: Evidence): ReadonlyArray<Probe> => {
+  const { named, unnamed } = arrivedAt(targets, evidence)
+  const judged = targets.map((target) => judgeTarget(target, named, evidence))
+  const all = [...judged.flat(), ...unnamed]
+  // What fails in a guest where nothing works shows nothing.
+  if (judged[0]?.some(({ verdict }) => verdict === "held") === true) return all
+  return all.map((probe) =>
+    probe.verdict === "held"
+      ? new Probe({ ...probe, verdict: "untested", observation: `${probe.observation}; what must work did not` })
+      : probe
+  )
+}
+
+/** What a proof comes to. */
+export type Outcome =
+  | { readonly _tag: "Proven" }
+  | { readonly _tag: "Leaked"; readonly probe: Probe }
+  | { readonly _tag: "Unproven"; readonly reason: UnprovenReason; readonly detail: string }
+
+/**
+ * The least that must have been tried: the host's loopback and, where the host has others, one of its other addresses,
+ * and the refusal of a name where there is a bundle.
+ */
+const ESSENTIAL = ["host-loopback-tcp", "host-address-tcp", "unlisted-name"]
+
+export const outcome = (all: ReadonlyArray<Probe>): Outcome => {
+  const leak = all.find(({ verdict }) => verdict === "leaked")
+  if (leak !== undefined) return { _tag: "Leaked", probe: leak }
+  const failed = all.find(({ verdict }) => verdict === "broken")
+  if (failed !== undefined) {
+    const detail = `${failed.name}: ${failed.observation}`
+    return { _tag: "Unproven", reason: "proxy-broken", detail }
+  }
+  const missing = [all[0]?.name ?? "", ...ESSENTIAL].find((name) => {
+    const found = all.filter((probe) => probe.name === name)
+    return found.length > 0 && found.every(({ verdict }) => verdict === "untested")
+  })
+  const first = all.find(({ name }) => name === missing)
+  return first === undefined
+    ? { _tag: "Proven" }
+    : { _tag: "Unproven", reason: "untested", detail: `${first.name}: ${first.observation}` }
+}
