@@ -26,6 +26,7 @@ export {
   createOptions,
   imageOptions,
   networkOptions,
+  proofOptions,
   socketOf,
   startOptions,
   subnetOf

@@ -168,7 +168,12 @@ describe("Launch", () => {
         Temp.withTempDir((directory) =>
           onStage(
             directory,
-            { replies: (plan) => repliesFor(plan, { [indexOfStage(plan, "relay")]: { exit, stderr } }) },
+            {
+              replies: (plan) => {
+                const index = indexOfStage(plan, "relay")
+                return [...repliesFor(plan, { [index]: { exit, stderr } }).slice(0, index + 1), deleted(plan)]
+              }
+            },
             (stage) =>
               Effect.gen(function* () {
                 const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan)))

@@ -2,10 +2,9 @@ import * as Grammar from "@bottle/smolvm/Grammar"
 import * as Line from "@bottle/smolvm/Line"
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
-import * as Schema from "effect/Schema"
 import type { LaunchOptions, MachineSource } from "../src/LaunchOptions.js"
 import * as LaunchPlan from "../src/LaunchPlan.js"
-import { argvOf, bare, container, planOf, refusal, withContainer } from "./fixtures/plans.js"
+import { argvOf, bare, container, planOf, refusal, shown, withContainer } from "./fixtures/plans.js"
 
 /** The first candidate for the tests' id. */
 const A = "192.168.164.2"
@@ -318,9 +317,7 @@ describe("a bundle in a container", () => {
   })
 
   it("plans everything in words of docker's, and shows all of it", () => {
-    expect(
-      Schema.encodeSync(LaunchPlan.LaunchPlan)(planOf(addressed("bare"), "1.9.3", withContainer))
-    ).toMatchSnapshot()
+    expect(shown(planOf(addressed("bare"), "1.9.3", withContainer))).toMatchSnapshot()
   })
 
   it("builds an image only where it is told how, with its own variable for the builder", () => {
@@ -345,6 +342,7 @@ describe("a bundle in a container", () => {
         "start: smolvm machine start",
         "ready: smolvm machine exec",
         "relay: smolvm machine exec",
+        "proof: smolvm machine exec",
         "release: smolvm machine delete",
         "release: docker rm --force",
         "release: docker network rm"

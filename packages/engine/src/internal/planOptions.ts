@@ -7,6 +7,7 @@ import type { MachineStartOptions } from "@bottle/smolvm/MachineStart"
 import * as GuestRelay from "../GuestRelay.js"
 import type { LaunchPlan, PlannedBundle, PlannedContainer } from "../LaunchPlan.js"
 import type { Subnet } from "../Subnet.js"
+import * as Guest from "./proof/guest.js"
 
 /** A plan before its commands are known. */
 export type Undecided = Omit<LaunchPlan, "steps">
@@ -105,6 +106,14 @@ export const startOptions = (plan: Undecided): MachineStartOptions => ({
   name: plan.machine,
   ...(addressOf(plan.bundle) === null ? {} : { allowPrivate: true })
 })
+
+/**
+ * The options of the `machine exec` that probes from inside. The targets come on its standard input.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const proofOptions = (plan: Undecided) => ({ name: plan.machine, command: Guest.command, interactive: true })
 
 /**
  * The options of the build of a bundle's image.

@@ -21,6 +21,7 @@ import {
   createOptions,
   imageOptions,
   networkOptions,
+  proofOptions,
   socketOf,
   startOptions,
   type Undecided
@@ -70,6 +71,7 @@ const machineSteps = (plan: Undecided, capabilities: Capabilities) => {
     if (socketOf(plan) !== null) {
       steps.push(yield* words("relay", MachineExec.argv({ name, command: GuestRelay.command }, capabilities)))
     }
+    steps.push(yield* words("proof", MachineExec.argv(proofOptions(plan), capabilities)))
     return steps
   })
   const release = Either.gen(function* () {
