@@ -1,4 +1,5 @@
 /** What the end-to-end tests share: the built program, run as a user would run it, and a look at what it left behind. */
+import * as DockerDaemon from "@bottle/testing/DockerDaemon"
 import * as Survivors from "@bottle/testing/Survivors"
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -14,6 +15,7 @@ const dist = (name: string): string => fileURLToPath(new URL(`../../../${name}`,
 
 const BUNDLE = dist("cli/dist/bottle.mjs")
 const LOCAL = dist("local/dist/smolvm-local.mjs")
+const IMAGE_FILES = dist("cli/dist/bundle")
 
 /** Who runs the program. */
 export interface User {
@@ -46,6 +48,10 @@ export const ordinary: User = users[users.length - 1] ?? { name: "", become: [],
 // Not our own PATH: an ordinary user may not look into its directories.
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// The tests may have a docker daemon of their own.
+const docker: Record<string, string> =
+  process.env["DOCKER_HOST"] === undefined ? {} : { DOCKER_HOST: process.env["DOCKER_HOST"] }
+
 /** The path of a program that every user can run. */
 export const find = (name: string): string | undefined =>
   SYSTEM_PATH.split(":")
@@ -72,6 +78,10 @@ export interface Running {
   readonly ended: Promise<Ended>
   /** Resolves when standard output holds the text; rejects when the program ends before. */
   readonly printed: (text: string) => Promise<void>
+  /** The same of standard error. */
+  readonly told: (text: string) => Promise<void>
+  /** What standard output holds now. */
+  readonly output: () => string
 }
 
 /** A home of its own for one test, below a directory whose name nothing else on the machine bears. */
@@ -94,9 +104,10 @@ export class Home {
     // The checkout may be where an ordinary user cannot look.
     Fs.copyFileSync(BUNDLE, this.path("bottle.mjs"))
     Fs.copyFileSync(LOCAL, this.path("smolvm-local.mjs"))
+    Fs.cpSync(IMAGE_FILES, this.path("bundle"), { recursive: true })
     this.node = user.become.length === 0 || isOpenToAll(process.execPath) ? process.execPath : this.path("node")
     if (this.node !== process.execPath) Fs.copyFileSync(process.execPath, this.node)
-    this.env = { PATH: `${this.bin}:${SYSTEM_PATH}`, HOME: this.path("home"), LC_ALL: "C.UTF-8" }
+    this.env = { PATH: `${this.bin}:${SYSTEM_PATH}`, HOME: this.path("home"), LC_ALL: "C.UTF-8", ...docker }
     this.own()
   }
 
@@ -144,31 +155,42 @@ export class Home {
     const stdout: Array<Buffer> = []
     const stderr: Array<Buffer> = []
     const listeners = new Set<() => void>()
-    const text = () => Buffer.concat(stdout).toString()
+    const look = () => {
+      for (const listener of listeners) listener()
+    }
     child.stdout?.on("data", (chunk: Buffer) => {
       if (options.onStdout === undefined) stdout.push(chunk)
       else options.onStdout(chunk)
-      for (const listener of listeners) listener()
+      look()
     })
-    child.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk))
+    child.stderr?.on("data", (chunk: Buffer) => {
+      stderr.push(chunk)
+      look()
+    })
     const ended = new Promise<Ended>((resolve, reject) => {
       child.on("error", reject)
       child.on("close", (code, signal) =>
         resolve({ code, signal, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() })
       )
     })
-    const printed = (wanted: string) =>
+    const holds = (chunks: ReadonlyArray<Buffer>, wanted: string) =>
       new Promise<void>((resolve, reject) => {
-        const look = () => {
-          if (!text().includes(wanted)) return
-          listeners.delete(look)
+        const listener = () => {
+          if (!Buffer.concat(chunks).toString().includes(wanted)) return
+          listeners.delete(listener)
           resolve()
         }
-        listeners.add(look)
-        look()
-        void ended.then((end) => reject(new Error(`it ended (${end.code}) before it printed ${wanted}: ${end.stderr}`)))
+        listeners.add(listener)
+        listener()
+        void ended.then((end) => reject(new Error(`it ended (${end.code}) before it said ${wanted}: ${end.stderr}`)))
       })
-    return { child, ended, printed }
+    return {
+      child,
+      ended,
+      printed: (wanted) => holds(stdout, wanted),
+      told: (wanted) => holds(stderr, wanted),
+      output: () => Buffer.concat(stdout).toString()
+    }
   }
 
   /** Starts `bottle` with these words. */
@@ -181,24 +203,38 @@ export class Home {
     return this.start(args).ended
   }
 
-  /** Every file, socket and lock below the home directory; directories do not count. */
+  /** The directory that holds the records of this home's bottles. They are meant to stay. */
+  get records(): string {
+    return this.path("home/.local/state/bottle/records")
+  }
+
+  /** Every file, socket and lock below the home directory; directories do not count, and neither do records. */
   files(): ReadonlyArray<string> {
     return Fs.readdirSync(this.path("home"), { recursive: true, withFileTypes: true })
       .filter((entry) => !entry.isDirectory())
       .map((entry) => Path.join(entry.parentPath, entry.name))
+      .filter((file) => !file.startsWith(`${this.records}/`))
   }
 
-  /** What is left of this home's bottles, seen from outside: processes, mounts, namespaces, sockets, files. */
+  /** What every container and network of this home's bottles is labelled with. */
+  get label(): string {
+    return `bottle.owner=${this.path("home/.local/state/bottle/run")}`
+  }
+
+  /** What is left of this home's bottles, seen from outside: processes, mounts, namespaces, sockets, files, containers. */
   async left(): Promise<ReadonlyArray<string>> {
     const found = await Effect.runPromise(Survivors.find(this.marker))
-    return [...found.processes, ...found.mounts, ...found.namespaces, ...found.sockets, ...this.files()]
+    const contained = DockerDaemon.answers() ? await Effect.runPromise(DockerDaemon.labelled(this.label)) : []
+    return [...found.processes, ...found.mounts, ...found.namespaces, ...found.sockets, ...this.files(), ...contained]
   }
 
   async assertNothingLeft(): Promise<void> {
     assert.deepStrictEqual(await this.left(), [])
   }
 
-  remove(): void {
+  /** Removes the home, and whatever a failed test has left in the docker daemon. */
+  async remove(): Promise<void> {
+    if (DockerDaemon.answers()) await Effect.runPromise(Effect.scoped(DockerDaemon.removing(this.label)))
     Fs.rmSync(this.directory, { recursive: true, force: true })
   }
 }
@@ -210,7 +246,7 @@ export const inHome = async (user: User, use: (home: Home) => Promise<void>): Pr
     await use(home)
     await home.assertNothingLeft()
   } finally {
-    home.remove()
+    await home.remove()
   }
 }
 
