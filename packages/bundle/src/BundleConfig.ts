@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Interfaces from "@bottle/egress/Interfaces"
 import { limits } from "@bottle/egress/PolicyDocument"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -110,14 +111,23 @@ export const proof = (directory: string): Effect.Effect<string, ConfigUnreadable
         )
   })
 
-/**
- * The addresses of the host; none where the launch has not written them.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const hostAddresses = (directory: string): Effect.Effect<ReadonlyArray<string>, ConfigUnreadable> =>
+const hostAddresses = (directory: string): Effect.Effect<ReadonlyArray<string>, ConfigUnreadable> =>
   read(directory, files.hostAddresses, maxHostAddressesBytes).pipe(
     Effect.map((text) => text.split("\n").flatMap((line) => (line.trim() === "" ? [] : [line.trim()]))),
     Effect.catchAll((error) => (error.code === "ENOENT" ? Effect.succeed([]) : Effect.fail(error)))
   )
+
+/**
+ * The addresses of the container and, as far as the launch has written them down, of its host, which is reached through
+ * the container's network.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const interfaces = (directory: string): Interfaces.Interfaces => ({
+  addresses: Effect.zipWith(
+    Interfaces.system.addresses,
+    Effect.mapError(hostAddresses(directory), () => new Interfaces.InterfacesUnreadable()),
+    (own, host) => [...own, ...host]
+  )
+})

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Interfaces from "@bottle/egress/Interfaces"
 import * as Policy from "@bottle/egress/Policy"
 import * as Proxy from "@bottle/egress/Proxy"
 import type { DocumentInvalid, PolicyError } from "@bottle/egress/PolicyError"
@@ -67,15 +66,6 @@ const readPolicy = (
 ): Effect.Effect<Policy.Policy, BundleConfig.ConfigUnreadable | DocumentInvalid | PolicyError> =>
   Effect.flatMap(BundleConfig.policyText(directory), (text) => Policy.fromJson(text))
 
-/** This container's addresses and, as far as it was told, its host's: the host is reached through the container's network. */
-const interfaces = (directory: string): Interfaces.Interfaces => ({
-  addresses: Effect.zipWith(
-    Interfaces.system.addresses,
-    Effect.mapError(BundleConfig.hostAddresses(directory), () => new Interfaces.InterfacesUnreadable()),
-    (own, host) => [...own, ...host]
-  )
-})
-
 /**
  * Runs the daemon until it is interrupted. It fails when it cannot start, or when its listener does. A policy that cannot
  * be read again, or is none, leaves the one before in force and is said to be refused.
@@ -94,7 +84,7 @@ export const run = (options: EgressOptions): Effect.Effect<never, EgressDaemonEr
       const proxy = yield* Proxy.serve({
         policy,
         listen: options.listen,
-        interfaces: interfaces(configDirectory),
+        interfaces: BundleConfig.interfaces(configDirectory),
         ownRanges: yield* OwnRanges.system,
         proof
       })

@@ -1,3 +1,4 @@
+import * as Interfaces from "@bottle/egress/Interfaces"
 import { directory } from "@bottle/testing/Temp"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -53,14 +54,15 @@ describe("BundleConfig", () => {
     })
   )
 
-  it.scoped("reads the host's addresses, and takes their absence for none", () =>
+  it.scoped("adds the host's addresses to its own, and takes their absence for none", () =>
     Effect.gen(function* () {
-      const some = yield* withFile("host-addresses", "192.0.2.1\n\n fd00::1 \n")
-      assert.deepStrictEqual(yield* BundleConfig.hostAddresses(some), ["192.0.2.1", "fd00::1"])
-      assert.deepStrictEqual(yield* BundleConfig.hostAddresses(yield* directory), [])
+      const own = yield* Interfaces.system.addresses
+      const some = yield* withFile("host-addresses", "192.0.2.1\n\n 2001:db8::1 \n")
+      assert.deepStrictEqual(yield* BundleConfig.interfaces(some).addresses, [...own, "192.0.2.1", "2001:db8::1"])
+      assert.deepStrictEqual(yield* BundleConfig.interfaces(yield* directory).addresses, own)
       const path = yield* directory
       Fs.mkdirSync(`${path}/host-addresses`)
-      assert.strictEqual((yield* Effect.flip(BundleConfig.hostAddresses(path))).code, "EISDIR")
+      assert.strictEqual((yield* Effect.flip(BundleConfig.interfaces(path).addresses))._tag, "InterfacesUnreadable")
     })
   )
 })

@@ -2,12 +2,18 @@ import { assert, describe, it } from "@effect/vitest"
 import type { NetworkInterfaceInfo } from "node:os"
 import * as OwnRanges from "../src/OwnRanges.js"
 
-const info = (cidr: string, fields: Partial<NetworkInterfaceInfo> = {}): NetworkInterfaceInfo => {
-  const address = cidr.slice(0, cidr.indexOf("/"))
-  const rest = { address, cidr, mac: "00:00:00:00:00:00", internal: false, netmask: "" }
-  return cidr.includes(":")
-    ? { ...rest, family: "IPv6", scopeid: 0, ...fields, ...{ family: "IPv6" } }
-    : { ...rest, family: "IPv4", ...fields, ...{ family: "IPv4" } }
+const info = (
+  cidr: string,
+  fields: { readonly internal?: boolean; readonly isOdd?: boolean } = {}
+): NetworkInterfaceInfo => {
+  const rest = {
+    address: cidr.slice(0, cidr.indexOf("/")),
+    cidr: fields.isOdd === true ? null : cidr,
+    mac: "00:00:00:00:00:00",
+    internal: fields.internal === true,
+    netmask: ""
+  }
+  return cidr.includes(":") ? { ...rest, family: "IPv6", scopeid: 0 } : { ...rest, family: "IPv4" }
 }
 
 const texts = (...interfaces: ReadonlyArray<NetworkInterfaceInfo>) =>
@@ -32,6 +38,6 @@ describe("OwnRanges", () => {
   })
 
   it("hold an address alone whose mask has no prefix", () => {
-    assert.deepStrictEqual(texts(info("192.168.7.2/24", { cidr: null })), ["192.168.7.2/32"])
+    assert.deepStrictEqual(texts(info("192.168.7.2/24", { isOdd: true })), ["192.168.7.2/32"])
   })
 })
