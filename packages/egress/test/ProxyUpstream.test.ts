@@ -34,7 +34,8 @@ const dialing =
     socket.on("error", () => onward.destroy())
     onward.once("connect", () => {
       socket.write(`HTTP/1.0 200 Go on\r\nX-Proxy: yes\r\n\r\n${early}`)
-      socket.pipe(onward).pipe(socket)
+      socket.pipe(onward)
+      onward.pipe(socket)
     })
   }
 
