@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as BundleConfig from "@bottle/bundle/BundleConfig"
 import * as BundleOutput from "@bottle/bundle/BundleOutput"
 import type { LogLine } from "@bottle/docker/ContainerLogs"
 import * as ContainerRemove from "@bottle/docker/ContainerRemove"
@@ -12,6 +13,7 @@ import type { DockerError } from "@bottle/docker/DockerError"
 import * as NetworkRemove from "@bottle/docker/NetworkRemove"
 import * as Carry from "@bottle/egress/Carry"
 import type { EgressEvent } from "@bottle/egress/EgressEvent"
+import * as Interfaces from "@bottle/egress/Interfaces"
 import * as Policy from "@bottle/egress/Policy"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as Context from "effect/Context"
@@ -163,13 +165,17 @@ const start = (
     }
   })
 
-/** Gives the way to replace the policy that the container sees. */
+/** What the container is told, in the directory that it sees. */
+interface Config {
+  readonly putPolicy: (policy: Policy.Policy) => Effect.Effect<void, HostFileFailed>
+}
+
 const writeConfig = (
   fs: FileSystem.FileSystem,
   directory: string,
   policy: Policy.Policy,
   proof: string
-): Effect.Effect<(policy: Policy.Policy) => Effect.Effect<void, HostFileFailed>, HostFileFailed> =>
+): Effect.Effect<Config, HostFileFailed | BundleFailed> =>
   Effect.gen(function* () {
     const failed = Effect.mapError(fileFailed(directory))
     // The mode of what is made is less the umask; that of what is there is as it is set.
@@ -180,16 +186,23 @@ const writeConfig = (
       return fs
         .remove(aside, { force: true })
         .pipe(
-          Effect.zipRight(fs.writeFileString(aside, text, { flag: "wx", mode: CONFIG_FILE_MODE })),
+          Effect.zipRight(fs.writeFileString(aside, `${text}\n`, { flag: "wx", mode: CONFIG_FILE_MODE })),
           Effect.zipRight(fs.chmod(aside, CONFIG_FILE_MODE)),
           Effect.zipRight(fs.rename(aside, `${directory}/${name}`)),
           failed
         )
     }
-    const putPolicy = (next: Policy.Policy) => put("policy.json", `${JSON.stringify(Policy.toDocument(next))}\n`)
-    yield* put("proof", proof)
+    const putPolicy: Config["putPolicy"] = (next) =>
+      put(BundleConfig.files.policy, JSON.stringify(Policy.toDocument(next)))
+    // The container sees its own interfaces only, and a name must not turn out to be this machine.
+    const addresses = yield* Effect.mapError(
+      Interfaces.system.addresses,
+      (error) => new BundleFailed({ reason: error.message, advice: error.suggestion })
+    )
+    yield* put(BundleConfig.files.hostAddresses, addresses.join("\n"))
+    yield* put(BundleConfig.files.proof, proof)
     yield* putPolicy(policy)
-    return putPolicy
+    return { putPolicy }
   })
 
 /** What the container has said up to now, and is yet to say. */
@@ -315,14 +328,14 @@ const carry = (
 const makeReload = (
   docker: Service,
   name: string,
-  putPolicy: (policy: Policy.Policy) => Effect.Effect<void, HostFileFailed>,
+  config: Config,
   heard: Heard
 ): Effect.Effect<RunningBundle["reload"]> =>
   Effect.map(Effect.makeSemaphore(1), (lock) => (policy) => {
     const failed = (advice: string) => (reason: string) => new ReloadFailed({ reason, advice })
     const again = failed("Try again; `bottle doctor` tells what this machine lacks.")
     return Effect.gen(function* () {
-      yield* Effect.mapError(putPolicy(policy), (error) => again(error.message))
+      yield* Effect.mapError(config.putPolicy(policy), (error) => again(error.message))
       const reloading = yield* Deferred.make<Option.Option<string>>()
       heard.reloading = reloading
       yield* Effect.mapError(docker.containerKill({ name, signal: "SIGHUP" }), (error) => again(error.message))
