@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Args from "@effect/cli/Args"
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
@@ -15,7 +16,7 @@ import * as Option from "effect/Option"
 import * as Flags from "./Flags.js"
 import type { LaunchFlags } from "./RunRequest.js"
 import { VERSION } from "./Version.js"
-import type { Given } from "./Words.js"
+import type { CommandRead } from "./Words.js"
 
 const toggle = (flag: Flags.Flag): Options.Options<boolean> =>
   flag.short === undefined ? Options.boolean(flag.name) : Options.withAlias(Options.boolean(flag.name), flag.short)
@@ -28,9 +29,13 @@ const named = (flag: Flags.Flag): Options.Options<string> =>
 
 const { launch } = Flags
 
-const launchOptions = (valueOf: ValueOf) => {
-  const text = (flag: Flags.Flag): Options.Options<Option.Option<string>> =>
+const textOption =
+  (valueOf: ValueOf) =>
+  (flag: Flags.Flag): Options.Options<Option.Option<string>> =>
     Options.map(Options.optional(named(flag)), Option.map(valueOf))
+
+const launchOptions = (valueOf: ValueOf) => {
+  const text = textOption(valueOf)
   const texts = (flag: Flags.Flag): Options.Options<ReadonlyArray<string>> =>
     Options.map(Options.repeated(named(flag)), (tokens) => tokens.map(valueOf))
   return {
@@ -75,6 +80,29 @@ export interface DoctorFlags {
 }
 
 /**
+ * What `policy check` is asked, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PolicyCheckFlags {
+  readonly file: string
+  readonly format: Option.Option<string>
+}
+
+/**
+ * What `policy explain` is asked, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PolicyExplainFlags extends PolicyCheckFlags {
+  readonly target: string
+  readonly method: Option.Option<string>
+  readonly path: Option.Option<string>
+}
+
+/**
  * A line that was parsed: its subcommand and the flags of it.
  *
  * @since 0.1.0
@@ -84,19 +112,34 @@ export type Parsed =
   | { readonly _tag: "Run"; readonly flags: LaunchFlags; readonly dryRun: boolean }
   | { readonly _tag: "Plan"; readonly flags: LaunchFlags }
   | { readonly _tag: "Doctor"; readonly flags: DoctorFlags }
+  | { readonly _tag: "PolicyCheck"; readonly flags: PolicyCheckFlags }
+  | { readonly _tag: "PolicyExplain"; readonly flags: PolicyExplainFlags }
 
 type Take = (parsed: Parsed) => Effect.Effect<void>
 
 const tree = (valueOf: ValueOf, take: Take) => {
   const { format, runtime, ...others } = launchOptions(valueOf)
   const options = { ...others, format, runtime }
+  const text = textOption(valueOf)
+  const operand = (name: string): Args.Args<string> => Args.map(Args.text({ name }), valueOf)
+  const file = operand("file")
   return Command.make("bottle").pipe(
     Command.withSubcommands([
       Command.make("run", { ...options, dryRun: toggle(Flags.dryRun) }, ({ dryRun, ...flags }) =>
         take({ _tag: "Run", flags, dryRun })
       ),
       Command.make("plan", options, (flags) => take({ _tag: "Plan", flags })),
-      Command.make("doctor", { format, runtime }, (flags) => take({ _tag: "Doctor", flags }))
+      Command.make("doctor", { format, runtime }, (flags) => take({ _tag: "Doctor", flags })),
+      Command.make("policy").pipe(
+        Command.withSubcommands([
+          Command.make("check", { file, format }, (flags) => take({ _tag: "PolicyCheck", flags })),
+          Command.make(
+            "explain",
+            { file, target: operand("target"), method: text(Flags.asked.method), path: text(Flags.asked.path), format },
+            (flags) => take({ _tag: "PolicyExplain", flags })
+          )
+        ])
+      )
     ])
   )
 }
@@ -114,20 +157,19 @@ const noTerminal = Layer.succeed(Terminal.Terminal, {
 const services = Layer.mergeAll(CliConfig.layer({ isCaseSensitive: true }), Path.layer, noTerminal)
 
 /**
- * Parses the flags that `Words.read` has read. It refuses none of those: that it does is a defect.
+ * Parses what `Words.read` has read of a command. It refuses none of that: that it does is a defect.
  *
  * Values do not go through the parser, tokens do: it trims values, and takes some for flags and booleans of its own.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const parse = (
-  subcommand: Flags.Subcommand,
-  given: ReadonlyArray<Given>
-): Effect.Effect<Parsed, never, FileSystem> =>
+export const parse = ({ given, operands, subcommand }: CommandRead): Effect.Effect<Parsed, never, FileSystem> =>
   Effect.gen(function* () {
     let parsed: Parsed | undefined
-    const values = new Map(given.map(({ value }, index) => [`v${index}`, value ?? ""]))
+    const values = new Map<string, string>()
+    for (const [index, { value }] of given.entries()) values.set(`v${index}`, value ?? "")
+    for (const [index, value] of operands.entries()) values.set(`o${index}`, value)
     const commands = tree(
       (token) => values.get(token) ?? token,
       (taken) =>
@@ -138,8 +180,9 @@ export const parse = (
     const words = given.flatMap(({ name, value }, index) =>
       value === null ? [`--${name}`] : [`--${name}`, `v${index}`]
     )
+    const line = [...subcommand.split(" "), ...words, ...operands.map((_, index) => `o${index}`)]
     // The first two words are the program's own, which the parser drops.
-    yield* Command.run(commands, { name: "bottle", version: VERSION })(["node", "bottle", subcommand, ...words])
+    yield* Command.run(commands, { name: "bottle", version: VERSION })(["node", "bottle", ...line])
     return parsed ?? (yield* Effect.dieMessage("the parser called no command"))
   }).pipe(
     Effect.provide(services),

@@ -166,6 +166,21 @@ export const dryRun = {
 } as const satisfies Flag
 
 /**
+ * The flags that say which request `policy explain` is about.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const asked = {
+  method: {
+    name: "method",
+    value: "METHOD",
+    description: "Explain a request of plain HTTP with this method (GET where only --path is given), and not a tunnel"
+  },
+  path: { name: "path", value: "PATH", description: "Explain a request of plain HTTP for this path (/ without it)" }
+} as const satisfies Record<string, Flag>
+
+/**
  * The flags of each subcommand.
  *
  * @since 0.1.0
@@ -174,7 +189,23 @@ export const dryRun = {
 export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Flag>>> = {
   run: [...Object.values(launch), dryRun],
   plan: Object.values(launch),
-  doctor: [launch.runtime, launch.format]
+  doctor: [launch.runtime, launch.format],
+  "policy check": [launch.format],
+  "policy explain": [asked.method, asked.path, launch.format]
+}
+
+/**
+ * What each subcommand takes beside flags, all of it needed; what `run` and `plan` run follows `--`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const operands: Readonly<Record<Subcommand, ReadonlyArray<string>>> = {
+  run: [],
+  plan: [],
+  doctor: [],
+  "policy check": ["FILE"],
+  "policy explain": ["FILE", "HOST[:PORT]"]
 }
 
 /**
@@ -183,7 +214,7 @@ export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Flag>>> = {
  * @since 0.1.0
  * @category models
  */
-export const subcommands = ["run", "plan", "doctor"] as const
+export const subcommands = ["run", "plan", "doctor", "policy check", "policy explain"] as const
 
 /**
  * The name of a subcommand.

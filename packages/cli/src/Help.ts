@@ -12,13 +12,17 @@ const INDENT = 2
 const summaries: Readonly<Record<Flags.Subcommand, string>> = {
   run: "Run a command in a new bottle, and take the bottle down after it",
   plan: "Print what run would do, and create nothing; the same as run --dry-run",
-  doctor: "Say whether this machine can run a bottle, and what is missing"
+  doctor: "Say whether this machine can run a bottle, and what is missing",
+  "policy check": "Say what a policy document allows in effect, and what in it looks like a mistake",
+  "policy explain": "Say which rule of a policy document decides about a host, and why"
 }
 
 const usages: Readonly<Record<Flags.Subcommand, string>> = {
   run: "bottle run [flags] -- COMMAND [ARGUMENT ...]",
   plan: "bottle plan [flags] [-- COMMAND [ARGUMENT ...]]",
-  doctor: "bottle doctor [flags]"
+  doctor: "bottle doctor [flags]",
+  "policy check": "bottle policy check FILE [flags]",
+  "policy explain": "bottle policy explain FILE HOST[:PORT] [flags]"
 }
 
 const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
@@ -28,7 +32,12 @@ const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
     "bottle run --timeout 5m --report run.json -e API_TOKEN -- ./agent"
   ],
   plan: ["bottle plan --allow example.com", "bottle plan --format json --allow example.com -- curl http://example.com"],
-  doctor: ["bottle doctor", "bottle doctor --format json"]
+  doctor: ["bottle doctor", "bottle doctor --format json"],
+  "policy check": ["bottle policy check agent.json"],
+  "policy explain": [
+    "bottle policy explain agent.json api.example.com",
+    "bottle policy explain agent.json mirror.example:80 --method GET --path /debian/dists/"
+  ]
 }
 
 const exits: ReadonlyArray<readonly [string, string]> = [

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Commands from "./Commands.js"
 import { doctor } from "./commands/Doctor.js"
 import { plan } from "./commands/Plan.js"
+import * as PolicyCommand from "./commands/Policy.js"
 import { run } from "./commands/Run.js"
 import { ExitStatus } from "./ExitStatus.js"
 import * as Failure from "./Failure.js"
@@ -46,6 +47,11 @@ const execute = (parsed: Commands.Parsed, manner: Told.Manner): Effect.Effect<nu
         format: Option.getOrUndefined(format) === "json" ? "json" : "text"
       })
     }
+    if (parsed._tag === "PolicyCheck") return yield* PolicyCommand.check(PolicyCommand.checkRequest(parsed.flags))
+    if (parsed._tag === "PolicyExplain") {
+      const request = PolicyCommand.explainRequest(parsed.flags)
+      return Either.isLeft(request) ? yield* refuse(request.left, manner) : yield* PolicyCommand.explain(request.right)
+    }
     const isRun = parsed._tag === "Run" && !parsed.dryRun
     const tail = yield* Tail.Tail
     const made = RunRequest.make(parsed.flags, tail.words, yield* Invocation)
@@ -72,7 +78,7 @@ export const main: Effect.Effect<number, never, Outside> = Effect.gen(function* 
     case "Help":
       return yield* print(Help.render(reading.right.subcommand))
     case "Command":
-      return yield* Commands.parse(reading.right.subcommand, reading.right.given).pipe(
+      return yield* Commands.parse(reading.right).pipe(
         Effect.flatMap((parsed) => execute(parsed, manner)),
         Effect.provideService(Tail.Tail, { words: tail }),
         Effect.catchAllCause((cause) => Told.failWith(cause, manner))

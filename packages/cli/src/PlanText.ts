@@ -3,12 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Host from "@bottle/egress/Host"
 import * as Policy from "@bottle/egress/Policy"
-import type { Rule } from "@bottle/egress/Rule"
-import * as Rules from "@bottle/egress/Rule"
-import { type LaunchPlan, subnetOf } from "@bottle/engine/LaunchPlan"
+import { type LaunchPlan, type Step, subnetOf } from "@bottle/engine/LaunchPlan"
 import * as Either from "effect/Either"
+import * as PolicyText from "./PolicyText.js"
 import * as Printable from "./Printable.js"
 import * as ShellQuote from "./ShellQuote.js"
 
@@ -35,35 +33,10 @@ const sourceText = (source: LaunchPlan["source"]): string => {
   }
 }
 
-const portsText = ({ host, ports, text }: Rule): string => {
-  // A rule whose text names its ports says them already.
-  if (text.includes(`${Rules.hostText(host)}:`)) return ""
-  return ports === null ? " (every port)" : ` (port${ports.length === 1 ? "" : "s"} ${ports.join(", ")})`
-}
-
-const ruleText = (rule: Rule, policy: Policy.Policy): string => {
-  const pin = rule.host._tag === "Exact" ? policy.pins.get(rule.host.name) : undefined
-  const ranges = rule.addresses.map((range) => range.text).join(", ")
-  return [
-    `${Printable.line(rule.text)}${portsText(rule)}`,
-    ...(Rules.isHttp(rule) ? [", plain HTTP only"] : []),
-    ...(pin === undefined ? [] : [` at ${pin.address}`]),
-    ...(ranges === "" ? [] : [`, also in ${ranges}`])
-  ].join("")
-}
-
-/** What a plan may reach, what it may not reach all the same, and through whom. */
-const egressSections = (plan: LaunchPlan): ReadonlyArray<readonly [title: string, lines: ReadonlyArray<string>]> => {
+const egressSections = (plan: LaunchPlan): ReadonlyArray<PolicyText.Section> => {
   if (plan.bundle._tag === "None") return [["can reach", ["nothing: there is no proxy and no network"]]]
   // A plan's policy was decoded when it was made.
-  const policy = Either.getOrElse(Policy.fromDocument(plan.egress), () => Policy.empty)
-  const allow = policy.allow.map((rule) => ruleText(rule, policy)).toSorted()
-  const { upstream } = policy
-  return [
-    ["can reach", allow.length === 0 ? ["nothing: no host is allowed"] : allow],
-    ["cannot reach, whatever allows it", policy.deny.map((rule) => ruleText(rule, policy)).toSorted()],
-    ["through the proxy", upstream === null ? [] : [Host.formatAuthority(upstream.host, upstream.port)]]
-  ]
+  return PolicyText.sections(Either.getOrElse(Policy.fromDocument(plan.egress), () => Policy.empty))
 }
 
 const topologies = {
@@ -85,13 +58,38 @@ const bundleText = ({ bundle }: LaunchPlan): string => {
   }
 }
 
+/** What a container bundle brings with it. */
+const containerLines = ({ bundle }: LaunchPlan): ReadonlyArray<string> => {
+  if (bundle._tag !== "Container") return []
+  const others = bundle.candidates.length - 1
+  const another = others === 0 ? "" : `; where that is taken, one of ${others} others`
+  return [
+    `network: ${subnetOf(bundle).subnet}, of its own${another}`,
+    ...(bundle.build === null
+      ? []
+      : [`image: built on ${Printable.line(bundle.build.base, WORD_CHARS_MAX)} where it is not there`])
+  ]
+}
+
+const demands = {
+  proven: "the guest must show that it reaches its bundle and nothing else",
+  attempted: "the guest tries what it has the programs for; one that leaks is refused"
+} as const
+
+const proofLines = ({ proof, runtime }: LaunchPlan): ReadonlyArray<string> => [
+  `proof: ${demands[proof.demand]}`,
+  ...(proof.doubt === null
+    ? []
+    : [`in doubt: smolvm ${Printable.line(runtime.version)}: ${Printable.line(proof.doubt)}; the proof alone decides`])
+]
+
+const stepText = ({ argv, env, stage }: Step): string =>
+  `${stage}: ${argvText([...(env ?? []).map(([name, value]) => `${name}=${value}`), ...argv])}`
+
 const argvText = (argv: ReadonlyArray<string>): string =>
   argv
     .map((word) => (word.length <= WORD_CHARS_MAX ? ShellQuote.word(word) : `<${word.length} characters of script>`))
     .join(" ")
-
-const section = (title: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
-  lines.length === 0 ? [] : [`${title}:`, ...lines.map((line) => `  ${line}`)]
 
 /**
  * The plan in lines: what runs it, what it may reach, what it sees of the host, and every command in its order. Values
@@ -111,26 +109,24 @@ export const render = (plan: LaunchPlan, command: ReadonlyArray<string>): string
     `limits: ${limits.length === 0 ? "the runtime's own" : limits.join(", ")}`,
     ...(plan.guest.workdir === null ? [] : [`working directory: ${Printable.line(plan.guest.workdir)}`]),
     `bundle: ${bundleText(plan)}`,
-    ...(plan.proof.doubt === null ? [] : [`in doubt: ${Printable.line(plan.proof.doubt)}; the proof decides`]),
-    ...egressSections(plan).flatMap(([title, lines]) => section(title, lines)),
-    ...section(
+    ...containerLines(plan),
+    ...proofLines(plan),
+    ...egressSections(plan).flatMap(([title, lines]) => PolicyText.section(title, lines)),
+    ...PolicyText.section(
       "sees of the host",
       plan.guest.mounts.map(
         (mount) =>
           `${Printable.line(mount.host)} at ${Printable.line(mount.guest)}${mount.readonly ? ", read-only" : ""}`
       )
     ),
-    ...section(
+    ...PolicyText.section(
       "environment",
       [
         ...plan.guest.env.map(([name, value]) => `${name}=${Printable.line(ShellQuote.word(value), WORD_CHARS_MAX)}`),
         ...plan.guest.secrets.map((name) => `${name} (a secret, from your environment)`)
       ].toSorted()
     ),
-    ...section(
-      "commands",
-      plan.steps.map((step) => `${step.stage}: ${argvText(step.argv)}`)
-    ),
+    ...PolicyText.section("commands", plan.steps.map(stepText)),
     ...(command.length === 0 ? [] : [`then in the bottle: ${argvText(command)}`])
   ].join("\n")
 }

@@ -5,9 +5,11 @@
  */
 import * as Policy from "@bottle/egress/Policy"
 import { limits, type PolicyDocument } from "@bottle/egress/PolicyDocument"
+import type { DocumentInvalid, PolicyError } from "@bottle/egress/PolicyError"
 import type { LaunchOptions, Mount } from "@bottle/engine/LaunchOptions"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Path from "node:path"
 import * as Printable from "./Printable.js"
@@ -19,7 +21,7 @@ const LINKS_MAX = 40
 const PATH_CHARS_MAX = 200
 
 /**
- * The file cannot be read, or holds no policy.
+ * The file cannot be read, or holds no policy. `file` is as it was named: with its flag, where it has one.
  *
  * @since 0.1.0
  * @category errors
@@ -29,7 +31,7 @@ export class PolicyFileRefused extends Schema.TaggedError<PolicyFileRefused>("@b
   { file: Schema.String, reason: Schema.String, advice: Schema.String }
 ) {
   override get message(): string {
-    return `--policy ${Printable.line(this.file, PATH_CHARS_MAX)}: ${this.reason}`
+    return `${Printable.line(this.file, PATH_CHARS_MAX)}: ${this.reason}`
   }
   /** What to do next. */
   get suggestion(): string {
@@ -113,9 +115,9 @@ const refuseMounted = (
     }
   })
 
-const readText = (fs: FileSystem.FileSystem, file: string): Effect.Effect<string, PolicyFileRefused> =>
+const readText = (fs: FileSystem.FileSystem, file: string, name: string): Effect.Effect<string, PolicyFileRefused> =>
   Effect.gen(function* () {
-    const refuse = (reason: string, advice: string) => new PolicyFileRefused({ file, reason, advice })
+    const refuse = (reason: string, advice: string) => new PolicyFileRefused({ file: name, reason, advice })
     const unreadable = () => refuse("it cannot be read", "Name a file that is there, and that you may read.")
     const info = yield* Effect.mapError(fs.stat(file), unreadable)
     // A pipe would be read once, and a reload would wait for it.
@@ -126,6 +128,11 @@ const readText = (fs: FileSystem.FileSystem, file: string): Effect.Effect<string
     }
     return yield* Effect.mapError(fs.readFileString(file), unreadable)
   })
+
+const refused =
+  (file: string) =>
+  (error: DocumentInvalid | PolicyError): PolicyFileRefused =>
+    new PolicyFileRefused({ file, reason: error.message, advice: error.suggestion })
 
 /**
  * Reads the document of a file that the guest cannot change.
@@ -140,12 +147,25 @@ export const read = (
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     yield* refuseMounted(fs, file, mounts)
-    const text = yield* readText(fs, file)
-    const policy = yield* Effect.mapError(
-      Policy.fromJson(text),
-      (error) => new PolicyFileRefused({ file, reason: error.message, advice: error.suggestion })
-    )
-    return Policy.toDocument(policy)
+    const name = `--policy ${file}`
+    const text = yield* readText(fs, file, name)
+    return Policy.toDocument(yield* Effect.mapError(Policy.fromJson(text), refused(name)))
+  })
+
+/**
+ * Reads what is made of the document of a file, whoever can change it; `name` is how it was named.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const readAs = <A>(
+  file: string,
+  name: string,
+  make: (document: PolicyDocument) => Either.Either<A, PolicyError>
+): Effect.Effect<A, PolicyFileRefused, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const text = yield* readText(yield* FileSystem.FileSystem, file, name)
+    return yield* Effect.mapError(Either.flatMap(Policy.documentFromJson(text), make), refused(name))
   })
 
 /**

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Nearest from "@bottle/egress/Nearest"
 import * as Either from "effect/Either"
 import * as Flags from "./Flags.js"
 import * as Printable from "./Printable.js"
@@ -21,6 +22,19 @@ export interface Given {
 }
 
 /**
+ * A command that was read: `operands` are as many as it takes, in their order.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommandRead {
+  readonly _tag: "Command"
+  readonly subcommand: Flags.Subcommand
+  readonly operands: ReadonlyArray<string>
+  readonly given: ReadonlyArray<Given>
+}
+
+/**
  * A line that was read: what it asks for, and each flag in its order.
  *
  * @since 0.1.0
@@ -29,35 +43,13 @@ export interface Given {
 export type Reading =
   | { readonly _tag: "Version" }
   | { readonly _tag: "Help"; readonly subcommand: Flags.Subcommand | null }
-  | { readonly _tag: "Command"; readonly subcommand: Flags.Subcommand; readonly given: ReadonlyArray<Given> }
+  | CommandRead
 
 const refuse = (problem: string, advice: string): Either.Either<never, UsageError> =>
   Either.left(new UsageError({ problem, advice }))
 
-const distance = (left: string, right: string): number => {
-  let row = Array.from({ length: right.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= left.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= right.length; j++) {
-      const same = left[i - 1] === right[j - 1] ? 0 : 1
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same))
-    }
-    row = next
-  }
-  return row[right.length] ?? 0
-}
-
-/** The candidate that a mistyped word most likely means; undefined when none is near. */
-const nearest = (text: string, candidates: ReadonlyArray<string>): string | undefined => {
-  const lower = text.toLowerCase()
-  const prefixed = candidates.filter((candidate) => lower.length >= 2 && candidate.startsWith(lower))
-  if (prefixed.length === 1) return prefixed[0]
-  const ranked = candidates
-    .map((candidate) => ({ candidate, far: distance(lower, candidate) }))
-    .filter(({ candidate, far }) => far <= Math.max(1, Math.floor(candidate.length / 3)))
-    .sort((left, right) => left.far - right.far)
-  return ranked[0]?.candidate
-}
+const nearest = (text: string, candidates: ReadonlyArray<string>): string | undefined =>
+  Nearest.nearest(text.toLowerCase(), candidates)
 
 const helpOf = (subcommand: Flags.Subcommand | null): string =>
   subcommand === null ? "bottle --help" : `bottle ${subcommand} --help`
@@ -97,7 +89,11 @@ const positional = (subcommand: Flags.Subcommand, word: string): Either.Either<n
     Flags.bySubcommand[subcommand].map((flag) => flag.name)
   )
   if (meant !== undefined) return refuse(`unexpected word "${shown}"`, `--${meant}, if that is what you mean`)
-  if (subcommand === "doctor") return refuse(`unexpected word "${shown}"`, "bottle doctor takes flags only")
+  if (subcommand !== "run" && subcommand !== "plan") {
+    const operands = Flags.operands[subcommand].map((name) => ` ${name}`).join("")
+    const advice = operands === "" ? "takes flags only" : "takes no other word"
+    return refuse(`unexpected word "${shown}"`, `bottle ${subcommand}${operands} ${advice}`)
+  }
   return refuse(
     `unexpected word "${shown}" before --`,
     `the command goes after --: bottle ${subcommand} [flags] -- ${shown} ...`
@@ -140,26 +136,54 @@ export const read = (line: ReadonlyArray<string>): Either.Either<Reading, UsageE
   if (first === undefined) return refuse("no command was given", "bottle run -- COMMAND, or bottle --help")
   if (first === "--version") return Either.right({ _tag: "Version" })
   if (first === "--help" || first === "-h") return Either.right({ _tag: "Help", subcommand: null })
-  const subcommand = Flags.subcommands.find((name) => name === first)
+  if (Flags.subcommands.some((name) => name.startsWith(`${first} `))) return readNested(first, rest)
+  const subcommand = Flags.subcommands.find((name) => name === first && !name.includes(" "))
   if (subcommand === undefined) {
     const shown = Printable.line(first, 64)
     if (first.startsWith("-")) return refuse(`unknown flag ${shown}`, "name the command first: bottle run ...")
-    const meant = nearest(first, Flags.subcommands)
+    const meant = nearest(
+      first,
+      Flags.subcommands.map((name) => name.replace(/ .*/, ""))
+    )
     return refuse(
       `unknown command "${shown}"`,
       meant === undefined ? `to run it in a bottle: bottle run -- ${shown} ...` : `bottle ${meant}`
     )
   }
-  if (rest.some((word) => word === "--help" || word === "-h")) return Either.right({ _tag: "Help", subcommand })
-  return readFlags(subcommand, rest)
+  return readRest(subcommand, rest)
+}
+
+const isHelp = (word: string): boolean => word === "--help" || word === "-h"
+
+const readRest = (subcommand: Flags.Subcommand, rest: ReadonlyArray<string>): Either.Either<Reading, UsageError> =>
+  rest.some(isHelp) ? Either.right({ _tag: "Help", subcommand }) : readFlags(subcommand, rest)
+
+/** A subcommand of two words. */
+const readNested = (group: string, rest: ReadonlyArray<string>): Either.Either<Reading, UsageError> => {
+  const [second = "", ...others] = rest
+  if (isHelp(second)) return Either.right({ _tag: "Help", subcommand: null })
+  const subcommand = Flags.subcommands.find((name) => name === `${group} ${second}`)
+  if (subcommand !== undefined) return readRest(subcommand, others)
+  const ours = Flags.subcommands.filter((name) => name.startsWith(`${group} `))
+  const meant = nearest(`${group} ${second}`, ours)
+  const advice = meant === undefined ? ours.map((name) => `bottle ${name}`).join(" or ") : `bottle ${meant}`
+  return second === ""
+    ? refuse(`bottle ${group} needs to know what to do`, advice)
+    : refuse(`unknown command "${group} ${Printable.line(second, 64)}"`, advice)
 }
 
 const readFlags = (subcommand: Flags.Subcommand, rest: ReadonlyArray<string>): Either.Either<Reading, UsageError> => {
   const given: Array<Given> = []
+  const operands: Array<string> = []
+  const wanted = Flags.operands[subcommand]
   const seen = new Map<string, string>()
   for (let at = 0; at < rest.length; at++) {
     const word = rest[at] ?? ""
-    if (!word.startsWith("-") || word === "-") return positional(subcommand, word)
+    if (!word.startsWith("-") || word === "-") {
+      if (operands.length === wanted.length || word === "" || word === "-") return positional(subcommand, word)
+      operands.push(word)
+      continue
+    }
     const found = findFlags(subcommand, word)
     if (Either.isLeft(found)) return Either.left(found.left)
     for (const { attached, flag, written } of found.right) {
@@ -179,7 +203,10 @@ const readFlags = (subcommand: Flags.Subcommand, rest: ReadonlyArray<string>): E
       given.push({ name: flag.name, value: needed.right })
     }
   }
-  return Either.right({ _tag: "Command", subcommand, given })
+  const missing = wanted[operands.length]
+  return missing === undefined
+    ? Either.right({ _tag: "Command", subcommand, operands, given })
+    : refuse(`bottle ${subcommand} needs ${missing}`, ["bottle", subcommand, ...wanted].join(" "))
 }
 
 const readValue = (flag: Flags.Flag, written: string, value: string | undefined): Either.Either<string, UsageError> => {

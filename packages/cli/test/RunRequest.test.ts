@@ -27,8 +27,8 @@ const parseIn = (
     const reading = yield* Words.read(words)
     assert.strictEqual(reading._tag, "Command")
     if (reading._tag !== "Command") return yield* Effect.dieMessage("not a command")
-    const parsed = yield* Commands.parse(reading.subcommand, reading.given)
-    if (parsed._tag === "Doctor") return yield* Effect.dieMessage("not a launch")
+    const parsed = yield* Commands.parse(reading)
+    if (parsed._tag !== "Run" && parsed._tag !== "Plan") return yield* Effect.dieMessage("not a launch")
     return yield* RunRequest.make(parsed.flags, tail, around)
   }).pipe(Effect.provide(FileSystem.layerNoop({})))
 

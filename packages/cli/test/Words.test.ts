@@ -7,7 +7,7 @@ const canonical = (...line: ReadonlyArray<string>): string => {
   const reading = Either.getOrThrow(Words.read(line))
   if (reading._tag !== "Command") return reading._tag
   const flags = reading.given.flatMap(({ name, value }) => (value === null ? [`--${name}`] : [`--${name}`, value]))
-  return [reading.subcommand, ...flags].join(" ")
+  return [reading.subcommand, ...flags, ...reading.operands].join(" ")
 }
 
 const refusal = (...line: ReadonlyArray<string>): string => {
@@ -33,7 +33,15 @@ describe("Words.read", () => {
     [["run", "--name", "run"], "run --name run"],
     [["run", "--name", "doctor", "--no-tty"], "run --name doctor --no-tty"],
     [["run", "--bundle", "none", "--format=json"], "run --bundle none --format json"],
-    [["doctor", "--format", "json", "--runtime", "local"], "doctor --format json --runtime local"]
+    [["doctor", "--format", "json", "--runtime", "local"], "doctor --format json --runtime local"],
+    [["policy", "--help"], "Help"],
+    [["policy", "check", "-h"], "Help"],
+    [["policy", "check", "a.json"], "policy check a.json"],
+    [["policy", "check", "--format=json", "a.json"], "policy check --format json a.json"],
+    [
+      ["policy", "explain", "check", "--path", "/v1", "a.example", "--method", "GET"],
+      "policy explain --path /v1 --method GET check a.example"
+    ]
   ]
   for (const [line, expected] of accepted) {
     it(`reads ${line.join(" ")}`, () => assert.strictEqual(canonical(...line), expected))
@@ -67,11 +75,27 @@ describe("Words.read", () => {
     [["run", "allow"], 'unexpected word "allow" | --allow, if that is what you mean'],
     [["run", "-"], 'unexpected word "-" before -- | the command goes after --: bottle run [flags] -- - ...'],
     [["doctor", "x"], 'unexpected word "x" | bottle doctor takes flags only'],
+    [["policy"], "bottle policy needs to know what to do | bottle policy check or bottle policy explain"],
+    [["policy", "chekc", "x"], 'unknown command "policy chekc" | bottle policy check'],
+    [["policy", "run"], 'unknown command "policy run" | bottle policy check or bottle policy explain'],
+    [["polcy", "check"], 'unknown command "polcy" | bottle policy'],
+    [["policy check", "x"], 'unknown command "policy check" | to run it in a bottle: bottle run -- policy check ...'],
+    [["policy", "check"], "bottle policy check needs FILE | bottle policy check FILE"],
+    [["policy", "check", ""], 'unexpected word "" | bottle policy check FILE takes no other word'],
+    [["policy", "check", "a", "b"], 'unexpected word "b" | bottle policy check FILE takes no other word'],
+    [["policy", "explain", "a"], "bottle policy explain needs HOST[:PORT] | bottle policy explain FILE HOST[:PORT]"],
+    [
+      ["policy", "check", "a", "--method", "GET"],
+      "unknown flag --method | bottle policy check --help lists the flags; the guest's own go after --"
+    ],
     [
       ["doctor", "--allow", "x"],
       "unknown flag --allow | bottle doctor --help lists the flags; the guest's own go after --"
     ],
-    [["run", "--bundle", "docker"], '--bundle does not take "docker" | --bundle process or --bundle container or --bundle none'],
+    [
+      ["run", "--bundle", "docker"],
+      '--bundle does not take "docker" | --bundle process or --bundle container or --bundle none'
+    ],
     [["run", "--format", "jsn"], '--format does not take "jsn" | --format json'],
     [["plan", "--dry-run"], "unknown flag --dry-run | bottle plan --help lists the flags; the guest's own go after --"],
     [
