@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { randomBytes } from "node:crypto"
 import * as Dgram from "node:dgram"
 import * as Net from "node:net"
 
@@ -36,38 +37,37 @@ const PAYLOAD_BYTES_MAX = 256
 const CHECK_MILLIS = 2000
 
 interface Logged {
-  readonly from: string
   payload: string
 }
 
 /** What a decoy and its checks have in common: who came, which of them were ourselves, and who waits for one. */
 class Log {
   readonly came: Array<Logged> = []
-  readonly own = new Set<string>()
+  /**
+   * What our own check says, and nobody else knows. Its address would not tell: docker masquerades what the host sends
+   * to a bridge of its own.
+   */
+  readonly secret = randomBytes(16).toString("hex")
   private waiting: Array<() => void> = []
 
-  add(from: string): Logged | undefined {
-    if (this.came.length >= ARRIVALS_MAX && !this.own.has(from)) return undefined
-    const entry: Logged = { from, payload: "" }
+  add(): Logged | undefined {
+    if (this.came.length >= ARRIVALS_MAX) return undefined
+    const entry: Logged = { payload: "" }
     this.came.push(entry)
-    this.wake()
     return entry
   }
   take(entry: Logged, bytes: Buffer): void {
     entry.payload += bytes.toString("latin1").slice(0, PAYLOAD_BYTES_MAX - entry.payload.length)
+    for (const wake of this.waiting) wake()
   }
-  has(from: string): boolean {
-    return this.came.some((entry) => entry.from === from)
+  isOwn({ payload }: Logged): boolean {
+    return payload === this.secret
   }
   onChange(wake: () => void): void {
     this.waiting.push(wake)
   }
-  wake(): void {
-    for (const wake of this.waiting) wake()
-  }
-  /** A check is known by its address and port, which it keeps until the decoy is gone, so nobody else can have them. */
   foreign(): ReadonlyArray<Arrival> {
-    return this.came.filter((entry) => !this.own.has(entry.from))
+    return this.came.filter((entry) => !this.isOwn(entry))
   }
 }
 
@@ -76,8 +76,6 @@ interface Listening {
   readonly failure: string | null
   readonly close: () => void
 }
-
-const endpoint = (address: string | undefined, port: number | undefined): string => `${address ?? "?"}|${port ?? 0}`
 
 const reasonOf = (error: NodeJS.ErrnoException): string =>
   error.code === "EADDRNOTAVAIL"
@@ -91,7 +89,7 @@ const listenTcp = (request: DecoyRequest, banner: string, log: Log): Effect.Effe
       // curl and wget take nothing else for an answer.
       const answer = `HTTP/1.0 200 OK\r\nContent-Length: ${banner.length}\r\nConnection: close\r\n\r\n${banner}`
       const server = Net.createServer({ allowHalfOpen: true }, (socket) => {
-        const entry = log.add(endpoint(socket.remoteAddress, socket.remotePort))
+        const entry = log.add()
         if (entry === undefined) return void socket.destroy()
         sockets.add(socket)
         socket.on("error", () => socket.destroy()).on("close", () => sockets.delete(socket))
@@ -117,7 +115,7 @@ const listenUdp = (request: DecoyRequest, banner: string, log: Log): Effect.Effe
     Effect.async<Listening>((resume) => {
       const socket = Dgram.createSocket(Net.isIPv6(request.address) ? "udp6" : "udp4")
       socket.on("message", (bytes, from) => {
-        const entry = log.add(endpoint(from.address, from.port))
+        const entry = log.add()
         if (entry === undefined) return
         log.take(entry, bytes)
         socket.send(banner, from.port, from.address, () => undefined)
@@ -131,23 +129,22 @@ const listenUdp = (request: DecoyRequest, banner: string, log: Log): Effect.Effe
     (listening) => Effect.sync(listening.close)
   )
 
-/** Waits until the decoy has seen this endpoint. */
-const seen = (log: Log, from: string, resume: (effect: Effect.Effect<boolean>) => void): void => {
-  log.own.add(from)
+/** Waits until the decoy has heard our own check. */
+const heard = (log: Log, resume: (effect: Effect.Effect<boolean>) => void): void => {
   const look = () => {
-    if (log.has(from)) resume(Effect.succeed(true))
+    if (log.came.some((entry) => log.isOwn(entry))) resume(Effect.succeed(true))
   }
   log.onChange(look)
   look()
 }
 
-/** Closes the sockets of the checks, not before the decoys: until then nobody else can have their ports. */
 const checkTcp = (request: DecoyRequest, port: number, log: Log, closers: Array<() => void>): Effect.Effect<boolean> =>
   Effect.async<boolean>((resume) => {
     const socket = Net.connect({ host: request.address, port })
     closers.push(() => socket.destroy())
     socket.on("error", () => resume(Effect.succeed(false)))
-    socket.on("connect", () => seen(log, endpoint(socket.localAddress, socket.localPort), resume))
+    socket.on("connect", () => socket.write(log.secret))
+    heard(log, resume)
   })
 
 const checkUdp = (request: DecoyRequest, port: number, log: Log, closers: Array<() => void>): Effect.Effect<boolean> =>
@@ -156,12 +153,11 @@ const checkUdp = (request: DecoyRequest, port: number, log: Log, closers: Array<
     closers.push(() => socket.close())
     socket.on("error", () => resume(Effect.succeed(false)))
     socket.connect(port, request.address, () => {
-      const own = socket.address()
-      seen(log, endpoint(own.address, own.port), resume)
-      socket.send("", (error) => {
+      socket.send(log.secret, (error) => {
         if (error !== null) resume(Effect.succeed(false))
       })
     })
+    heard(log, resume)
   })
 
 /** Opens one decoy, which listens until the scope closes. It answers everybody with the banner. */
