@@ -255,6 +255,7 @@ describe("a bundle that nobody chose", () => {
     assert.include(alone.message, "--mount-socket")
     assert.include(alone.message, "there is no container engine")
     assert.include(alone.suggestion, "install docker")
+    assert.include(refusal(of("bare", { allow: [], policy: {} }), "1.5.2").message, "a policy (--policy) cannot be had")
     const old = refusal(of("bare"), "1.0.1", withContainer)
     assert.include(old.message, "--mount-socket")
     assert.include(old.message, "--allow-cidr")

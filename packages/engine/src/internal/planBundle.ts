@@ -101,6 +101,8 @@ const noSocket = ({ input }: Question): string =>
     ? "it mounts a host socket (--mount-socket) in bare machines only"
     : "it cannot mount a host socket (--mount-socket) in the guest"
 
+const ALLOWLIST = "an allowlist (--allow)"
+
 const SOCKET_ADVICE = "Use smolvm 1.8.0 or newer (bare machines: 1.6.4), or --runtime local"
 
 /** A bundle beside the launch listens on a socket, and nowhere else. */
@@ -114,7 +116,7 @@ const beside = (question: Question): Decision => {
     ? Either.right({ bundle: { _tag: "Process", ...socketOf(question) }, doubt: null })
     : unfit(
         question,
-        question.isAllowing ? "an allowlist (--allow)" : "the proxy (--bundle process)",
+        question.isAllowing ? ALLOWLIST : "the proxy (--bundle process)",
         noSocket(question),
         `${SOCKET_ADVICE}, or leave out --allow.`
       )
@@ -136,8 +138,8 @@ const inContainer = (question: Question): Decision => {
   if (container === undefined || container === null) {
     return refuse(
       "bundle",
-      "there is no container engine, or no image for the bundle",
-      "Install docker, or give --bundle-image; or leave out --bundle container."
+      "there is no container engine for it, or no image",
+      "Install docker, or give --bundle-image; or leave out --bundle container and --topology address."
     )
   }
   if (topology === "address") return atAddress(question, container)
@@ -173,20 +175,22 @@ const byDefault = (question: Question): Decision => {
   if (!question.isAllowing && options.policy === undefined) {
     return Either.right({ bundle: { _tag: "None" }, doubt: null })
   }
+  const demand = question.isAllowing ? ALLOWLIST : "a policy (--policy)"
   const { container } = settings
   if (settings.runtime === "local" || container === undefined || container === null) {
-    const missing = settings.runtime === "local" ? "" : ", and there is no container engine for a bundle at an address"
+    const missing =
+      settings.runtime === "local" ? "" : ", and there is no container engine for a bundle at an address, or no image"
     return unfit(
       question,
-      "an allowlist (--allow)",
+      demand,
       `${noSocket(question)}${missing}`,
-      `${SOCKET_ADVICE}; install docker; or leave out --allow.`
+      `${SOCKET_ADVICE}; install docker; or leave out --allow and --policy.`
     )
   }
   const doubt = doubtOf(question)
   return doubt === null || options.unprovenEgress === true
     ? atAddress(question, container)
-    : unfit(question, "an allowlist (--allow)", `${noSocket(question)}, and ${doubt}`, addressAdvice(question))
+    : unfit(question, demand, `${noSocket(question)}, and ${doubt}`, addressAdvice(question))
 }
 
 const socketOf = ({ directory, input }: Question) => ({
