@@ -56,6 +56,25 @@ export class RuntimeUnfit extends Schema.TaggedError<RuntimeUnfit>("@bottle/engi
 }
 
 /**
+ * The bundle cannot be a container here, so nothing is created: there is nothing to run it with, or no network for it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ContainerUnfit extends Schema.TaggedError<ContainerUnfit>("@bottle/engine/ContainerUnfit")(
+  "ContainerUnfit",
+  { reason: Schema.String, advice: Schema.String }
+) {
+  override get message(): string {
+    return `the bundle cannot be a container: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.advice
+  }
+}
+
+/**
  * A secret that the plan names was not given to the launch.
  *
  * @since 0.1.0
@@ -265,7 +284,7 @@ export class RelayFailed extends Schema.TaggedError<RelayFailed>("@bottle/engine
  * @since 0.1.0
  * @category errors
  */
-export type PlanRefused = OptionRefused | RuntimeUnfit
+export type PlanRefused = OptionRefused | RuntimeUnfit | ContainerUnfit
 
 /**
  * Everything that can keep a launch from becoming a bottle.

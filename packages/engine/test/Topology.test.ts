@@ -301,7 +301,7 @@ describe("a bundle in a container", () => {
     const options: LaunchOptions = { ...bare, bundle: "container" }
     for (const none of [{ container: null }, { container: undefined }]) {
       const error = refusal(options, "1.9.3", none)
-      assert.strictEqual(error._tag, "OptionRefused")
+      assert.strictEqual(error._tag, "ContainerUnfit")
       assert.include(error.message, "there is no container engine")
       assert.include(error.suggestion, "Install docker")
     }
@@ -372,8 +372,8 @@ describe("a bundle in a container", () => {
     const error = refusal({ ...bare, bundle: "container" }, "1.9.3", {
       container: { ...container, image: "--privileged" }
     })
-    assert.strictEqual(error._tag, "OptionRefused")
-    assert.include(error.message, "bundle: ")
+    assert.strictEqual(error._tag, "ContainerUnfit")
+    assert.include(error.message, "image")
   })
 })
 

@@ -1,7 +1,7 @@
 import * as Either from "effect/Either"
 import { machineName } from "../BottleId.js"
 import type { ContainerSettings } from "../Engine.js"
-import { type PlanRefused, RuntimeUnfit } from "../LaunchError.js"
+import { ContainerUnfit, type PlanRefused, RuntimeUnfit } from "../LaunchError.js"
 import type { Topology } from "../LaunchOptions.js"
 import type { PlanInput, PlannedBundle, PlannedContainer, PlannedProof, PlannedSource } from "../LaunchPlan.js"
 import * as Subnet from "../Subnet.js"
@@ -136,11 +136,9 @@ const inContainer = (question: Question): Decision => {
   if (topology === "address" && settings.runtime === "local") return localHasNoNetwork(question)
   const { container } = settings
   if (container === undefined || container === null) {
-    return refuse(
-      "bundle",
-      "there is no container engine for it, or no image",
-      "Install docker, or give --bundle-image; or leave out --bundle container and --topology address."
-    )
+    const reason = "there is no container engine for it, or no image"
+    const advice = "Install docker, or give --bundle-image; or leave out --bundle container and --topology address."
+    return Either.left(new ContainerUnfit({ reason, advice }))
   }
   if (topology === "address") return atAddress(question, container)
   return socketArrives(question)
@@ -206,11 +204,9 @@ const containerOf = (
 ): Either.Either<ContainerParts, PlanRefused> => {
   const [first, ...others] = Subnet.candidates(input.id, input.routes ?? [])
   if (first === undefined) {
-    return refuse(
-      "bundle",
-      "the host routes every private network, so none is left for the bundle's container",
-      "Leave out --bundle container, or give one of the host's routes up."
-    )
+    const reason = "the host routes every private network, so none is left for it"
+    const advice = "Leave out --bundle container, or give one of the host's routes up."
+    return Either.left(new ContainerUnfit({ reason, advice }))
   }
   const name = machineName(input.id)
   return Either.right({

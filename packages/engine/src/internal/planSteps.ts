@@ -13,7 +13,7 @@ import * as MachineStop from "@bottle/smolvm/MachineStop"
 import * as PackCreate from "@bottle/smolvm/PackCreate"
 import * as Either from "effect/Either"
 import * as GuestRelay from "../GuestRelay.js"
-import { OptionRefused, type PlanRefused, RuntimeUnfit } from "../LaunchError.js"
+import { ContainerUnfit, type PlanRefused, RuntimeUnfit } from "../LaunchError.js"
 import type { PlannedContainer } from "../LaunchPlan.js"
 import type { Stage } from "../Stage.js"
 import {
@@ -87,7 +87,7 @@ const machineSteps = (plan: Undecided, capabilities: Capabilities) => {
 const containerSteps = (bundle: PlannedContainer) => {
   const words = (stage: Words["stage"], argv: Argv, env: Words["env"] = []): Either.Either<Words, PlanRefused> =>
     Either.mapBoth(argv, {
-      onLeft: ({ message, suggestion }) => new OptionRefused({ option: "bundle", reason: message, advice: suggestion }),
+      onLeft: ({ message, suggestion }) => new ContainerUnfit({ reason: message, advice: suggestion }),
       onRight: (rest) => ({ stage, argv: [bundle.program, ...rest], ...(env.length === 0 ? {} : { env }) })
     })
 
