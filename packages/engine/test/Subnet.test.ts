@@ -1,8 +1,6 @@
-import * as Address from "@bottle/egress/Address"
-import * as Host from "@bottle/egress/Host"
 import { assert, describe, it } from "@effect/vitest"
-import * as Either from "effect/Either"
 import * as FastCheck from "fast-check"
+import * as Net from "node:net"
 import * as BottleId from "../src/BottleId.js"
 import * as Subnet from "../src/Subnet.js"
 
@@ -16,15 +14,17 @@ const table = (...lines: ReadonlyArray<string>): string => [HEADER, ...lines, ""
 
 const id = BottleId.fromParts("demo", "abc12")
 
-const cidr = (text: string): Address.Cidr => Either.getOrThrowWith(Address.parseCidr(text), (error) => error)
-const address = (text: string): Host.Address => {
-  const host = Either.getOrThrowWith(Host.parse(text), (error) => error)
-  return host._tag === "Address" ? host : assert.fail(`${text} is no address`)
+/** Judged by Node's own reading of ranges, not by the code under test. */
+const holds = (range: string, address: string): boolean => {
+  const [base = "", prefix = ""] = range.split("/")
+  const list = new Net.BlockList()
+  list.addSubnet(base, Number(prefix))
+  return list.check(address)
 }
 
-/** Judged by the proxy's own reading of ranges, not by the code under test. */
-const overlap = (one: string, other: string): boolean =>
-  Address.holds(cidr(one), address(cidr(other).address)) || Address.holds(cidr(other), address(cidr(one).address))
+const baseOf = (range: string): string => range.split("/")[0] ?? ""
+
+const overlap = (one: string, other: string): boolean => holds(one, baseOf(other)) || holds(other, baseOf(one))
 
 const ids = FastCheck.tuple(
   FastCheck.stringMatching(/^[a-z0-9]{1,20}$/),
@@ -108,8 +108,7 @@ describe("Subnet.candidates", () => {
         assert.isAtMost(found.length, Subnet.CANDIDATES_MAX)
         assert.deepStrictEqual(Subnet.candidates(some, taken), found)
         for (const { address: bundle, gateway, subnet } of found) {
-          assert.strictEqual(cidr(subnet).prefix, 24)
-          assert.strictEqual(Address.kind(address(bundle)), "private")
+          assert.isTrue(["192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12"].some((range) => holds(range, bundle)))
           assert.strictEqual(gateway, subnet.replace(/0\/24$/, "1"))
           assert.strictEqual(bundle, subnet.replace(/0\/24$/, "2"))
         }
