@@ -270,7 +270,9 @@ const openLoopback = (inside: ReadonlyArray<string>, path: string): Effect.Effec
 const giveDevice = (inside: ReadonlyArray<string>, pid: string): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const ours = `leak${randomBytes(4).toString("hex")}`
-    yield* Effect.addFinalizer(() => Effect.ignore(Effect.try(() => execFileSync("ip", ["link", "delete", ours]))))
+    // It goes with the machine's end, so it may be gone already.
+    const remove = () => execFileSync("ip", ["link", "delete", ours], { stdio: "ignore" })
+    yield* Effect.addFinalizer(() => Effect.ignore(Effect.try(remove)))
     yield* run(["ip", "link", "add", ours, "type", "veth", "peer", "name", "eth0", "netns", pid])
     yield* run([...inside, "ip", "address", "add", "203.0.113.2/30", "dev", "eth0"])
     yield* run([...inside, "ip", "link", "set", "eth0", "up"])

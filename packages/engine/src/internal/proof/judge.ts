@@ -77,7 +77,7 @@ const tell = ({ rest, word }: Answer): string => {
 }
 
 /** What the proxy answered, as far as the guest passed it on. */
-const readHttp = (answer: Answer): { readonly status: number; readonly isRefusal: boolean } | undefined => {
+export const readHttp = (answer: Answer): { readonly status: number; readonly isRefusal: boolean } | undefined => {
   const status = /HTTP\/1\.[01] (\d{3})/.exec(answer.rest)?.[1]
   return status === undefined
     ? undefined

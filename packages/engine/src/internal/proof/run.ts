@@ -11,6 +11,7 @@ import { randomBytes } from "node:crypto"
 import * as Dns from "node:dns"
 import * as Os from "node:os"
 import type { ProveOptions } from "../../EgressProof.js"
+import { proofOptions } from "../../LaunchPlan.js"
 import { EgressNotEnforced, EgressUnproven, reasonText, type UnprovenReason } from "../../ProofError.js"
 import { type Probe, ProofRecord } from "../../ProofRecord.js"
 import * as Answers from "./answers.js"
@@ -83,6 +84,8 @@ const awaitLate = ({ decoys, targets }: Opened, answers: Answers.Answers): Effec
 const isOf = (target: Targets.Target, event: EgressEvent): boolean =>
   target.judge._tag === "Refused" && event.host === target.judge.host && event.port === target.judge.port
 
+const isRefusal = (answer: Answers.Answer): boolean => Judge.readHttp(answer)?.isRefusal === true
+
 /** The bundle's events of the probes that the guest says were refused; not waited for longer than a log may take. */
 const collectEvents = (
   { targets }: Opened,
@@ -92,7 +95,7 @@ const collectEvents = (
   Effect.suspend(() => {
     const found: Array<EgressEvent> = []
     const expected = targets.filter(
-      ({ id, judge }) => judge._tag === "Refused" && answers.byId.get(id)?.some(({ word }) => word === "open") === true
+      ({ id, judge }) => judge._tag === "Refused" && answers.byId.get(id)?.some(isRefusal) === true
     )
     const isEnough = () => expected.every((target) => found.some((event) => isOf(target, event)))
     if (isEnough()) return Effect.succeed(found)
@@ -236,9 +239,7 @@ const proveIn = (
     const opened = yield* open(situation, names, banner)
     const asked = yield* smolvm
       .machineExec({
-        name: options.plan.machine,
-        command: Guest.command,
-        interactive: true,
+        ...proofOptions(options.plan),
         stdin: Targets.text(opened.targets),
         capBytes: STDOUT_BYTES_MAX
       })

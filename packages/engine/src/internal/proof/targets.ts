@@ -101,7 +101,11 @@ const OTHER_PORTS = [22, 53, 80, 443, 8080]
  * Where a machine's host may be, seen from inside: QEMU's and slirp's address of it, gvproxy's, smolvm's gateway and the
  * name that stands for it from 1.8.3, and whatever the guest itself routes to.
  */
-const ALIASES = ["100.96.0.1", "host.smolvm.internal", "10.0.2.2", "192.168.127.254", "@gateway"]
+const ALIASES = {
+  tcp: ["100.96.0.1", "host.smolvm.internal", "10.0.2.2", "192.168.127.254", "@gateway"],
+  // smolvm's gateway carries no datagrams, and a name costs the guest a process to look up.
+  udp: ["100.96.0.1", "10.0.2.2", "192.168.127.254", "@gateway"]
+} as const
 
 const unique = (texts: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(texts)]
 
@@ -295,7 +299,7 @@ const NOT_REACHED = "nothing arrives"
 /** The ways to each decoy: its own address, and for the host's loopback all that may lead there. */
 const toDecoys = (decoys: ReadonlyArray<DecoyRequest & Opened>): ReadonlyArray<Draft> =>
   decoys.flatMap((decoy, index) => {
-    const ways = decoy.address === "127.0.0.1" ? [decoy.address, ...ALIASES] : [decoy.address]
+    const ways = decoy.address === "127.0.0.1" ? [decoy.address, ...ALIASES[decoy.protocol]] : [decoy.address]
     return ways.map((host): Draft => {
       const name = host === decoy.address ? decoy.name : "host-alias"
       return {
@@ -413,10 +417,10 @@ export const make = (
   const drafts = [
     positive(situation, names),
     ...proxied(situation, decoys, names),
-    ...device(situation),
     ...toDecoys(decoys),
     ...toNeighbours(neighbours, names),
-    ...outside(requests, names)
+    ...outside(requests, names),
+    ...device(situation)
   ]
   return drafts.map(({ line, ...draft }, index) => {
     const id = String(index + 1)

@@ -1,0 +1,171 @@
+import type * as LeakingSmolvm from "@bottle/testing/LeakingSmolvm"
+import * as Temp from "@bottle/testing/Temp"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Forwarding from "./fixtures/forwarding.js"
+import * as Proving from "./fixtures/proving.js"
+
+const TIMEOUT_MILLIS = 60_000
+
+const bundles = ["process", "none"] as const
+
+/** Runs a launch that needs this leak, or is skipped by name. */
+const launches = (
+  name: string,
+  setting: Proving.Setting,
+  check: (ended: Proving.Ended) => void,
+  lacks: ReadonlyArray<string> = Proving.missing(setting.leak)
+) =>
+  it.live.skipIf(lacks.length > 0)(
+    `${name}${Proving.note(lacks)}`,
+    () => Temp.withTempDir((directory) => Effect.map(Proving.launch(directory, setting), check)),
+    TIMEOUT_MILLIS
+  )
+
+/** It was refused for this leak, by name, and the machine was gone (`Proving.launch` looks). */
+const isOpen =
+  (...leaks: ReadonlyArray<string>) =>
+  (ended: Proving.Ended) => {
+    if (ended._tag === "Bottle") return assert.fail("the bottle was handed over")
+    assert.strictEqual(ended.error._tag, "EgressNotEnforced", ended.error.message)
+    assert.notInclude(ended.error.message, "\n")
+    const record = Proving.recordOf(ended)
+    assert.strictEqual(record.outcome, "leaked")
+    assert.includeMembers([...Proving.named(record, "leaked")], [...leaks])
+  }
+
+const isOpenOnlyBy =
+  (...leaks: ReadonlyArray<string>) =>
+  (ended: Proving.Ended) => {
+    isOpen(...leaks)(ended)
+    assert.sameMembers([...Proving.named(Proving.recordOf(ended), "leaked")], [...leaks])
+  }
+
+const isProven = (ended: Proving.Ended) => {
+  if (ended._tag === "Refused") return assert.fail(ended.error.message)
+  assert.strictEqual(ended.record.outcome, "proven")
+  assert.deepStrictEqual(Proving.named(ended.record, "leaked"), [])
+  assert.deepStrictEqual(Proving.named(ended.record, "broken"), [])
+}
+
+const isUnproven = (reason: string) => (ended: Proving.Ended) => {
+  if (ended._tag === "Bottle") return assert.fail("the bottle was handed over")
+  if (ended.error._tag !== "EgressUnproven") return assert.fail(ended.error.message)
+  assert.strictEqual(ended.error.reason, reason)
+  assert.strictEqual(ended.error.record.outcome, "unproven")
+  assert.notInclude(ended.error.message, "\n")
+  assert.notStrictEqual(ended.error.suggestion, "")
+}
+
+for (const bundle of bundles) {
+  const leaking = (leak: LeakingSmolvm.Leak): Proving.Setting => ({ leak, options: { bundle } })
+
+  describe(`EgressProof, a smolvm that leaks, with the bundle ${bundle}`, () => {
+    launches("hands over a bottle of the same smolvm that is closed", leaking("none"), isProven)
+
+    launches(
+      "catches a policy that is dropped",
+      leaking("policy-dropped"),
+      isOpen(
+        "host-loopback-tcp",
+        "host-loopback-udp",
+        "other-bundle",
+        // Of a host that has other addresses, those too; they are where its own network is.
+        ...(Proving.hasOuterAddress ? ["host-address-tcp", "host-address-udp", "network-device"] : [])
+      )
+    )
+
+    launches("catches a resolver that answers", leaking("dns-open"), isOpenOnlyBy("guest-resolver-udp"))
+
+    launches(
+      "catches a gateway to the host's loopback",
+      leaking("loopback-open"),
+      isOpenOnlyBy("host-alias-tcp", "other-bundle")
+    )
+
+    launches("catches a network device that nobody asked for", leaking("device-given"), isOpenOnlyBy("network-device"))
+  })
+}
+
+/** A guest that tries everything, and then says of every target that it was not reached. */
+const LIAR = `"$@" | sed -e 's/^\\([0-9/.]*\\) [0-9]* open HTTP.1.0.*/\\1 0 no refused/' \\
+  -e 's/^\\([0-9/.]*\\) [0-9]* data .*/\\1 0 no refused/' -e 's/ device .*/ device/'`
+
+const lying = (words: ReadonlyArray<string>): ReadonlyArray<string> =>
+  words.includes("bottle-proof") ? ["sh", "-c", LIAR, "sh", ...words] : words
+
+describe("EgressProof, a guest that lies", () => {
+  launches(
+    "believes the decoys, and not the guest",
+    { leak: "policy-dropped", options: { bundle: "none" }, guest: lying },
+    (ended) => {
+      isOpen("host-loopback-tcp", "host-loopback-udp", "other-bundle")(ended)
+      assert.notInclude(Proving.named(Proving.recordOf(ended), "leaked"), "network-device")
+    }
+  )
+
+  launches("hands over a bottle that is closed", { leak: "none", guest: lying }, isProven)
+})
+
+describe("EgressProof, a bundle that is not ours", () => {
+  launches(
+    "catches a proxy that passes everything on",
+    { leak: "none", bundle: Forwarding.layer("forwards") },
+    isOpen("unlisted-name", "loopback-through-proxy")
+  )
+
+  launches(
+    "does not take a refusal that is in nobody's log",
+    { leak: "none", bundle: Forwarding.layer("says nothing") },
+    isUnproven("proxy-broken")
+  )
+
+  launches(
+    "does not take a proxy that does not answer, and finds nothing else shown by that",
+    { leak: "none", bundle: Forwarding.layer("is broken") },
+    (ended) => {
+      isUnproven("proxy-broken")(ended)
+      assert.deepStrictEqual(Proving.named(Proving.recordOf(ended), "held"), [])
+    }
+  )
+})
+
+/** The proof's command with other words before it. */
+const instead = (change: (words: ReadonlyArray<string>) => ReadonlyArray<string>) => (words: ReadonlyArray<string>) =>
+  words.includes("bottle-proof") ? change(words) : words
+
+const withoutTools = instead((words) => ["env", "PATH=/nowhere", "/bin/sh", ...words.slice(1)])
+const withoutShell = instead((words) => ["/nowhere/sh", ...words.slice(1)])
+
+describe("EgressProof, a guest that cannot be probed", () => {
+  launches("refuses one without a program", { leak: "none", guest: withoutTools }, isUnproven("no-tool"))
+  launches("refuses one without a shell", { leak: "none", guest: withoutShell }, isUnproven("no-shell"))
+  launches("refuses one that says nothing", { leak: "none", guest: instead(() => ["true"]) }, isUnproven("no-answer"))
+
+  for (const [what, guest] of [
+    ["a program", withoutTools],
+    ["a shell", withoutShell]
+  ] as const) {
+    launches(
+      `hands over one without ${what} where the plan takes that, and says so`,
+      { leak: "none", guest, options: { unprovenEgress: true } },
+      (ended) => {
+        if (ended._tag === "Refused") return assert.fail(ended.error.message)
+        assert.strictEqual(ended.record.outcome, "unproven")
+        assert.notStrictEqual(ended.record.reason, null)
+      }
+    )
+  }
+
+  launches(
+    "refuses one that says nothing even where the plan takes a guest that cannot be probed",
+    { leak: "none", guest: instead(() => ["true"]), options: { unprovenEgress: true } },
+    isUnproven("no-answer")
+  )
+
+  launches(
+    "refuses a leak whatever the plan takes",
+    { leak: "policy-dropped", options: { unprovenEgress: true } },
+    isOpen("host-loopback-tcp")
+  )
+})
