@@ -118,6 +118,28 @@ describe("a plain request", () => {
     })
   )
 
+  it.scopedLive("is not begun when the answer before it ends their connection", () =>
+    Effect.gen(function* () {
+      const { proxy, upstream } = yield* setup
+      const host = `web.test:${upstream.port}`
+      const post = (target: string): string =>
+        `POST http://${target}/ HTTP/1.1\r\nHost: ${target}\r\nContent-Length: 5\r\n\r\nhello`
+      const get = `GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`
+      const refused = yield* Client.wire(proxy.address)
+      yield* refused.send(post("evil.test") + get)
+      assert.match(yield* refused.readAll, /^HTTP\/1\.1 403 [^]*--allow evil\.test\n$/)
+      const served = yield* Client.wire(proxy.address)
+      yield* served.send(post(host) + get)
+      for (const _ of [1, 2]) assert.match((yield* served.readResponse).head, /^HTTP\/1\.1 200 /)
+      assert.deepStrictEqual(
+        upstream.received.map(({ method }) => method),
+        ["POST", "GET"]
+      )
+      // Every request that was begun has an end.
+      yield* Fixture.lastOf(proxy, 3)
+    })
+  )
+
   it.scopedLive("loses its hop-by-hop headers on the way, those that Connection names too", () =>
     Effect.gen(function* () {
       const { base, proxy, upstream } = yield* setup

@@ -23,6 +23,8 @@ interface Connection {
   waiting: Array<() => void>
   /** Ends the running request because what is still to come of it is broken; false when it is too late to say so. */
   breakOff: (detail: string) => boolean
+  /** Ends the running request because its connection is gone. */
+  abandon: () => void
   /** Keeps it paused while a request waits. */
   readonly onResume: () => void
 }
@@ -189,8 +191,8 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
     connection.heldBytes += bytes
     heldBytes += bytes
     const start = (): void => {
-      // It waited, and its client may have gone meanwhile.
-      if (client.destroyed) return
+      // It waited, and its client may have gone meanwhile, or have been told that the answer before was the last.
+      if (client.destroyed || client.writableEnded) return
       connection.isBusy = true
       if (connection.waiting.length === 0 && client.isPaused() && !connection.isRaw) client.resume()
       place.run(() => {
@@ -199,6 +201,7 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
         letGo(connection, bytes)
         connection.isBusy = false
         connection.breakOff = tooLate
+        connection.abandon = ignore
         connection.waiting.shift()?.()
       })
     }
@@ -238,6 +241,7 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
     })
     const connection = connections.get(request.socket)
     if (connection !== undefined) {
+      connection.abandon = () => exchange?.end("client-gone", "the client cut the connection")
       connection.breakOff = (detail) => {
         if (request.complete || response.headersSent || response.destroyed) return false
         exchange?.end("client-gone", detail)
@@ -379,6 +383,7 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
       heldBytes: 0,
       waiting: [],
       breakOff: tooLate,
+      abandon: ignore,
       onResume: () => {
         if (connection.waiting.length === 0 || connection.isRaw) return
         client.pause()
@@ -391,6 +396,8 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
     client.once("close", () => {
       clients.delete(client)
       connection.waiting = []
+      // Node tells only the response whose turn it is.
+      connection.abandon()
       letGo(connection, connection.heldBytes)
     })
     if (isStopping) client.destroy()
