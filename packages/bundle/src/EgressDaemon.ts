@@ -93,10 +93,12 @@ export const run = (options: EgressOptions): Effect.Effect<never, EgressDaemonEr
           say(...Chunk.map(events, (event): Said => ({ _tag: "Event", name: NAME, event })))
         )
       )
+      // The answer may have to wait for a reader, but the policy after this one must not wait for the answer.
+      const answer = (line: Said) => Effect.fork(say(line))
       const reload = readPolicy(configDirectory).pipe(
         Effect.flatMap(proxy.reload),
-        Effect.zipRight(say({ _tag: "Reloaded", name: NAME })),
-        Effect.catchAll((error) => say({ _tag: "ReloadRefused", name: NAME, reason: error.message }))
+        Effect.zipRight(answer({ _tag: "Reloaded", name: NAME })),
+        Effect.catchAll((error) => answer({ _tag: "ReloadRefused", name: NAME, reason: error.message }))
       )
       yield* Effect.forkScoped(Stream.runForEach(options.reloads, () => reload))
       yield* say({ _tag: "Listening", name: NAME, at: listenText(proxy.address) })

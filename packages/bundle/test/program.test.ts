@@ -1,4 +1,5 @@
 import { directory } from "@bottle/testing/Temp"
+import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -21,6 +22,11 @@ interface Options {
   readonly files?: Readonly<Record<string, string>>
 }
 
+const isTagged = <T extends BundleOutput.Line["_tag"]>(
+  line: BundleOutput.Line,
+  tag: T
+): line is Extract<BundleOutput.Line, { _tag: T }> => line._tag === tag
+
 /** The program with its own configuration, on a free port of the loopback. */
 const start = (options: Options) =>
   Effect.gen(function* () {
@@ -40,15 +46,13 @@ const start = (options: Options) =>
       tag: T,
       fits: (line: Extract<BundleOutput.Line, { _tag: T }>) => boolean = () => true
     ) => {
-      const isIt = (line: BundleOutput.Line): line is Extract<BundleOutput.Line, { _tag: T }> => line._tag === tag
-      const find = () => read().find((line) => isIt(line) && fits(line))
+      const find = (text: string) => {
+        const line = BundleOutput.parse(text)
+        return isTagged(line, tag) && fits(line) ? line : undefined
+      }
       return Effect.map(
-        running.until(() => find() !== undefined),
-        () => {
-          const found = find()
-          if (found === undefined || !isIt(found)) throw new Error(`no ${tag}`)
-          return found
-        }
+        running.until((text) => find(text) !== undefined),
+        (text) => find(text) ?? assert.fail(text)
       )
     }
     return {
@@ -167,6 +171,40 @@ describe("bottle-bundle", () => {
         assert.strictEqual(mine.count(), 0)
         assert.strictEqual(allowed.count(), 2)
       })
+  )
+
+  live("holds nobody up while its lines are not read, and shows what is lost by the numbers", () =>
+    Effect.gen(function* () {
+      // More than the proxy keeps and all pipes hold.
+      const count = 6000
+      const { port: upstream } = yield* server("127.0.0.1")
+      const bundle = yield* start({ policy: {} })
+      const port = yield* bundle.port
+      bundle.process.stdout?.pause()
+      yield* Effect.forEach(Array.from({ length: count }), () => get(port, "http://other.example/"), {
+        concurrency: 16,
+        discard: true
+      })
+      const resolve = { "soon.example": "127.0.0.1", "late.example": "127.0.0.1" }
+      for (const host of ["soon.example", "late.example"]) {
+        bundle.put("policy.json", JSON.stringify({ allow: [`${host}:${upstream}`], resolve }))
+        bundle.signal("SIGHUP")
+        // It says nothing now that could be waited for.
+        yield* waitUntil(
+          Effect.map(get(port, `http://${host}:${upstream}/`), (answer) => answer?.status === 200),
+          { boundMillis: 30_000, what: "a policy that is followed although nobody reads" }
+        )
+      }
+      bundle.process.stdout?.resume()
+      yield* bundle.until("Event", ({ event }) => event.host === "late.example" && event.phase === "closed")
+      const sequences = bundle.read().flatMap((line) => (line._tag === "Event" ? [line.event.sequence] : []))
+      assert.isAbove(Math.max(...sequences), count)
+      assert.isBelow(sequences.length, count)
+      assert.deepStrictEqual(
+        sequences,
+        [...new Set(sequences)].sort((a, b) => a - b)
+      )
+    })
   )
 
   live("ends with what it has decided when it is told to", () =>
