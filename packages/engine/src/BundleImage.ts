@@ -121,6 +121,8 @@ const makeContext = (
       ["bottle-bundle.mjs", content.program]
     ] as const) {
       const path = `${context}/${name}`
-      yield* fs.writeFile(path, bytes, { mode: 0o644 }).pipe(Effect.mapError(fileFailed(path)))
+      // The container's user reads it, whatever the umask is here.
+      const put = Effect.zipRight(fs.writeFile(path, bytes), fs.chmod(path, 0o644))
+      yield* Effect.mapError(put, fileFailed(path))
     }
   })
