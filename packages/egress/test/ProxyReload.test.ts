@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import type * as Http from "node:http"
+import * as Address from "../src/Address.js"
 import type * as Proxy from "../src/Proxy.js"
 import type { Resolver } from "../src/Resolver.js"
 import * as Client from "./fixtures/client.js"
@@ -255,8 +257,8 @@ describe("the proxy's own network", () => {
     Effect.gen(function* () {
       const upstream = yield* web
       const { port } = upstream
-      const range = { text: "127.0.0.0/30", address: "127.0.0.0", family: 4, prefix: 30 } as const
-      const serve = (ownRanges: ReadonlyArray<typeof range>) =>
+      const range = Either.getOrThrow(Address.parseCidr("127.0.0.0/30"))
+      const serve = (ownRanges: ReadonlyArray<Address.Cidr>) =>
         Fixture.serve({
           allow: [{ host: `web.test:${port}`, addresses: ["127.0.0.0/8"] }, `pinned.test:${port}`, `127.0.0.1:${port}`],
           resolve: ["pinned.test=127.0.0.1"],
