@@ -1,5 +1,6 @@
 import * as Capture from "@bottle/process/Capture"
 import * as Environment from "@bottle/process/Environment"
+import * as Release from "@bottle/process/Release"
 import type { Program } from "@bottle/process/Program"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as Effect from "effect/Effect"
@@ -110,8 +111,7 @@ export const settled = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A,
       restore(Fiber.join(fiber)).pipe(
         Effect.onInterrupt(() =>
           Fiber.await(fiber).pipe(
-            Effect.interruptible,
-            Effect.timeoutOption(SETTLE_MILLIS),
+            Release.within(SETTLE_MILLIS),
             Effect.flatMap((ended) => (Option.isNone(ended) ? Fiber.interrupt(fiber) : Effect.void))
           )
         )
