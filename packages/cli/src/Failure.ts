@@ -71,6 +71,7 @@ const flags: Readonly<Record<string, string>> = {
   bundle: "--bundle",
   topology: "--topology",
   unprovenEgress: "--unproven-egress",
+  keepOnFailure: "--keep-on-failure",
   source: "--image"
 }
 

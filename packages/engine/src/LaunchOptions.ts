@@ -101,7 +101,10 @@ export interface LaunchOptions {
    */
   readonly unprovenEgress?: boolean | undefined
   readonly isolation?: IsolationDemand | undefined
-  /** Leaves the machine in place when the scope closes with a failure, and says its name. */
+  /**
+   * Leaves the machine in place when the scope closes with a failure, and says its name. Not in the topology `address`:
+   * what has that address later need not be this bottle's.
+   */
   readonly keepOnFailure?: boolean | undefined
   /** Makes the pack of an image anew even where one is cached. */
   readonly refreshPack?: boolean | undefined

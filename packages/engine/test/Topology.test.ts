@@ -208,6 +208,14 @@ describe("the topology address", () => {
     assert.strictEqual(plan.bundle._tag, "Container")
   })
 
+  it("is refused where the machine may be left in place, which the topology socket allows", () => {
+    const error = refusal(addressed("bare", { keepOnFailure: true }), "1.9.3", withContainer)
+    assert.strictEqual(error._tag, "OptionRefused")
+    assert.include(error.message, "keepOnFailure: ")
+    const plan = planOf(addressed("bare", { keepOnFailure: true, topology: "socket" }), "1.9.3", withContainer)
+    assert.isTrue(plan.keepOnFailure)
+  })
+
   it("is refused by a bundle without an address, and has none to choose where there is no bundle", () => {
     for (const bundle of ["process", "none"] as const) {
       const error = refusal(addressed("bare", { bundle, allow: [] }), "1.9.3", withContainer)

@@ -159,6 +159,14 @@ const atAddress = (question: Question, container: ContainerSettings): Decision =
   if (doubt !== null && question.input.options.unprovenEgress !== true) {
     return unfit(question, "a bundle at an address (--topology address)", doubt, addressAdvice(question))
   }
+  // Its way to the address stays, and another bottle's bundle may have that address by then.
+  if (question.input.options.keepOnFailure === true) {
+    return refuse(
+      "keepOnFailure",
+      "a machine that reaches its bundle at an address cannot be left in place when the bundle is gone",
+      "Leave out --keep-on-failure, or use --topology socket where the release takes it."
+    )
+  }
   return Either.map(containerOf(question, container), (bundle) => ({
     bundle: { ...bundle, topology: "address" as const },
     doubt
