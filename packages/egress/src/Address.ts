@@ -40,7 +40,8 @@ export const AddressKind = Schema.Literal(
 export type AddressKind = typeof AddressKind.Type
 
 /**
- * A range of addresses in canonical form: no bits are set behind the prefix.
+ * A range of addresses in canonical form: no bits are set behind the prefix. `groups` are the sixteen-bit parts of its
+ * first address, for comparing.
  *
  * @since 0.1.0
  * @category models
@@ -50,6 +51,7 @@ export interface Cidr {
   readonly address: string
   readonly family: 4 | 6
   readonly prefix: number
+  readonly groups: ReadonlyArray<number>
 }
 
 /**
@@ -165,22 +167,6 @@ const kindOfSix = (address: string, own: ReadonlySet<string>): AddressKind => {
   }
 }
 
-/** Every IPv4 address that some network could take an IPv6 address for. */
-const innerFours = (address: string): ReadonlyArray<string> => {
-  if (address === "::" || address === "::1") return []
-  const { parts } = IpAddr.IPv6.parse(address)
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = parts
-  const isLow = (a | b | c | d) === 0 && ((e === 0 && (f === 0 || f === 0xffff)) || (e === 0xffff && f === 0))
-  const isNat64 = a === 0x64 && b === 0xff9b && (c === 1 || (c | d | e | f) === 0)
-  const isIsatap = (e === 0 || e === 0x200) && f === 0x5efe
-  return [
-    ...(isLow || isNat64 || isIsatap ? [four(g, h)] : []),
-    ...(a === 0x2002 ? [four(b, c)] : []),
-    // Teredo (RFC 4380): its server, and its client with every bit turned over.
-    ...(a === 0x2001 && b === 0 ? [four(c, d), four(g ^ 0xffff, h ^ 0xffff)] : [])
-  ]
-}
-
 /**
  * The kind of an address, with the IPv4 address inside it (IPv4-compatible, translated, NAT64, 6to4, ISATAP) judged too.
  * `own` are the addresses of this machine in canonical form; without them none is taken for one.
@@ -211,6 +197,14 @@ export const describeKind = (kind: AddressKind): string =>
 export const isDialable = (kind: AddressKind): boolean =>
   kind !== "unspecified" && kind !== "multicast" && kind !== "broadcast"
 
+const bitsOf = (family: 4 | 6): number => (family === 4 ? 32 : 128)
+
+const groupsOf = ({ address, family }: Host.Address): ReadonlyArray<number> => {
+  if (family === 6) return IpAddr.IPv6.parse(address).parts
+  const [a = 0, b = 0, c = 0, d = 0] = IpAddr.IPv4.parse(address).octets
+  return [(a << 8) | b, (c << 8) | d]
+}
+
 /**
  * A range from `address/prefix`, or from one address (which is the range of itself alone).
  *
@@ -226,7 +220,7 @@ export const parseCidr = (text: string): Either.Either<Cidr, CidrInvalid> => {
   if (host === undefined || host._tag !== "Address") return fail("address")
   // `::ffff:10.0.0.0/104` is IPv4 in disguise, whose prefix would mean something else.
   if (host.family === 4 && addressText.includes(":")) return fail("address")
-  const bits = host.family === 4 ? 32 : 128
+  const bits = bitsOf(host.family)
   const prefixText = slash < 0 ? String(bits) : text.slice(slash + 1)
   const prefix = Number(prefixText)
   if (!/^(?:0|[1-9][0-9]{0,2})$/.test(prefixText) || prefix > bits) return fail("prefix")
@@ -236,37 +230,84 @@ export const parseCidr = (text: string): Either.Either<Cidr, CidrInvalid> => {
       ? IpAddr.IPv4.networkAddressFromCIDR(canonical).toString()
       : IpAddr.IPv6.networkAddressFromCIDR(canonical).toString()
   if (network !== host.address) return fail("host-bits")
-  return Either.right({ text: canonical, address: host.address, family: host.family, prefix })
+  return Either.right({ text: canonical, address: host.address, family: host.family, prefix, groups: groupsOf(host) })
 }
 
-const isWithin = (cidr: Cidr, address: Host.Address): boolean => {
-  if (cidr.family !== address.family) return false
-  return address.family === 4
-    ? IpAddr.IPv4.parse(address.address).match(IpAddr.IPv4.parse(cidr.address), cidr.prefix)
-    : IpAddr.IPv6.parse(address.address).match(IpAddr.IPv6.parse(cidr.address), cidr.prefix)
+/** An address as it is compared with ranges. */
+interface Form {
+  readonly family: 4 | 6
+  readonly groups: ReadonlyArray<number>
+}
+
+const isWithin = (cidr: Cidr, form: Form): boolean => {
+  if (cidr.family !== form.family) return false
+  const whole = cidr.prefix >> 4
+  for (let index = 0; index < whole; index++) if (cidr.groups[index] !== form.groups[index]) return false
+  const shift = 16 - (cidr.prefix & 15)
+  return shift === 16 || (cidr.groups[whole] ?? 0) >> shift === (form.groups[whole] ?? 0) >> shift
+}
+
+/** Every IPv4 address that some network could take an IPv6 address for. */
+const innerFours = (groups: ReadonlyArray<number>): ReadonlyArray<Form> => {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = groups
+  const isLow = (a | b | c | d) === 0 && ((e === 0 && (f === 0 || f === 0xffff)) || (e === 0xffff && f === 0))
+  const isAlone = isLow && (e | f | g) === 0 && h < 2
+  const isNat64 = a === 0x64 && b === 0xff9b && (c === 1 || (c | d | e | f) === 0)
+  const isIsatap = (e === 0 || e === 0x200) && f === 0x5efe
+  const inner = [
+    ...((isLow && !isAlone) || isNat64 || isIsatap ? [[g, h]] : []),
+    ...(a === 0x2002 ? [[b, c]] : []),
+    // Teredo (RFC 4380): its server, and its client with every bit turned over.
+    ...(a === 0x2001 && b === 0
+      ? [
+          [c, d],
+          [g ^ 0xffff, h ^ 0xffff]
+        ]
+      : [])
+  ]
+  return inner.map((found) => ({ family: 4, groups: found }))
 }
 
 /**
- * Whether the range holds the address. A metadata address is held only by the range of itself alone: nobody who lists
- * 169.254.0.0/16 means the credentials of the machine.
+ * How an address lies to ranges, prepared for many of them.
  *
  * @since 0.1.0
  * @category models
  */
-export const holds = (cidr: Cidr, address: Host.Address): boolean => {
-  if (kind(address) === "metadata" && cidr.prefix !== (cidr.family === 4 ? 32 : 128)) return false
-  return isWithin(cidr, address)
+export interface Compared {
+  /**
+   * Whether the range holds the address. A metadata address is held only by the range of itself alone: nobody who lists
+   * 169.254.0.0/16 means the credentials of the machine.
+   */
+  readonly isHeldBy: (cidr: Cidr) => boolean
+  /**
+   * Whether what the address leads to may lie in the range: the address itself, a metadata address too, or an IPv4
+   * address inside it (those that `kind` judges, NAT64 of RFC 8215, both ends of Teredo). For what denies, never for what
+   * allows.
+   */
+  readonly touches: (cidr: Cidr) => boolean
 }
 
 /**
- * Whether what the address leads to may lie in the range: the address itself, a metadata address too, or an IPv4 address
- * inside it (those that `kind` judges, NAT64 of RFC 8215, both ends of Teredo). For what denies, never for what allows.
+ * Prepares an address for being compared with ranges.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const compare = (address: Host.Address): Compared => {
+  const isMetadata = kind(address) === "metadata"
+  const itself: Form = { family: address.family, groups: groupsOf(address) }
+  const forms = address.family === 4 ? [itself] : [itself, ...innerFours(itself.groups)]
+  return {
+    isHeldBy: (cidr) => (!isMetadata || cidr.prefix === bitsOf(cidr.family)) && isWithin(cidr, itself),
+    touches: (cidr) => forms.some((form) => isWithin(cidr, form))
+  }
+}
+
+/**
+ * Whether the range holds the address, as `Compared` says it.
  *
  * @since 0.1.0
  * @category models
  */
-export const touches = (cidr: Cidr, address: Host.Address): boolean =>
-  isWithin(cidr, address) ||
-  (cidr.family === 4 &&
-    address.family === 6 &&
-    innerFours(address.address).some((inner) => isWithin(cidr, { _tag: "Address", address: inner, family: 4 })))
+export const holds = (cidr: Cidr, address: Host.Address): boolean => compare(address).isHeldBy(cidr)

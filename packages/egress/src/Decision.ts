@@ -128,10 +128,19 @@ interface Request {
   readonly http: HttpRequest | null
 }
 
-const denial = (policy: Policy, host: Host.Host, { http, port }: Request): Rule | undefined =>
-  policy.deny.find(
-    (rule) => Match.isAgainst(rule.host, host) && Match.isOnPort(rule, port) && Match.deniesRequest(rule, http)
-  )
+const denial = (policy: Policy, host: Host.Host, { http, port }: Request): Rule | undefined => {
+  const isAbout = Match.denying(host)
+  const { isDeniedBy } = Match.requesting(http)
+  return policy.deny.find((rule) => isAbout(rule.host) && Match.isOnPort(rule, port) && isDeniedBy(rule))
+}
+
+/** The rules of `allow` about a host, and of those the ones that allow the request. */
+const allowance = (policy: Policy, host: Host.Host, { http, port }: Request) => {
+  const isAbout = Match.allowing(host)
+  const { isAllowedBy } = Match.requesting(http)
+  const about = policy.allow.filter((rule) => isAbout(rule.host))
+  return { about, rules: about.filter((rule) => Match.isOnPort(rule, port) && isAllowedBy(rule)) }
+}
 
 /** The entry that allows this host and port; the bare host where that says the same. */
 const entryOf = ({ host, port }: Request): string => {
@@ -165,8 +174,7 @@ const portsText = (rules: ReadonlyArray<Rule>): string =>
 
 const rulesText = (rules: ReadonlyArray<Rule>): string => printable(rules.map((rule) => rule.text).join(", "), 1024)
 
-const refuseUnlisted = (policy: Policy, request: Request): Deny => {
-  const about = policy.allow.filter((rule) => Match.isFor(rule.host, request.host))
+const refuseUnlisted = (about: ReadonlyArray<Rule>, request: Request): Deny => {
   const near = about.filter((rule) => Match.isOnPort(rule, request.port))
   const [nearest] = near.length > 0 ? near : about
   const authority = Host.formatAuthority(request.host, request.port)
@@ -206,11 +214,9 @@ export const decideHost = (policy: Policy, host: Host.Host, port: number, http: 
   const request: Request = { host, port, http }
   const denied = denial(policy, host, request)
   if (denied !== undefined) return refuseDenied(request, denied, null)
-  const rules = policy.allow.filter(
-    (rule) => Match.isFor(rule.host, host) && Match.isOnPort(rule, port) && Match.allowsRequest(rule, http)
-  )
+  const { about, rules } = allowance(policy, host, request)
   const [rule] = rules
-  if (rule === undefined) return refuseUnlisted(policy, request)
+  if (rule === undefined) return refuseUnlisted(about, request)
   const pin = host._tag === "Name" ? policy.pins.get(host.name) : undefined
   const pinDenied = pin === undefined ? undefined : denial(policy, pin, request)
   if (pin !== undefined && pinDenied !== undefined) return refuseDenied(request, pinDenied, pin)
@@ -275,19 +281,17 @@ export const decide = (policy: Policy, asked: Asked): Verdict => {
 
 const nobody: Own = { addresses: new Set(), ranges: [] }
 
-const isListed = (policy: Policy, allow: Allow, address: Host.Address): boolean =>
-  allow.rules.some((rule) => rule.addresses.some((range) => Address.holds(range, address))) ||
-  policy.allow.some(
-    (rule) =>
-      Match.isFor(rule.host, address) && Match.isOnPort(rule, allow.port) && Match.allowsRequest(rule, allow.http)
-  )
+const isListed = (policy: Policy, allow: Allow, address: Host.Address): boolean => {
+  const { isHeldBy } = Address.compare(address)
+  return allow.rules.some((rule) => rule.addresses.some(isHeldBy)) || allowance(policy, address, allow).rules.length > 0
+}
 
 /** Why an address is never dialled for this request, whatever lists it. */
 const refuseAddress = (policy: Policy, allow: Allow, address: Host.Address, own: Own): Deny | undefined => {
   const denied = denial(policy, address, allow)
   if (denied !== undefined) return refuseDenied(allow, denied, address)
   const kind = Address.kind(address, own.addresses)
-  const isHome = own.ranges.some((range) => Address.touches(range, address))
+  const isHome = own.ranges.some(Address.compare(address).touches)
   if (Address.isDialable(kind) && !isHome) return undefined
   const what = isHome ? "an address of the proxy's own network" : Address.describeKind(kind)
   return refuse(allow, {

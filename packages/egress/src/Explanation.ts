@@ -92,13 +92,12 @@ const consider = (
     const why = applies ? whyYes(list, rule, http) : whyNot(list, rule, port, http)
     return { list, rule: rule.text, applies, why }
   }
+  const isAgainst = Match.denying(host)
+  const isFor = Match.allowing(host)
+  const { isAllowedBy, isDeniedBy } = Match.requesting(http)
   return [
-    ...policy.deny
-      .filter((rule) => Match.isAgainst(rule.host, host))
-      .map((rule) => one("deny", rule, Match.deniesRequest(rule, http))),
-    ...policy.allow
-      .filter((rule) => Match.isFor(rule.host, host))
-      .map((rule) => one("allow", rule, Match.allowsRequest(rule, http)))
+    ...policy.deny.filter((rule) => isAgainst(rule.host)).map((rule) => one("deny", rule, isDeniedBy(rule))),
+    ...policy.allow.filter((rule) => isFor(rule.host)).map((rule) => one("allow", rule, isAllowedBy(rule)))
   ]
 }
 
@@ -110,12 +109,11 @@ const addressesOf = (policy: Policy, allow: Allow): Addresses => {
     const by = target._tag === "Literal" ? "request" : "policy"
     return { _tag: "Given", address: target.address.address, by }
   }
-  const listed = policy.allow.filter(
-    (rule) => isOfAddresses(rule) && Match.isOnPort(rule, port) && Match.allowsRequest(rule, http)
-  )
-  const denied = policy.deny.filter(
-    (rule) => isOfAddresses(rule) && Match.isOnPort(rule, port) && Match.deniesRequest(rule, http)
-  )
+  const { isAllowedBy, isDeniedBy } = Match.requesting(http)
+  const ofAddresses = (rules: ReadonlyArray<Rule>): ReadonlyArray<Rule> =>
+    rules.filter((rule) => isOfAddresses(rule) && Match.isOnPort(rule, port))
+  const listed = ofAddresses(policy.allow).filter(isAllowedBy)
+  const denied = ofAddresses(policy.deny).filter(isDeniedBy)
   const own = allow.rules.flatMap((rule) => rule.addresses.map((range) => range.text))
   return {
     _tag: "Resolved",

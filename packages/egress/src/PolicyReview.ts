@@ -41,30 +41,45 @@ interface Placed {
   readonly rule: Rule
 }
 
-const firstOf = ({ address, family }: Address.Cidr): Host.Address => ({ _tag: "Address", address, family })
-
-/** Whether every host of one pattern is one of the other. */
-const covers = (cover: HostPattern, pattern: HostPattern): boolean => {
-  const inner = Match.rangeOf(pattern)
-  if (inner !== undefined) {
-    const outer = Match.rangeOf(cover)
-    return outer !== undefined && outer.prefix <= inner.prefix && Address.touches(outer, firstOf(inner))
+/** Whether a pattern has every host of this one. */
+const covering = (pattern: HostPattern): ((cover: HostPattern) => boolean) => {
+  switch (pattern._tag) {
+    case "Exact":
+      return Match.allowing({ _tag: "Name", name: pattern.name })
+    case "Suffix": {
+      const isAbove = Match.allowing({ _tag: "Name", name: pattern.suffix })
+      return (cover) => cover._tag === "Suffix" && (cover.suffix === pattern.suffix || isAbove(cover))
+    }
+    case "Address":
+    case "Range": {
+      const { address, family, prefix } = pattern.range
+      const isAround = Match.denying({ _tag: "Address", address, family })
+      return (cover) =>
+        (cover._tag === "Address" || cover._tag === "Range") &&
+        cover.range.family === family &&
+        cover.range.prefix <= prefix &&
+        isAround(cover)
+    }
   }
-  if (pattern._tag === "Exact") return Match.isFor(cover, { _tag: "Name", name: pattern.name })
-  if (pattern._tag !== "Suffix" || cover._tag !== "Suffix") return false
-  return cover.suffix === pattern.suffix || Match.isFor(cover, { _tag: "Name", name: pattern.suffix })
 }
 
-/** Whether a rule of `deny` leaves nothing of one of `allow`. */
-const undoes = (denial: Rule, rule: Rule): boolean =>
-  !Rules.isHttp(denial) &&
-  (rule.ports ?? []).every((port) => Match.isOnPort(denial, port)) &&
-  covers(denial.host, rule.host)
+/** The rule of `deny` that leaves nothing of one of `allow`. */
+const undoing = (deny: ReadonlyArray<Placed>, { host, ports }: Rule): Placed | undefined => {
+  const isCovering = covering(host)
+  return deny.find(
+    ({ rule }) =>
+      isCovering(rule.host) && !Rules.isHttp(rule) && (ports ?? []).every((port) => Match.isOnPort(rule, port))
+  )
+}
 
+const loopbacks: ReadonlyArray<Address.Compared> = [
+  Address.compare({ _tag: "Address", address: "127.0.0.1", family: 4 }),
+  Address.compare({ _tag: "Address", address: "::1", family: 6 })
+]
+
+/** Whoever writes 127.0.0.0/8 or ::1 means it; whoever writes 0.0.0.0/0 need not. */
 const isLoopbackAmongOthers = (range: Address.Cidr): boolean =>
-  range.family === 4
-    ? range.prefix < 8 && Address.holds(range, { _tag: "Address", address: "127.0.0.1", family: 4 })
-    : range.prefix < 128 && Address.holds(range, { _tag: "Address", address: "::1", family: 6 })
+  range.prefix < 8 && loopbacks.some(({ isHeldBy }) => isHeldBy(range))
 
 const warnOfTwice = (placed: ReadonlyArray<Placed>): ReadonlyArray<Warning> => {
   const places = new Map<string, string>()
@@ -79,7 +94,7 @@ const warnOfTwice = (placed: ReadonlyArray<Placed>): ReadonlyArray<Warning> => {
 const warnOfAllow = ({ place, rule }: Placed, deny: ReadonlyArray<Placed>): ReadonlyArray<Warning> => {
   const messages: Array<string> = []
   const { host, text } = rule
-  const denial = deny.find((other) => undoes(other.rule, rule))
+  const denial = undoing(deny, rule)
   if (denial !== undefined) {
     messages.push(`${text} never allows anything: ${denial.rule.text} in ${denial.place} denies all of it`)
   }
@@ -105,7 +120,8 @@ const warnOfDeny = ({ place, rule }: Placed): ReadonlyArray<Warning> =>
 
 const warnOfPin = (policy: Policy, name: string, address: Host.Address): ReadonlyArray<Warning> => {
   const place = "resolve"
-  const isAllowed = policy.allow.some((rule) => Match.isFor(rule.host, { _tag: "Name", name }))
+  const isAbout = Match.allowing({ _tag: "Name", name })
+  const isAllowed = policy.allow.some((rule) => isAbout(rule.host))
   return [
     ...(isAllowed ? [] : [{ place, message: `no rule allows ${name}, so that its address says nothing` }]),
     ...(Address.kind(address) === "metadata"

@@ -21,7 +21,7 @@ import { PolicyError } from "./PolicyError.js"
 export type HostPattern =
   | { readonly _tag: "Exact"; readonly name: string }
   | { readonly _tag: "Suffix"; readonly suffix: string }
-  | { readonly _tag: "Address"; readonly address: string; readonly family: 4 | 6 }
+  | { readonly _tag: "Address"; readonly address: string; readonly family: 4 | 6; readonly range: Address.Cidr }
   | { readonly _tag: "Range"; readonly range: Address.Cidr }
 
 /**
@@ -163,7 +163,7 @@ const parseRange = (refuse: Refuse, text: string): Either.Either<HostPattern, Po
     onLeft: (error) => refuse("range", error.message),
     onRight: (range) =>
       range.prefix === (range.family === 4 ? 32 : 128)
-        ? Either.right({ _tag: "Address", address: range.address, family: range.family } as const)
+        ? Either.right({ _tag: "Address", address: range.address, family: range.family, range } as const)
         : Either.right({ _tag: "Range", range } as const)
   })
 }
@@ -187,7 +187,7 @@ const parsePattern = (refuse: Refuse, text: string): Either.Either<HostPattern, 
   if (host._tag === "Name") {
     return Either.right(isSuffix ? { _tag: "Suffix", suffix: host.name } : { _tag: "Exact", name: host.name })
   }
-  return isSuffix ? refuse("wildcard", "an address has nothing below it") : Either.right(host)
+  return isSuffix ? refuse("wildcard", "an address has nothing below it") : parseRange(refuse, host.address)
 }
 
 const parsePort = (refuse: Refuse, text: string): Either.Either<number, PolicyError> => {

@@ -195,27 +195,75 @@ describe("Address.parseCidr", () => {
   })
 })
 
-describe("Address.holds", () => {
-  const holds = (range: string, text: string): boolean =>
-    Address.holds(Either.getOrThrow(Address.parseCidr(range)), address(text))
-  const cases: ReadonlyArray<readonly [string, string, boolean]> = [
+describe("Address.compare", () => {
+  const range = (text: string): Address.Cidr => Either.getOrThrow(Address.parseCidr(text))
+  const held: ReadonlyArray<readonly [string, string, boolean]> = [
     ["10.0.0.0/8", "10.255.0.1", true],
     ["10.0.0.0/8", "11.0.0.1", false],
     ["10.0.0.0/8", "::ffff:10.0.0.1", true],
+    ["10.0.0.0/8", "64:ff9b::10.0.0.1", false],
     ["10.0.0.5", "10.0.0.5", true],
     ["10.0.0.5", "10.0.0.6", false],
+    ["10.0.0.4/31", "10.0.0.5", true],
+    ["10.0.0.4/31", "10.0.0.6", false],
+    ["172.16.0.0/12", "172.31.255.255", true],
+    ["172.16.0.0/12", "172.32.0.0", false],
+    ["0.0.0.0/0", "8.8.8.8", true],
     ["fd00::/8", "fd12::1", true],
     ["fd00::/8", "fc12::1", false],
+    ["2001:db8::/33", "2001:db8:7fff::1", true],
+    ["2001:db8::/33", "2001:db8:8000::1", false],
     ["0.0.0.0/0", "::1", false],
     ["::/0", "127.0.0.1", false],
     ["169.254.0.0/16", "169.254.1.1", true],
     ["169.254.0.0/16", "169.254.169.254", false],
     ["0.0.0.0/0", "169.254.169.254", false],
     ["169.254.169.254", "169.254.169.254", true],
-    ["fd00::/8", "fd00:ec2::254", false]
+    ["fd00::/8", "fd00:ec2::254", false],
+    ["64:ff9b::/96", "64:ff9b::169.254.169.254", false]
   ]
 
-  it.each(cases)("%s holds %s: %s", (range, text, expected) => {
-    assert.strictEqual(holds(range, text), expected)
+  it.each(held)("%s holds %s: %s", (cidr, text, expected) => {
+    assert.strictEqual(Address.compare(address(text)).isHeldBy(range(cidr)), expected)
+  })
+
+  const touched: ReadonlyArray<readonly [string, string, boolean]> = [
+    ["10.0.0.0/8", "10.255.0.1", true],
+    ["10.0.0.0/8", "11.0.0.1", false],
+    ["169.254.0.0/16", "169.254.169.254", true],
+    ["10.0.0.0/8", "::10.0.0.1", true],
+    ["10.0.0.0/8", "::ffff:0:10.0.0.1", true],
+    ["10.0.0.0/8", "64:ff9b::10.0.0.1", true],
+    ["10.0.0.0/8", "64:ff9b::11.0.0.1", false],
+    ["10.0.0.0/8", "64:ff9b:1::10.0.0.1", true],
+    ["10.0.0.0/8", "2002:a00:1::1", true],
+    ["10.0.0.0/8", "2002:b00:1::1", false],
+    ["10.0.0.0/8", "2a00::5efe:10.0.0.1", true],
+    ["10.0.0.0/8", "2a00::200:5efe:10.0.0.1", true],
+    ["10.0.0.0/8", "2001:0:a00:1::1", true],
+    ["10.0.0.0/8", "2001:0:808:808:0:0:f5ff:fffe", true],
+    ["0.0.0.0/8", "::1", false],
+    ["10.0.0.0/8", "2a00::10.0.0.1", false],
+    ["64:ff9b::/96", "10.0.0.1", false]
+  ]
+
+  it.each(touched)("%s touches %s: %s", (cidr, text, expected) => {
+    assert.strictEqual(Address.compare(address(text)).touches(range(cidr)), expected)
+  })
+
+  it("touches whatever it holds", () => {
+    const bits = fc.integer({ min: 0, max: 32 })
+    fc.assert(
+      fc.property(fc.ipV4(), fc.ipV4(), bits, (one, other, prefix) => {
+        const first = one.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0)
+        const masked = prefix === 0 ? 0 : (first >>> (32 - prefix)) << (32 - prefix)
+        const network = [24, 16, 8, 0].map((shift) => (masked >>> shift) & 255).join(".")
+        const cidr = range(`${network}/${prefix}`)
+        assert.isTrue(Address.compare(address(one)).touches(cidr))
+        const compared = Address.compare(address(other))
+        if (compared.isHeldBy(cidr)) assert.isTrue(compared.touches(cidr))
+      }),
+      { seed: 1, numRuns: 500 }
+    )
   })
 })

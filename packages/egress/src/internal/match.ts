@@ -9,59 +9,49 @@ import * as Path from "./path.js"
 const isBelow = (name: string, suffix: string): boolean =>
   name.length > suffix.length + 1 && name.endsWith(`.${suffix}`)
 
-/** The addresses of a pattern; nothing for one of names. */
-export const rangeOf = (pattern: HostPattern): Address.Cidr | undefined => {
-  switch (pattern._tag) {
-    case "Exact":
-    case "Suffix":
-      return undefined
-    case "Address":
-      return {
-        text: pattern.address,
-        address: pattern.address,
-        family: pattern.family,
-        prefix: pattern.family === 4 ? 32 : 128
-      }
-    case "Range":
-      return pattern.range
-  }
+const isName = (pattern: HostPattern, name: string): boolean =>
+  pattern._tag === "Exact" ? pattern.name === name : pattern._tag === "Suffix" && isBelow(name, pattern.suffix)
+
+/** Whether a pattern is about this host, for what allows. */
+export const allowing = (host: Host.Host): ((pattern: HostPattern) => boolean) => {
+  if (host._tag === "Name") return (pattern) => isName(pattern, host.name)
+  const { isHeldBy } = Address.compare(host)
+  return (pattern) => (pattern._tag === "Address" || pattern._tag === "Range") && isHeldBy(pattern.range)
 }
 
-/** Whether the host is the pattern's, for what allows. */
-export const isFor = (pattern: HostPattern, host: Host.Host): boolean => {
-  switch (pattern._tag) {
-    case "Exact":
-      return host._tag === "Name" && host.name === pattern.name
-    case "Suffix":
-      return host._tag === "Name" && isBelow(host.name, pattern.suffix)
-    case "Address":
-      return host._tag === "Address" && host.address === pattern.address
-    case "Range":
-      return host._tag === "Address" && Address.holds(pattern.range, host)
-  }
-}
-
-/** Whether the host is the pattern's, for what denies: an address is, also by what it leads to. */
-export const isAgainst = (pattern: HostPattern, host: Host.Host): boolean => {
-  if (host._tag === "Name") return isFor(pattern, host)
-  const range = rangeOf(pattern)
-  return range !== undefined && Address.touches(range, host)
+/** Whether a pattern is about this host, for what denies: it is about an address also by what that leads to. */
+export const denying = (host: Host.Host): ((pattern: HostPattern) => boolean) => {
+  if (host._tag === "Name") return (pattern) => isName(pattern, host.name)
+  const { touches } = Address.compare(host)
+  return (pattern) => (pattern._tag === "Address" || pattern._tag === "Range") && touches(pattern.range)
 }
 
 export const isOnPort = (rule: Rule, port: number): boolean => rule.ports === null || rule.ports.includes(port)
 
-/** What cannot be told apart is not allowed: a tunnel, and a path that has no one form. */
-export const allowsRequest = (rule: Rule, http: HttpRequest | null): boolean => {
-  if (!Rules.isHttp(rule)) return true
-  if (http === null || (rule.methods.length > 0 && !rule.methods.includes(http.method))) return false
-  const path = Path.ofTarget(http.path)
-  return rule.paths.length === 0 || (path !== undefined && rule.paths.some((pattern) => Path.matches(pattern, path)))
+/** What rules that tell requests apart make of one. */
+export interface RequestMatch {
+  readonly isAllowedBy: (rule: Rule) => boolean
+  readonly isDeniedBy: (rule: Rule) => boolean
 }
 
-/** What cannot be told apart is denied: a tunnel, and a path that has no one form. */
-export const deniesRequest = (rule: Rule, http: HttpRequest | null): boolean => {
-  if (!Rules.isHttp(rule) || http === null) return true
-  if (rule.methods.length > 0 && !rule.methods.includes(http.method)) return false
-  const path = Path.ofTarget(http.path)
-  return rule.paths.length === 0 || path === undefined || rule.paths.some((pattern) => Path.matches(pattern, path))
+/**
+ * Prepares a request for being matched; null is a tunnel. What cannot be told apart, which is what a tunnel holds and a
+ * path that has no one form, is allowed by no such rule and denied by each.
+ */
+export const requesting = (http: HttpRequest | null): RequestMatch => {
+  let path: string | undefined | null = null
+  // Once for all rules, and not at all where none asks: a path may be as long as a header.
+  const pathOf = ({ path: target }: HttpRequest): string | undefined => {
+    if (path === null) path = Path.ofTarget(target)
+    return path
+  }
+  const matches = (rule: Rule, otherwise: boolean): boolean => {
+    if (!Rules.isHttp(rule)) return true
+    if (http === null) return otherwise
+    if (rule.methods.length > 0 && !rule.methods.includes(http.method)) return false
+    if (rule.paths.length === 0) return true
+    const found = pathOf(http)
+    return found === undefined ? otherwise : rule.paths.some((pattern) => Path.matches(pattern, found))
+  }
+  return { isAllowedBy: (rule) => matches(rule, false), isDeniedBy: (rule) => matches(rule, true) }
 }

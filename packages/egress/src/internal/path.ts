@@ -1,11 +1,16 @@
 /** What may stand in a path as itself (RFC 3986 3.3), but for the semicolon: some servers take off what follows it. */
-const literal = /^[A-Za-z0-9\-._~!$&'()*+,=:@/]$/
+const literals = "A-Za-z0-9\\-._~!$&'()*+,=:@/"
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const wellFormed = new RegExp(`^/(?:[${literals}]|%[0-9A-Fa-f]{2})*$`)
 
-const isUtf8 = (bytes: ReadonlyArray<number>): boolean => {
+/** What has no business being encoded: what stands for itself, the backslash, the semicolon, the percent sign, controls. */
+const suspect = new RegExp(`^[${literals}\\\\;%\\u0000-\\u001f\\u007f]$`)
+
+const brokenSegment = /\/(?:\/|\.{1,2}(?:\/|$))/
+
+const isUtf8 = (path: string): boolean => {
   try {
-    utf8.decode(Uint8Array.from(bytes))
+    decodeURIComponent(path)
     return true
   } catch {
     return false
@@ -17,30 +22,10 @@ const isUtf8 = (bytes: ReadonlyArray<number>): boolean => {
  * backslash, a semicolon, and any percent-encoding but that of what cannot stand in a path as itself.
  */
 const normalize = (path: string): string | undefined => {
-  if (!path.startsWith("/")) return undefined
-  const bytes: Array<number> = []
-  let normal = ""
-  for (let at = 0; at < path.length; at++) {
-    const char = path[at] ?? ""
-    if (literal.test(char)) {
-      bytes.push(char.charCodeAt(0))
-      normal += char
-      continue
-    }
-    const encoded = /^%[0-9A-Fa-f]{2}/.exec(path.slice(at, at + 3))?.[0]
-    if (encoded === undefined) return undefined
-    const byte = Number.parseInt(encoded.slice(1), 16)
-    const meant = String.fromCharCode(byte)
-    if (byte < 0x20 || byte === 0x7f || literal.test(meant) || ";\\%".includes(meant)) return undefined
-    bytes.push(byte)
-    normal += encoded.toUpperCase()
-    at += 2
-  }
-  const segments = normal.slice(1).split("/")
-  const isBroken = segments.some(
-    (segment, index) => segment === "." || segment === ".." || (segment === "" && index < segments.length - 1)
-  )
-  return isBroken || !isUtf8(bytes) ? undefined : normal
+  if (!wellFormed.test(path) || brokenSegment.test(path)) return undefined
+  const encoded = path.match(/%../g) ?? []
+  if (encoded.some((code) => suspect.test(String.fromCharCode(Number.parseInt(code.slice(1), 16))))) return undefined
+  return isUtf8(path) ? path.replace(/%../g, (code) => code.toUpperCase()) : undefined
 }
 
 /** The path of a request target, the query apart, in its one form; nothing when it has none. */
