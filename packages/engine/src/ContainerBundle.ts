@@ -122,7 +122,7 @@ const acquireNetwork = (
       )
     })
     const take = (index: number): Effect.Effect<LaunchPlan.LaunchPlan, DockerError> => {
-      const tried = LaunchPlan.withSubnet(plan, index)
+      const tried = index === bundle.chosen ? plan : LaunchPlan.withSubnet(plan, index)
       return creation(docker.networkCreate(LaunchPlan.networkOptions({ ...bundle, chosen: index }))).pipe(
         Effect.as(tried),
         Effect.catchTag("SubnetOverlap", (error) =>

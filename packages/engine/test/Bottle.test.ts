@@ -1,3 +1,4 @@
+import * as Policy from "@bottle/egress/Policy"
 import type * as CommandScript from "@bottle/testing/CommandScript"
 import * as Temp from "@bottle/testing/Temp"
 import { assert, describe, it } from "@effect/vitest"
@@ -9,6 +10,7 @@ import * as Stream from "effect/Stream"
 import type { Bottle } from "../src/Bottle.js"
 import * as Launch from "../src/Launch.js"
 import type { LaunchOptions } from "../src/LaunchOptions.js"
+import { allowing } from "./fixtures/containing.js"
 import { execOf, onStage, repliesFor, type Stage } from "./fixtures/launching.js"
 
 const bare: LaunchOptions = { source: { _tag: "Bare" } }
@@ -235,6 +237,29 @@ describe("Bottle.attach", () => {
         const run = (yield* stage.recorded).at(-2)
         assert.isTrue(run?.foreground)
         assert.includeMembers([...(run?.argv ?? [])], ["-i", "-t"])
+      })
+    )
+  )
+})
+
+describe("Bottle.reload", () => {
+  it.live("puts another policy in force, or says why not", () =>
+    inBottle([], (bottle, stage) =>
+      Effect.gen(function* () {
+        yield* bottle.reload(allowing("api.example.com"))
+        assert.include(yield* stage.happened, "bundle reloaded")
+        const error = yield* Effect.flip(bottle.reload(Policy.empty))
+        assert.strictEqual(error._tag, "ReloadFailed")
+      })
+    )
+  )
+
+  it.live("fails when the bundle has died", () =>
+    inBottle([], (bottle, stage) =>
+      Effect.gen(function* () {
+        yield* stage.killBundle
+        const error = yield* Effect.flip(bottle.reload(allowing("api.example.com")))
+        assert.strictEqual(error._tag, "BundleDied")
       })
     )
   )

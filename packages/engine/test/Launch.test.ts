@@ -1,15 +1,21 @@
+import { SmolvmTimedOut } from "@bottle/smolvm/SmolvmError"
 import * as CommandScript from "@bottle/testing/CommandScript"
 import * as Temp from "@bottle/testing/Temp"
+import * as Wait from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
 import * as Launch from "../src/Launch.js"
 import type { LaunchOptions } from "../src/LaunchOptions.js"
 import type { LaunchPlan } from "../src/LaunchPlan.js"
-import { indexOfStage, onStage, repliesFor, status } from "./fixtures/launching.js"
+import { EgressNotEnforced, EgressUnproven } from "../src/ProofError.js"
+import { Probe, ProofRecord } from "../src/ProofRecord.js"
+import { decided } from "./fixtures/containing.js"
+import { indexOfStage, onStage, proven, repliesFor, status } from "./fixtures/launching.js"
 
 const packed: LaunchOptions = { source: { _tag: "Pack", path: "/p/x.smolmachine" } }
 const offline: LaunchOptions = { source: { _tag: "Bare" }, bundle: "none" }
@@ -88,15 +94,11 @@ describe("Launch", () => {
         },
         (stage) =>
           Effect.gen(function* () {
-            const created = yield* Deferred.make<void>()
-            const watch = Effect.repeat(
-              Effect.tap(stage.happened, (happened) =>
-                happened.includes("machine create") ? Deferred.succeed(created, undefined) : Effect.void
-              ),
-              { until: (happened) => happened.includes("machine create") }
-            )
             const fiber = yield* Effect.fork(Effect.scoped(Launch.launch(stage.plan)))
-            yield* Effect.timeout(watch, "10 seconds")
+            yield* Wait.waitUntil(
+              Effect.map(stage.happened, (happened) => happened.includes("machine create")),
+              { boundMillis: 10_000, what: "the machine" }
+            )
             yield* Fiber.interrupt(fiber)
             const happened = yield* stage.happened
             assert.notInclude(happened, "machine start")
@@ -208,7 +210,7 @@ describe("Launch", () => {
   })
 
   describe("is interrupted", () => {
-    for (const stageName of ["create", "start", "ready", "relay"] as const) {
+    for (const stageName of ["create", "start", "ready", "relay", "proof"] as const) {
       it.live(`at ${stageName}: ends the command and takes everything down`, () =>
         Temp.withTempDir((directory) =>
           Effect.gen(function* () {
@@ -301,8 +303,109 @@ describe("Launch", () => {
     )
   )
 
+  describe("is not handed over", () => {
+    const keeping: LaunchOptions = { source: { _tag: "Bare" }, keepOnFailure: true }
+    const leak = new Probe({
+      name: "host-loopback-tcp",
+      target: "tcp 127.0.0.1:40123",
+      expectation: "unreachable",
+      observation: "connected",
+      verdict: "leaked",
+      durationMillis: 1
+    })
+    const record = new ProofRecord({ ...proven(0), outcome: "leaked", probes: [leak] })
+    const machine = "bottle-demo-abc12"
+    const untilProof = (plan: LaunchPlan) => [...repliesFor(plan).slice(0, indexOfStage(plan, "proof")), deleted(plan)]
+
+    for (const [what, prove, expected] of [
+      [
+        "a bottle that leaks",
+        () => new EgressNotEnforced({ machine, runtime: "smolvm 1.9.3", probe: leak, record }),
+        "EgressNotEnforced"
+      ],
+      [
+        "a bottle that is not proven closed",
+        () => new EgressUnproven({ machine, reason: "no-shell", detail: "", record }),
+        "EgressUnproven"
+      ],
+      [
+        "a bottle whose machine cannot be probed",
+        () =>
+          new SmolvmTimedOut({ program: "smolvm", command: "machine exec", argv: [], timeoutMillis: 1, stderr: "" }),
+        "StageFailed"
+      ]
+    ] as const) {
+      it.live(`${what}: its machine goes even where failures are kept`, () =>
+        Temp.withTempDir((directory) =>
+          onStage(directory, { options: keeping, prove, replies: untilProof }, (stage) =>
+            Effect.gen(function* () {
+              const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan)))
+              assert.strictEqual(error._tag, expected)
+              assert.deepStrictEqual((yield* stage.happened).slice(-2), ["machine delete", "bundle down"])
+              assert.deepInclude(yield* stage.noticed, { _tag: "StageStarted", stage: "proof" })
+              assert.notInclude(
+                (yield* stage.noticed).map(({ _tag }) => _tag),
+                "Kept"
+              )
+            })
+          )
+        )
+      )
+    }
+
+    it.live("a bottle whose bundle dies under the proof: its machine goes even where failures are kept", () =>
+      Temp.withTempDir((directory) =>
+        Effect.gen(function* () {
+          const reached = yield* Deferred.make<void>()
+          const prove = () => Effect.zipRight(Deferred.succeed(reached, undefined), Effect.never)
+          yield* onStage(directory, { options: keeping, prove, replies: untilProof }, (stage) =>
+            Effect.gen(function* () {
+              const fiber = yield* Effect.fork(Effect.flip(Effect.scoped(Launch.launch(stage.plan))))
+              yield* Effect.timeout(Deferred.await(reached), "10 seconds")
+              yield* stage.killBundle
+              assert.strictEqual((yield* Fiber.join(fiber))._tag, "BundleDied")
+              assert.deepStrictEqual((yield* stage.happened).slice(-2), ["machine delete", "bundle down"])
+            })
+          )
+        })
+      )
+    )
+  })
+
+  it.live("hands over what was proven, and no event of the proof's own", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const nonces: Array<string> = []
+        const prove = ({ proof }: { readonly proof: string }) =>
+          Effect.sync(() => {
+            nonces.push(proof)
+            return proven(2)
+          })
+        const events = Stream.fromIterable([1, 2, 3, 4].map((sequence) => decided(sequence, `${sequence}.example.com`)))
+        const replies = (plan: LaunchPlan) =>
+          repliesFor(plan).filter((_, index) => index !== indexOfStage(plan, "proof"))
+        for (let launch = 0; launch < 2; launch++) {
+          yield* onStage(directory, { events, prove, replies }, (stage) =>
+            Effect.scoped(
+              Effect.gen(function* () {
+                const bottle = yield* Launch.launch(stage.plan)
+                assert.deepStrictEqual(bottle.proof, proven(2))
+                const seen = (stream: typeof bottle.events) =>
+                  Effect.map(Stream.runCollect(stream), (all) => [...all].map(({ sequence }) => sequence))
+                assert.deepStrictEqual(yield* seen(bottle.events), [3, 4])
+                assert.deepStrictEqual(yield* seen(bottle.denials), [3, 4])
+              })
+            )
+          )
+        }
+        assert.match(nonces[0] ?? "", /^[0-9a-f]{32}$/)
+        assert.notStrictEqual(nonces[0], nonces[1])
+      })
+    )
+  )
+
   describe("when the bundle dies", () => {
-    for (const stageName of ["start", "ready", "relay"] as const) {
+    for (const stageName of ["start", "ready", "relay", "proof"] as const) {
       it.live(`at ${stageName}: the launch fails and nothing is handed over`, () =>
         Temp.withTempDir((directory) =>
           Effect.gen(function* () {

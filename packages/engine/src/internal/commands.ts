@@ -155,7 +155,8 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
       cpOut: ({ guest, host }) => smolvm.machineCp({ src: `${name}:${guest}`, dst: host }),
       events,
       denials: Stream.filter(events, (event) => event.verdict === "deny"),
-      reload: (policy) => Effect.raceFirst(bundle.reload(policy), bundle.died),
+      // A step behind, so that a bundle that has died says so first.
+      reload: (policy) => Effect.raceFirst(bundle.died, Effect.zipRight(Effect.yieldNow(), bundle.reload(policy))),
       keep
     }
   })
