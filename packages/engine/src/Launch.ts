@@ -5,11 +5,13 @@
  * @since 0.1.0
  */
 import * as Policy from "@bottle/egress/Policy"
+import * as Release from "@bottle/process/Release"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
@@ -166,12 +168,13 @@ const acquireDirectory = (
 const removeDirectory = (fs: FileSystem.FileSystem, directory: string): Effect.Effect<void> =>
   fs.remove(directory, { recursive: true, force: true }).pipe(
     Effect.mapError((error) => fileFailed(directory)(error).message),
-    // A finalizer cannot be interrupted, so a timeout in one does nothing unless its work can be.
-    Effect.interruptible,
-    Effect.timeoutFail({
-      duration: REMOVE_TIMEOUT_MILLIS,
-      onTimeout: () => `it could not be removed within ${REMOVE_TIMEOUT_MILLIS / 1000} s`
-    }),
+    Release.within(REMOVE_TIMEOUT_MILLIS),
+    Effect.flatMap(
+      Option.match({
+        onNone: () => Effect.fail(`it could not be removed within ${REMOVE_TIMEOUT_MILLIS / 1000} s`),
+        onSome: () => Effect.void
+      })
+    ),
     Effect.catchAll((reason) =>
       notify({
         _tag: "ReleaseFailed",

@@ -11,6 +11,7 @@
  */
 import { EgressEvent } from "@bottle/egress/EgressEvent"
 import type { PolicyDocument } from "@bottle/egress/PolicyDocument"
+import * as Release from "@bottle/process/Release"
 import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
@@ -201,11 +202,7 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
           Effect.sync(() => decisions.append(JSON.stringify(encodeEvent(event))))
         ).pipe(Effect.interruptible, Effect.forkDaemon)
         yield* Effect.addFinalizer(() =>
-          Fiber.await(reader).pipe(
-            Effect.interruptible,
-            Effect.timeoutOption(DRAIN_TIMEOUT_MILLIS),
-            Effect.zipRight(Fiber.interrupt(reader))
-          )
+          Fiber.await(reader).pipe(Release.within(DRAIN_TIMEOUT_MILLIS), Effect.zipRight(Fiber.interrupt(reader)))
         )
       }).pipe(
         Scope.extend(scope),

@@ -10,6 +10,7 @@ import * as Launch from "@bottle/engine/Launch"
 import { type LaunchEvent, LaunchObserver } from "@bottle/engine/LaunchObserver"
 import type { LaunchPlan } from "@bottle/engine/LaunchPlan"
 import * as Record from "@bottle/engine/Record"
+import * as Release from "@bottle/process/Release"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
@@ -147,8 +148,7 @@ const watchDenials = (
     }).pipe(Effect.interruptible, Effect.forkDaemon)
     yield* Effect.addFinalizer(() =>
       Fiber.await(watcher).pipe(
-        Effect.interruptible,
-        Effect.timeoutOption(DENIALS_DRAIN_MILLIS),
+        Release.within(DENIALS_DRAIN_MILLIS),
         Effect.zipRight(Fiber.interrupt(watcher)),
         Effect.zipRight(teller.release)
       )

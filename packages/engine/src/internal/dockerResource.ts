@@ -1,4 +1,5 @@
 import type { DockerError } from "@bottle/docker/DockerError"
+import * as Release from "@bottle/process/Release"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
@@ -78,9 +79,7 @@ const release = (resource: Resource, existence: Ref.Ref<Existence>): Effect.Effe
     const state = yield* Ref.get(existence)
     if (state === "none") return
     const removed = yield* (state === "making" ? removeUntilAbsent(resource) : removeOnce(resource)).pipe(
-      // Finalizers cannot be interrupted, and without this a timeout in one would wait for what it is to cut off.
-      Effect.interruptible,
-      Effect.timeoutOption(RELEASE_TIMEOUT_MILLIS),
+      Release.within(RELEASE_TIMEOUT_MILLIS),
       Effect.either
     )
     if (removed._tag === "Left") return yield* reportFailure(resource, removed.left.message)

@@ -1,4 +1,5 @@
 import type * as PlatformError from "@effect/platform/Error"
+import * as Release from "@bottle/process/Release"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -86,11 +87,7 @@ export const make = (
       Effect.forkDaemon
     )
     yield* Effect.addFinalizer(() =>
-      Fiber.interrupt(writer).pipe(
-        Effect.zipRight(flush),
-        Effect.interruptible,
-        Effect.timeoutOption(FLUSH_TIMEOUT_MILLIS)
-      )
+      Fiber.interrupt(writer).pipe(Effect.zipRight(flush), Release.within(FLUSH_TIMEOUT_MILLIS))
     )
     return { append }
   })

@@ -1,3 +1,4 @@
+import * as Release from "@bottle/process/Release"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Cause from "effect/Cause"
@@ -113,9 +114,7 @@ const release = (
     if (state === "none" || state === "foreign") return
     if (isKept(plan, yield* Ref.get(keeping), exit)) return yield* notify({ _tag: "Kept", machine: plan.machine })
     const removed = yield* remove(plan.machine, looksFor(plan, state)).pipe(
-      // Finalizers cannot be interrupted, and without this a timeout in one would wait for what it is to cut off.
-      Effect.interruptible,
-      Effect.timeoutOption(RELEASE_TIMEOUT_MILLIS),
+      Release.within(RELEASE_TIMEOUT_MILLIS),
       Effect.either
     )
     if (removed._tag === "Left") return yield* reportFailure(plan, removed.left.message)

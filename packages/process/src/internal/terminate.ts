@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Release from "../Release.js"
 import type { Members } from "./members.js"
 
 /** How long SIGTERM may take before SIGKILL follows, where nobody says otherwise. */
@@ -23,11 +24,7 @@ export const terminate = (options: {
     options.members?.anyRunning() === true ? Effect.delay(membersGone, pollMillis) : Effect.void
   )
   const end = (signal: "SIGTERM" | "SIGKILL", atMostMillis: number) =>
-    Effect.zipRight(Effect.ignore(options.kill(signal)), membersGone).pipe(
-      // A finalizer is uninterruptible: only what is made interruptible inside the timeout can be timed out.
-      Effect.interruptible,
-      Effect.timeoutOption(atMostMillis)
-    )
+    Effect.zipRight(Effect.ignore(options.kill(signal)), membersGone).pipe(Release.within(atMostMillis))
   return Effect.flatMap(end("SIGTERM", options.graceMillis), (ended) =>
     Option.isSome(ended) ? Effect.void : Effect.asVoid(end("SIGKILL", killWaitMillis))
   )
