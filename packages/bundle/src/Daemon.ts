@@ -38,7 +38,7 @@ export class DaemonUnknown extends Schema.TaggedError<DaemonUnknown>("@bottle/bu
 
   /** What to do next. */
   get suggestion(): string {
-    return `Set BOTTLE_DAEMONS to names from this list, separated by commas, or leave it unset for all: ${this.known.join(", ")}`
+    return "Set BOTTLE_DAEMONS to some of them, separated by commas, or leave it unset for all"
   }
 }
 

@@ -4,13 +4,13 @@
  * @since 0.1.0
  */
 import * as Policy from "@bottle/egress/Policy"
-import * as Proxy from "@bottle/egress/Proxy"
 import type { DocumentInvalid, PolicyError } from "@bottle/egress/PolicyError"
+import * as Proxy from "@bottle/egress/Proxy"
 import type { Listen, ProxyClosed, ProxyError } from "@bottle/egress/ProxyError"
 import { listenText } from "@bottle/egress/ProxyError"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import * as Stream from "effect/Stream"
 import * as BundleConfig from "./BundleConfig.js"
 import * as BundleOutput from "./BundleOutput.js"
@@ -77,10 +77,14 @@ export const run = (options: EgressOptions): Effect.Effect<never, EgressDaemonEr
   Effect.scoped(
     Effect.gen(function* () {
       const { configDirectory } = options
-      const say = (...lines: ReadonlyArray<Said>) => options.print(lines.map(BundleOutput.daemonText))
+      const say = (lines: ReadonlyArray<Said>) => options.print(lines.map(BundleOutput.daemonText))
       const policy = yield* readPolicy(configDirectory)
       const proof = yield* BundleConfig.proof(configDirectory)
-      const printer = yield* lastOf(lastMillis)
+      // Made before the proxy, so released after it: what it decided last is still printed.
+      const printers = yield* FiberSet.make<void>()
+      yield* Effect.addFinalizer(() =>
+        FiberSet.awaitEmpty(printers).pipe(Effect.interruptible, Effect.timeoutOption(lastMillis))
+      )
       const proxy = yield* Proxy.serve({
         policy,
         listen: options.listen,
@@ -88,40 +92,21 @@ export const run = (options: EgressOptions): Effect.Effect<never, EgressDaemonEr
         ownRanges: yield* OwnRanges.system,
         proof
       })
-      yield* printer(
+      yield* FiberSet.run(
+        printers,
         Stream.runForEachChunk(proxy.events, (events) =>
-          say(...Chunk.map(events, (event): Said => ({ _tag: "Event", name: NAME, event })))
+          say(Chunk.toReadonlyArray(events).map((event) => ({ _tag: "Event", name: NAME, event })))
         )
       )
       // The answer may have to wait for a reader, but the policy after this one must not wait for the answer.
-      const answer = (line: Said) => Effect.fork(say(line))
+      const answer = (line: Said) => FiberSet.run(printers, say([line]))
       const reload = readPolicy(configDirectory).pipe(
         Effect.flatMap(proxy.reload),
         Effect.zipRight(answer({ _tag: "Reloaded", name: NAME })),
         Effect.catchAll((error) => answer({ _tag: "ReloadRefused", name: NAME, reason: error.message }))
       )
       yield* Effect.forkScoped(Stream.runForEach(options.reloads, () => reload))
-      yield* say({ _tag: "Listening", name: NAME, at: listenText(proxy.address) })
+      yield* say([{ _tag: "Listening", name: NAME, at: listenText(proxy.address) }])
       return yield* proxy.closed
     })
-  )
-
-/** Runs something beside the scope that is acquired after it: that ends first, and what runs may come to its own end. */
-const lastOf = (millis: number) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync((): { fiber: Fiber.RuntimeFiber<void> | undefined } => ({ fiber: undefined })),
-      ({ fiber }) =>
-        fiber === undefined
-          ? Effect.void
-          : Fiber.join(fiber).pipe(
-              Effect.interruptible,
-              Effect.timeoutOption(millis),
-              Effect.zipRight(Fiber.interruptFork(fiber))
-            )
-    ),
-    (last) => (effect: Effect.Effect<void>) =>
-      Effect.map(Effect.forkDaemon(effect), (fiber) => {
-        last.fiber = fiber
-      })
   )

@@ -82,7 +82,7 @@ describe("Init", () => {
       assert.strictEqual(yield* bundle.ended, 2)
       assert.deepStrictEqual(bundle.lines(), [
         'init ! "tow" is not a daemon of this bundle, which has: one, two. ' +
-          "Set BOTTLE_DAEMONS to names from this list, separated by commas, or leave it unset for all: one, two"
+          "Set BOTTLE_DAEMONS to some of them, separated by commas, or leave it unset for all"
       ])
       const empty = yield* start({ daemons: ["one=listens"], chosen: "one," })
       assert.strictEqual(yield* empty.ended, 2)

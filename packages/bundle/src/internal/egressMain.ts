@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import type { Writable } from "node:stream"
 import * as BundleConfig from "../BundleConfig.js"
 import { visible } from "../BundleOutput.js"
 import * as EgressDaemon from "../EgressDaemon.js"
@@ -12,6 +13,8 @@ const FAILURE = 1
 const USAGE = 2
 const DEFECT = 70
 
+const LAST_MILLIS = 1000
+
 const parseListen = (text: string): Listen | undefined => {
   const [, six, four, port] = /^(?:\[([^\]]+)\]|([^:]+)):([0-9]{1,5})$/.exec(text) ?? []
   return port === undefined || Number(port) > 65535
@@ -19,15 +22,22 @@ const parseListen = (text: string): Listen | undefined => {
     : { _tag: "Tcp", host: six ?? four ?? "", port: Number(port) }
 }
 
-const printTo =
-  (host: NodeJS.Process) =>
-  (lines: ReadonlyArray<string>): Effect.Effect<void> =>
+/** Writes at once, and is done when there is room for more. */
+const printTo = (output: Writable): ((lines: ReadonlyArray<string>) => Effect.Effect<void>) => {
+  const waiting = new Set<() => void>()
+  output.on("drain", () => {
+    const done = [...waiting]
+    waiting.clear()
+    for (const resume of done) resume()
+  })
+  return (lines) =>
     Effect.async((resume) => {
-      if (host.stdout.write(`${lines.join("\n")}\n`)) return resume(Effect.void)
       const done = () => resume(Effect.void)
-      host.stdout.once("drain", done)
-      return Effect.sync(() => host.stdout.off("drain", done))
+      if (output.write(`${lines.join("\n")}\n`)) return done()
+      waiting.add(done)
+      return Effect.sync(() => waiting.delete(done))
     })
+}
 
 /** Runs the egress daemon in this process. SIGHUP reads the policy again, SIGTERM and SIGINT end it with 0. */
 export const run = (host: NodeJS.Process): void => {
@@ -47,7 +57,7 @@ export const run = (host: NodeJS.Process): void => {
       configDirectory: host.env["BOTTLE_CONFIG"] ?? BundleConfig.DIRECTORY,
       listen,
       reloads: Stream.fromQueue(reloads),
-      print: printTo(host)
+      print: printTo(host.stdout)
     })
   })
   const fiber = Effect.runFork(Effect.catchAll(main, (error) => Effect.succeed(error)))
@@ -55,7 +65,8 @@ export const run = (host: NodeJS.Process): void => {
   fiber.addObserver((exit) => {
     if (Exit.isSuccess(exit)) complain(`${exit.value.message}. ${exit.value.suggestion}`, FAILURE)
     else if (!Exit.isInterrupted(exit)) complain(Cause.pretty(exit.cause), DEFECT)
-    // What was written gets out; what then keeps node alive does not matter.
+    // What was written gets out, if somebody reads it.
+    setTimeout(() => host.exit(), LAST_MILLIS).unref()
     host.stdout.write("", () => host.exit())
   })
 }
