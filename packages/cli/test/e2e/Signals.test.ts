@@ -107,6 +107,27 @@ describe.concurrent("signals", () => {
       }))
   }
 
+  it("takes down everything when the release itself is interrupted", () =>
+    inHome(ordinary, async (home) => {
+      const [hangs, go] = [home.path("work/hangs"), home.path("work/go")]
+      const local = `"${home.node}" "${home.path("smolvm-local.mjs")}"`
+      const runtime = home.program(
+        "slow-to-delete",
+        `#!/bin/sh
+[ "$1 $2" = "machine delete" ] && { : > ${hangs}; until [ -e ${go} ]; do sleep 0.05; done; }
+exec ${local} "$@"
+`
+      )
+      const running = home.start(["run", "-q", "--runtime", runtime, "--", "true"])
+      await waitFor("the release", () => Fs.existsSync(hangs))
+      running.child.kill("SIGINT")
+      Fs.writeFileSync(go, "")
+      const { code, stderr } = await running.ended
+      assert.strictEqual(code, 130)
+      assert.strictEqual(stderr, "")
+      await home.assertNothingLeft()
+    }))
+
   it("exits at once on a second signal", () =>
     inHome(ordinary, async (home) => {
       const log = hangingAt(home, "machine delete")

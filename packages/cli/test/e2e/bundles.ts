@@ -81,8 +81,8 @@ const http = (body: string) => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length
 /** A server that the proxy of a setup can reach, and that answers every request with the same words. */
 export const serve = (setup: Setup, words: string): Promise<Listener> => listen(hostAddress(setup), http(words))
 
-// bash alone: no guest needs a client program.
-const PROBES = `
+/** What a guest's shell needs to probe, in bash alone: no guest needs a client program. */
+export const PROBES = `
 ask() { timeout 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128 && printf "$0" >&3 && cat <&3' "$1" 2>&1 | tr -d '\\r' | head -c 600; }
 get() { ask "GET http://$1/ HTTP/1.1\\\\r\\\\nHost: \${2:-$1}\\\\r\\\\nConnection: close\\\\r\\\\n\\\\r\\\\n"; }
 tunnel() { ask "CONNECT $1 HTTP/1.1\\\\r\\\\nHost: $1\\\\r\\\\n\\\\r\\\\nhello"; }
