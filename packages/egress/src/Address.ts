@@ -185,8 +185,10 @@ export const kind = (address: Host.Address, own: ReadonlySet<string> = none): Ad
  * @since 0.1.0
  * @category conversions
  */
-export const describeKind = (kind: AddressKind): string =>
-  kind === "own" ? "an address of this machine" : `a ${kind} address`
+export const describeKind = (kind: AddressKind): string => {
+  if (kind === "own") return "an address of this machine"
+  return `${kind === "unspecified" ? "an" : "a"} ${kind} address`
+}
 
 /**
  * Whether a connection to an address of this kind can be meant at all, listed or not.

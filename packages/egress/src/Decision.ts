@@ -11,7 +11,7 @@ import * as Address from "./Address.js"
 import * as Host from "./Host.js"
 import * as Match from "./internal/match.js"
 import * as Path from "./internal/path.js"
-import { printable } from "./internal/text.js"
+import { printable, printableHost } from "./internal/text.js"
 import type { Policy } from "./Policy.js"
 import type { Rule } from "./Rule.js"
 import * as Rules from "./Rule.js"
@@ -236,7 +236,7 @@ export const decideHost = (policy: Policy, host: Host.Host, port: number, http: 
  * @category constructors
  */
 export const refuseHost = (host: string, port: number, detail: string): Deny => {
-  const text = printable(host)
+  const text = printableHost(host)
   return {
     _tag: "Deny",
     reason: "host-invalid",

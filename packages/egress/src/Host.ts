@@ -9,7 +9,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Net from "node:net"
 import * as Url from "node:url"
-import { printable } from "./internal/text.js"
+import { printableHost } from "./internal/text.js"
 
 /**
  * A DNS name: lower case, punycode, no trailing dot, never a spelling of an address.
@@ -98,7 +98,8 @@ const explanations: Record<InvalidReason, string> = {
 }
 
 /**
- * The text is not a host; `text` is its printable form, cut at 255 characters.
+ * The text is not a host; `text` is its printable form, cut at 255 characters and without a
+ * user name and password.
  *
  * @since 0.1.0
  * @category errors
@@ -118,7 +119,7 @@ export class HostInvalid extends Schema.TaggedError<HostInvalid>("@bottle/egress
 }
 
 const invalid = (text: string, reason: InvalidReason): Either.Either<never, HostInvalid> =>
-  Either.left(new HostInvalid({ text: printable(text), reason }))
+  Either.left(new HostInvalid({ text: printableHost(text), reason }))
 
 // A name takes at most 253 characters in ASCII; a text that is much longer is not worth converting first.
 const maxTextLength = 1024

@@ -8,7 +8,7 @@ import * as Either from "effect/Either"
 import * as Address from "./Address.js"
 import * as Host from "./Host.js"
 import * as Document from "./internal/document.js"
-import { printable } from "./internal/text.js"
+import { printableHost } from "./internal/text.js"
 import type { AllowEntry, DenyEntry } from "./PolicyDocument.js"
 import { PolicyDocument } from "./PolicyDocument.js"
 import type { DocumentInvalid } from "./PolicyError.js"
@@ -49,7 +49,7 @@ export const empty: Policy = { allow: [], deny: [], pins: new Map(), upstream: n
 const refuser =
   (part: PolicyError["part"], place: string | null, entry: string) =>
   (reason: PolicyError["reason"], detail: string): Either.Either<never, PolicyError> =>
-    Either.left(new PolicyError({ part, place, entry: printable(entry), reason, detail }))
+    Either.left(new PolicyError({ part, place, entry: printableHost(entry), reason, detail }))
 
 /**
  * A name and its address from what `--resolve` takes: `HOST=IP`. An IPv6 address may stand in brackets.

@@ -7,7 +7,7 @@ import * as Either from "effect/Either"
 import * as Address from "./Address.js"
 import * as Host from "./Host.js"
 import * as Path from "./internal/path.js"
-import { printable } from "./internal/text.js"
+import { printable, printableHost } from "./internal/text.js"
 import type { AllowEntry, DenyEntry } from "./PolicyDocument.js"
 import { methods as knownMethods } from "./PolicyDocument.js"
 import { PolicyError } from "./PolicyError.js"
@@ -154,7 +154,7 @@ export const toDenyEntry = (rule: Rule): DenyEntry => toEntry("deny", rule)
 
 type Refused = Either.Either<never, PolicyError>
 
-/** Refuses something of an entry: what it is, and where in the entry it stands. */
+/** Refuses an entry; or something of it, that stands somewhere in it. */
 type Refuse = (reason: PolicyError["reason"], detail: string, what?: string, at?: string) => Refused
 
 const parseRange = (refuse: Refuse, text: string): Either.Either<HostPattern, PolicyError> => {
@@ -192,6 +192,7 @@ const parsePattern = (refuse: Refuse, text: string): Either.Either<HostPattern, 
 
 const parsePort = (refuse: Refuse, text: string): Either.Either<number, PolicyError> => {
   const port = Number(text)
+  if (text.includes("/")) return refuse("url", "it is more than a host and a port")
   return !/^[1-9][0-9]{0,4}$/.test(text) || port > 65535
     ? refuse("host", "its port is not a number from 1 to 65535")
     : Either.right(port)
@@ -229,12 +230,12 @@ const parse = (part: Part, entry: AllowEntry, place: string | null): Either.Eith
   Either.gen(function* () {
     const subject = typeof entry === "string" ? entry : "cidr" in entry ? entry.cidr : entry.host
     const given: Partial<Exclude<AllowEntry, string>> = typeof entry === "string" ? {} : entry
-    const refuse: Refuse = (reason, detail, what = subject, at = "") =>
+    const refuse: Refuse = (reason, detail, what, at = "") =>
       Either.left(
         new PolicyError({
           part,
           place: place === null ? null : `${place}${at}`,
-          entry: printable(what),
+          entry: what === undefined ? printableHost(subject) : printable(what),
           reason,
           detail
         })

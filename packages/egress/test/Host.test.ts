@@ -2,41 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as fc from "fast-check"
 import * as Host from "../src/Host.js"
+import { spellingsOfFour, spellingsOfSix } from "./fixtures/spellings.js"
 
 const canonical = (text: string): string => {
   const host = Host.parse(text)
   return Either.isRight(host) ? `${host.right._tag} ${Host.text(host.right)}` : `refused: ${host.left.reason}`
-}
-
-/** Spellings of an IPv4 address that some resolver somewhere takes for it. */
-const spellings = (address: number): ReadonlyArray<string> => {
-  const octets = [24, 16, 8, 0].map((shift) => (address >>> shift) & 255)
-  const [a = 0, b = 0, c = 0, d = 0] = octets
-  const hex = (value: number): string => `0x${value.toString(16)}`
-  const octal = (value: number): string => `0${value.toString(8)}`
-  const dotted = octets.join(".")
-  const group = (high: number, low: number): string => ((high << 8) | low).toString(16)
-  return [
-    dotted,
-    `${dotted}.`,
-    octets.map(hex).join("."),
-    octets.map((value) => `0X${value.toString(16).toUpperCase()}`).join("."),
-    octets.map(octal).join("."),
-    `${hex(a)}.${octal(b)}.${c}.${hex(d)}`,
-    `${a}.${b}.${c * 256 + d}`,
-    `${a}.${(b * 256 + c) * 256 + d}`,
-    `${hex(a)}.${octal((b * 256 + c) * 256 + d)}`,
-    String(address),
-    hex(address),
-    octal(address),
-    dotted.replace(/\./g, "\u3002"),
-    dotted.replace(/[0-9]/g, (digit) => String.fromCodePoint(0xff10 + Number(digit))),
-    `[::ffff:${dotted}]`,
-    `::FFFF:${dotted}`,
-    `[::ffff:${group(a, b)}:${group(c, d)}]`,
-    `[0:0:0:0:0:ffff:${group(a, b)}:${group(c, d)}]`,
-    `[0000:0000:0000:0000:0000:FFFF:${dotted}]`
-  ]
 }
 
 describe("Host.parse", () => {
@@ -51,6 +21,13 @@ describe("Host.parse", () => {
     ["BÜCHER.de", "Name xn--bcher-kva.de"],
     ["example\u3002com", "Name example.com"],
     ["ｅｘａｍｐｌｅ.com", "Name example.com"],
+    ["example\uff0ecom", "Name example.com"],
+    ["example\uff61com", "Name example.com"],
+    ["exa\u00admple.com", "Name example.com"],
+    ["exam\u2060ple.com", "Name example.com"],
+    ["\u212aelvin.example", "Name kelvin.example"],
+    ["fa\u00df.example", "Name xn--fa-hia.example"],
+    ["XN--BCHER-KVA.DE", "Name xn--bcher-kva.de"],
     ["1e3.example", "Name 1e3.example"],
     ["3com.com", "Name 3com.com"],
     [`${"a".repeat(63)}.com`, `Name ${"a".repeat(63)}.com`],
@@ -64,6 +41,12 @@ describe("Host.parse", () => {
     ["0177.0.0.1", "Address 127.0.0.1"],
     ["0", "Address 0.0.0.0"],
     ["0x", "Address 0.0.0.0"],
+    ["0x.0x0.0", "Address 0.0.0.0"],
+    ["00000000177.1", "Address 127.0.0.1"],
+    ["127.0x000001", "Address 127.0.0.1"],
+    ["127\u30020\uff0e0\uff611", "Address 127.0.0.1"],
+    ["\u2460\u2461\u2466.\u24ea.\u24ea.\u2460", "Address 127.0.0.1"],
+    ["12\u00ad7.0.0.1", "Address 127.0.0.1"],
     ["127.0.0.1.", "Address 127.0.0.1"],
     ["１２７.0.0.1", "Address 127.0.0.1"],
     ["::1", "Address ::1"],
@@ -73,6 +56,9 @@ describe("Host.parse", () => {
     ["[::ffff:10.0.0.1]", "Address 10.0.0.1"],
     ["[::ffff:a00:1]", "Address 10.0.0.1"],
     ["[::8.8.8.8]", "Address ::808:808"],
+    ["[::ffff:0:8.8.8.8]", "Address ::ffff:0:808:808"],
+    ["[2002:808:808::]", "Address 2002:808:808::"],
+    ["[64:FF9B::8.8.8.8]", "Address 64:ff9b::808:808"],
     ["[64:ff9b::10.0.0.1]", "Address 64:ff9b::a00:1"]
   ]
   const refused: ReadonlyArray<readonly [string, Host.InvalidReason]> = [
@@ -92,9 +78,19 @@ describe("Host.parse", () => {
     ["example.com\u0000.evil.com", "control-character"],
     ["a\u007fb", "control-character"],
     ["a\u0085b", "control-character"],
+    ["a\u2028b", "control-character"],
+    ["a\u00a0b", "control-character"],
+    [" example.com", "control-character"],
+    ["example.com\u0000", "control-character"],
     ["%31%32%37.0.0.1", "percent-encoding"],
+    ["example.com%2e", "percent-encoding"],
+    ["example.com%00.evil.com", "percent-encoding"],
     ["example%2ecom", "percent-encoding"],
     ["user@example.com", "userinfo"],
+    ["user:password@example.com", "userinfo"],
+    ["@example.com", "userinfo"],
+    ["example.com\uff20evil.com", "name"],
+    ["example.com\uff0fevil.com", "name"],
     ["a/b", "character"],
     ["a\\b", "character"],
     ["a?b", "character"],
@@ -117,7 +113,16 @@ describe("Host.parse", () => {
     ["[127.0.0.1]", "address"],
     ["[::1", "address"],
     ["[]", "address"],
+    ["[::1]]", "address"],
+    ["[[::1]]", "address"],
+    ["[::1].", "address"],
+    ["[v1.fe80::a]", "address"],
+    ["[::ffff:0x7f.1]", "address"],
+    ["::1.", "address"],
     ["[::1%lo]", "zone"],
+    ["fe80::1%eth0", "zone"],
+    ["%5b::1%5d", "zone"],
+    ["[::ffff:127.0.0.1%1]", "zone"],
     ["[fe80::1%25eth0]", "zone"],
     ["::ffff:127.0.0.01", "address"],
     ["1:2:3:4:5:6:7:8:9", "address"]
@@ -134,10 +139,24 @@ describe("Host.parse", () => {
   it("takes every spelling of an IPv4 address for that address", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 0xffffffff }), (address) => {
-        const found = new Set(spellings(address).map(canonical))
-        assert.deepStrictEqual([...found], [`Address ${spellings(address)[0]}`])
+        const found = new Set(spellingsOfFour(address).map(canonical))
+        assert.deepStrictEqual([...found], [`Address ${spellingsOfFour(address)[0]}`])
       }),
-      { examples: [[0], [1], [0x7f000001], [0xa9fea9fe], [0xffffffff]] }
+      { seed: 1, examples: [[0], [1], [0x7f000001], [0xa9fea9fe], [0xffffffff]] }
+    )
+  })
+
+  it("takes every spelling of an IPv6 address for that address", () => {
+    const group = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff }))
+    fc.assert(
+      fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+        assert.strictEqual(new Set(spellingsOfSix(groups).map(canonical)).size, 1)
+      }),
+      {
+        seed: 1,
+        numRuns: 500,
+        examples: [[[0, 0, 0, 0, 0, 0, 0, 0]], [[0, 0, 0, 0, 0, 0, 0, 1]], [[0, 0, 0, 0, 0, 0xffff, 0x7f00, 1]]]
+      }
     )
   })
 
@@ -181,6 +200,19 @@ describe("Host.parse", () => {
       }),
       { numRuns: 1000 }
     )
+  })
+
+  it("shows no password", () => {
+    for (const text of [
+      "me:s3cret@a.example",
+      "me:s3cret@b@a.example",
+      "s3cret@a.example\n",
+      "https://me:s3cret@a.example"
+    ]) {
+      const error = Either.getOrThrow(Either.flip(Host.parse(text)))
+      assert.notInclude(error.message, "s3cret")
+      assert.include(error.message, "...@")
+    }
   })
 
   it("says why in one printable line", () => {

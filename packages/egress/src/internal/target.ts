@@ -4,7 +4,7 @@ import * as Host from "../Host.js"
 import type { RawHeaders } from "./headers.js"
 import * as Headers from "./headers.js"
 import type { RequestReason } from "./reply.js"
-import { printable } from "./text.js"
+import { printableHost } from "./text.js"
 
 /** Why a request names no target that the policy could be asked about. */
 export interface NotATarget {
@@ -35,7 +35,7 @@ const decode = (text: string): string | undefined => {
 
 const parseAuthority = (text: string, defaultPort?: number): Either.Either<Authority, NotATarget> => {
   const decoded = decode(text)
-  if (decoded === undefined) return refuse("host-invalid", "the host is not UTF-8", printable(text))
+  if (decoded === undefined) return refuse("host-invalid", "the host is not UTF-8", printableHost(text))
   return Either.mapLeft(Host.parseAuthority(decoded, defaultPort), (error) => ({
     reason: "host-invalid",
     detail: error.message,
@@ -90,5 +90,5 @@ export const checkHost = (
   if (hosts.length > 1) return refuse("host-mismatch", "it has more than one Host header", target)
   const host = parseAuthority(text.trim(), 80)
   if (Either.isRight(host) && Host.formatAuthority(host.right.host, host.right.port) === target) return Either.void
-  return refuse("host-mismatch", `its Host header says "${printable(text)}"`, target)
+  return refuse("host-mismatch", `its Host header says "${printableHost(text)}"`, target)
 }

@@ -6,5 +6,9 @@ export const printable = (text: string, maxLength = 255): string => {
   return clean.length <= maxLength ? clean : `${clean.slice(0, maxLength)}...`
 }
 
+/** A host or a URL that is refused, made printable, without the user name and password that may stand in front of it. */
+export const printableHost = (text: string): string =>
+  printable(text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^]*@/i, "$1...@"))
+
 /** A number of bytes, milliseconds or connections that was given as a limit must be a positive, whole, finite number. */
 export const isPositiveInteger = (value: number): boolean => Number.isSafeInteger(value) && value > 0
