@@ -134,45 +134,51 @@ const shell = (text: string): string => text.replaceAll("%{", "${")
  */
 const LESSER = shell(String.raw`tool=$1 lines=$2; set -f; cr=$(printf '\r'); nl='
 '
+# Some versions of nc and wget have no limit of their own for an answer that does not come.
+limited() { if [ -n "$limit" ]; then timeout "$seconds" "$@"; else "$@"; fi; }
 carry() { # kind, host, port, seconds, payload; 99: this program cannot
   case $2 in *:*) at="[$2]" family=6 ;; *[!0-9.]*) at=$2 family= ;; *) at=$2 family=4 ;; esac
   url=$5; url=%{url#* }; url=%{url%% *}; path=%{5%%\\*}; path=%{path%% *}; code=0
   case $tool,$1,$5 in
     socat,tcp,*) printf "$5" | socat -t "$4" -T "$4" - "TCP$family:$at:$3,connect-timeout=$4" ;;
     socat,udp,*) printf "$5" | socat -t "$4" -T "$4" - "UDP$family:$at:$3" ;;
-    nc,tcp,*) printf "$5" | nc -w "$4" "$2" "$3" ;;
-    nc,udp,*) case $(nc -h 2>&1) in *-u*) printf "$5" | nc -u -w "$4" "$2" "$3" ;; *) return 99 ;; esac ;;
+    nc,tcp,*) printf "$5" | limited nc -w "$4" "$2" "$3" ;;
+    nc,udp,*) case $(nc -h 2>&1) in *-u*) printf "$5" | limited nc -u -w "$4" "$2" "$3" ;; *) return 99 ;; esac ;;
     bash,*) exec 3<>"/dev/$1/$2/$3" || return 1; printf "$5" >&3 || return 1
       while IFS= read -r -t "$4" line <&3; do printf '%s\n' "$line"; done; printf %s "$line" ;;
     curl,tcp,GET\ *) curl -s -i -m "$4" -x "http://$at:$3" "$url" ;;
     curl,tcp,CONNECT\ *) curl -s -i -m "$4" -p -x "http://$at:$3" "http://$url/" ;;
     curl,tcp,bottle-proof-*) curl -s -i -m "$4" --noproxy '*' "http://$at:$3/$path" || code=$?
       case $code in 5 | 6 | 7 | 28) return 1 ;; esac; return 0 ;;
-    wget,tcp,GET\ *) http_proxy="http://$at:$3" wget -S -O - -T "$4" $once "$url" 2>&1 ;;
-    wget,tcp,bottle-proof-*) wget -q -O - -T "$4" $once "http://$at:$3/$path" || code=$?
-      case $code in 1 | 4) return 1 ;; esac; return 0 ;;
+    wget,tcp,GET\ *) http_proxy="http://$at:$3" limited wget -S -O - %{once:+-T $4 --tries=1} "$url" 2>&1 ;;
+    wget,tcp,bottle-proof-*) limited wget -q -O - %{once:+-T $4 --tries=1} "http://$at:$3/$path" || code=$?
+      case $code in 1 | 4 | 124 | 143) return 1 ;; esac; return 0 ;;
     *) return 99 ;;
   esac
 }
-listens() { while IFS= read -r line; do case $line in *"$1"*) return 0 ;; esac; done </proc/net/tcp; return 1; }
-serve() { case $tool,$1 in
-  socat,1) printf "$3" | socat -t 5 -T 5 - "TCP4-LISTEN:$2,bind=127.0.0.1,reuseaddr" ;;
-  nc,1) printf "$3" | nc -l 127.0.0.1 "$2" ;;
-  nc,2) printf "$3" | nc -l -p "$2" ;;
-  *) return 99 ;;
-esac; }
-own() { # id, seconds, payload: a listener of our own; its words differ from one nc to the next
-  wanted=$(printf ':%04X 00000000:0000 0A' "$port")
-  for way in 1 2; do
-    serve "$way" "$port" "$3" >/dev/null 2>&1 & served=$!
-    i=0; while [ "$i" -lt 3000 ]; do i=$((i+1)); listens "$wanted" && break; kill -0 "$served" 2>/dev/null || break; done
-    if listens "$wanted"; then carry tcp 127.0.0.1 "$port" "$2" x; kill "$served" 2>/dev/null; return 0; fi
-    kill "$served" 2>/dev/null
-  done; return 99
+listens() { # :PORT in hexadecimal
+  for table in /proc/net/tcp /proc/net/tcp6; do
+    [ ! -r "$table" ] || while IFS= read -r line; do case $line in *"$1 "*":0000 0A "*) return 0 ;; esac; done <"$table"
+  done; return 1
+}
+serve() { # port, payload; what nc's words are for it differs from one to the next
+  seconds=5
+  case $tool,$(nc -h 2>&1) in
+    socat,*) printf "$2" | socat -t 5 -T 5 - "TCP4-LISTEN:$1,bind=127.0.0.1,reuseaddr" ;;
+    nc,*"ocal port number"* | nc,*"Local port"*) printf "$2" | limited nc -l -p "$1" ;;
+    nc,*) printf "$2" | limited nc -l 127.0.0.1 "$1" ;;
+  esac
+}
+own() { # seconds, payload: a listener of our own, dialled
+  case $tool in socat | nc) ;; *) return 99 ;; esac
+  port=$((20000+$$%20000)); wanted=$(printf ':%04X' "$port")
+  serve "$port" "$2" >/dev/null 2>&1 & served=$!
+  i=0; until listens "$wanted" || [ "$i" -ge 200 ]; do i=$((i+1)); sleep 0.01; done
+  carry tcp 127.0.0.1 "$port" "$1" x; kill "$served"; return 0
 }
 probe() {
-  seconds=$((($5+999)/1000)); port=$4
-  if [ "$2" = self ]; then port=$((20000+$$%20000)); data=$(own "$1" "$seconds" "$6" 2>/dev/null); code=$?
+  seconds=$((($5+999)/1000))
+  if [ "$2" = self ]; then data=$(own "$seconds" "$6" 2>/dev/null); code=$?
   else data=$(carry "$2" "$3" "$4" "$seconds" "$6" 2>/dev/null); code=$?; fi
   flat= IFS=$nl; for line in $data; do flat="$flat%{line%"$cr"}\\n"; done
   case $code,$2,$data in
@@ -185,7 +191,8 @@ probe() {
   esac
   printf '%s 0 %s\n' "$1" "$2"
 }
-once=; [ "$tool" != wget ] || case $(wget --help 2>&1) in *--tries*) once=--tries=1 ;; esac
+once=; [ "$tool" != wget ] || case $(wget --help 2>&1) in *--tries*) once=yes ;; esac
+limit=; ! timeout 5 sh -c : >/dev/null 2>&1 || limit=yes
 while IFS=' ' read -r id kind host port millis payload; do
   [ -n "$id" ] || continue
   [ "$tool" != bash ] || printf '%s 0 no timeout\n' "$id"

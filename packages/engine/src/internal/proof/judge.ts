@@ -1,6 +1,6 @@
 import type { EgressEvent } from "@bottle/egress/EgressEvent"
 import type { UnprovenReason } from "../../ProofError.js"
-import { Probe, type Verdict } from "../../ProofRecord.js"
+import { Probe, type Tool, type Verdict } from "../../ProofRecord.js"
 import type { Answer, Answers } from "./answers.js"
 import type { Arrival, DecoyRequest } from "./decoys.js"
 import { markOf, type Target } from "./targets.js"
@@ -77,17 +77,21 @@ const tell = ({ rest, word }: Answer): string => {
 }
 
 /** What the proxy answered, as far as the guest passed it on. */
-export const readHttp = (answer: Answer): { readonly status: number; readonly isRefusal: boolean } | undefined => {
+export const readHttp = (
+  answer: Answer,
+  tool: Tool | null
+): { readonly status: number; readonly isRefusal: boolean } | undefined => {
   const status = /HTTP\/1\.[01] (\d{3})/.exec(answer.rest)?.[1]
-  return status === undefined
-    ? undefined
-    : { status: Number(status), isRefusal: status === "403" && /X-Bottle-Refused:/i.test(answer.rest) }
+  if (status === undefined) return undefined
+  // Some versions of wget do not show the header of an error; that the refusal is ours is for the log to say then.
+  const isMarked = tool === "wget" || /X-Bottle-Refused:/i.test(answer.rest)
+  return { status: Number(status), isRefusal: status === "403" && isMarked }
 }
 
 const judgeBundle = (answer: Answer, evidence: Evidence): Finding => {
   if (answer.word === "cannot") return CANNOT
   if (answer.rest.includes(evidence.nonce)) return held("the bundle answered")
-  const http = readHttp(answer)
+  const http = readHttp(answer, evidence.answers.tool)
   return broken(http === undefined ? tell(answer) : `HTTP ${http.status} without the nonce`)
 }
 
@@ -95,7 +99,7 @@ const judgeRefused = (answer: Answer, target: Target, evidence: Evidence): Findi
   if (target.judge._tag !== "Refused") return SILENT
   const { host, port } = target.judge
   if (answer.word === "cannot") return CANNOT
-  const http = readHttp(answer)
+  const http = readHttp(answer, evidence.answers.tool)
   if (http === undefined) return broken(`the proxy did not answer: ${tell(answer)}`)
   if (!http.isRefusal) return leaked(`the proxy answered HTTP ${http.status} instead of refusing`)
   const isLogged = evidence.events.some(

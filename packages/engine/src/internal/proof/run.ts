@@ -84,8 +84,6 @@ const awaitLate = ({ decoys, targets }: Opened, answers: Answers.Answers): Effec
 const isOf = (target: Targets.Target, event: EgressEvent): boolean =>
   target.judge._tag === "Refused" && event.host === target.judge.host && event.port === target.judge.port
 
-const isRefusal = (answer: Answers.Answer): boolean => Judge.readHttp(answer)?.isRefusal === true
-
 /** The bundle's events of the probes that the guest says were refused; not waited for longer than a log may take. */
 const collectEvents = (
   { targets }: Opened,
@@ -94,6 +92,7 @@ const collectEvents = (
 ): Effect.Effect<ReadonlyArray<EgressEvent>> =>
   Effect.suspend(() => {
     const found: Array<EgressEvent> = []
+    const isRefusal = (answer: Answers.Answer) => Judge.readHttp(answer, answers.tool)?.isRefusal === true
     const expected = targets.filter(
       ({ id, judge }) => judge._tag === "Refused" && answers.byId.get(id)?.some(isRefusal) === true
     )
