@@ -11,7 +11,7 @@ import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
-import type { BundleDied } from "./LaunchError.js"
+import type { BundleDied, OptionRefused } from "./LaunchError.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 import type { ProofRecord } from "./ProofRecord.js"
 
@@ -148,6 +148,9 @@ export interface Bottle {
   readonly denials: Stream.Stream<EgressEvent>
   /** Puts another policy in force: what the guest asks for after this follows it. `plan.egress` is what it began with. */
   readonly reload: (policy: Policy) => Effect.Effect<void, ReloadFailed | BundleDied>
-  /** Leaves the machine in place when the scope closes; the bundle goes all the same, so nothing can leave it. */
-  readonly keep: Effect.Effect<void>
+  /**
+   * Leaves the machine in place when the scope closes; the bundle goes all the same, so nothing can leave it. Refused in
+   * the topology `address`, where what has the bundle's address later need not be this bottle's.
+   */
+  readonly keep: Effect.Effect<void, OptionRefused>
 }

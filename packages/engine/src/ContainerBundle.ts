@@ -97,8 +97,11 @@ export const make: Effect.Effect<
   }
 })
 
-const isLabelled = (plan: LaunchPlan.LaunchPlan, labels: Readonly<Record<string, string>>): boolean =>
-  labels["bottle.id"] === plan.id
+/** Whether what has our name is ours: two users of one daemon may have chosen the same. */
+const isOwn =
+  (bundle: LaunchPlan.PlannedContainer) =>
+  ({ labels }: { readonly labels: Readonly<Record<string, string>> }): boolean =>
+    Object.entries(bundle.labels).every(([label, value]) => labels[label] === value)
 
 const byHand = (bundle: LaunchPlan.PlannedContainer, argv: Either.Either<ReadonlyArray<string>, DockerError>): string =>
   [bundle.program, ...Either.getOrElse(argv, () => [])].join(" ")
@@ -116,10 +119,7 @@ const acquireNetwork = (
       byHand: byHand(bundle, NetworkRemove.argv(name)),
       isForeign: (error) => error._tag === "NetworkExists",
       remove: docker.networkRemove(name),
-      isThere: Effect.map(
-        docker.networkInspect(name),
-        Option.exists(({ labels }) => isLabelled(plan, labels))
-      )
+      isThere: Effect.map(docker.networkInspect(name), Option.exists(isOwn(bundle)))
     })
     const take = (index: number): Effect.Effect<LaunchPlan.LaunchPlan, DockerError> => {
       const tried = index === bundle.chosen ? plan : LaunchPlan.withSubnet(plan, index)
@@ -136,7 +136,7 @@ const acquireNetwork = (
 const start = (
   docker: Service,
   fs: FileSystem.FileSystem,
-  { plan, policy, proof, secrets }: BundleRequest,
+  { policy, proof, secrets }: BundleRequest,
   bundle: LaunchPlan.PlannedContainer
 ): Effect.Effect<RunningBundle, BundleError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -147,10 +147,7 @@ const start = (
       byHand: byHand(bundle, ContainerRemove.argv(name)),
       isForeign: (error) => error._tag === "ContainerExists",
       remove: docker.containerRemove(name),
-      isThere: Effect.map(
-        docker.containerInspect(name),
-        Option.exists(({ labels }) => isLabelled(plan, labels))
-      )
+      isThere: Effect.map(docker.containerInspect(name), Option.exists(isOwn(bundle)))
     })
     yield* creation(docker.containerRun({ ...LaunchPlan.containerOptions(bundle), secrets })).pipe(
       Effect.mapError(StageFailed.of("bundle"))

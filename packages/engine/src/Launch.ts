@@ -31,6 +31,7 @@ import {
   BundleFailed,
   type HostFileFailed,
   type LaunchError,
+  OptionRefused,
   type PlanRefused,
   SecretMissing,
   StageFailed
@@ -126,7 +127,7 @@ export const launch = (
       Effect.zipRight(prove(machine, prover.prove({ plan, bundle, proof: nonce }))),
       Effect.raceFirst(bundle.died)
     )
-    return yield* Commands.make({ plan, smolvm, bundle, proof, secrets, keep: machine.keep })
+    return yield* Commands.make({ plan, smolvm, bundle, proof, secrets, keep: keep(plan, machine) })
   }).pipe(Effect.withSpan("bottle.launch", { attributes: { id: decided.id } }))
 
 /**
@@ -216,6 +217,16 @@ const bringUp = (
       .pipe(Effect.mapError(StageFailed.of("ready")), stage("ready"))
     yield* Relay.start(plan)
   })
+
+/** Its way to the address would stay, and another bottle's bundle may have that address by then. */
+const keep = (plan: LaunchPlan.LaunchPlan, machine: Machine.OwnedMachine): Bottle["keep"] =>
+  plan.bundle._tag === "Container" && plan.bundle.topology === "address"
+    ? new OptionRefused({
+        option: "keep",
+        reason: "a machine that reaches its bundle at an address cannot be left in place when the bundle is gone",
+        advice: "Use --topology socket where the release takes it."
+      })
+    : machine.keep
 
 /** A machine that leaks, or that nothing is known of, goes whatever the plan says of failures. */
 const prove = (

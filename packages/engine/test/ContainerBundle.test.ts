@@ -160,7 +160,7 @@ describe("a container bundle", () => {
           ...container.candidates.map((_, index) =>
             failing(replying(LaunchPlan.withSubnet(plan, index), container).network, OVERLAP)
           ),
-          replying(plan, container).removeNetwork
+          replying(plan, container).noNetwork
         ]
       },
       (dock) =>
@@ -205,11 +205,22 @@ describe("a container bundle", () => {
       ["no image, and none to build", ({ noImage }) => [noImage], /^image: image bundle:test is not here/],
       [
         "a network that cannot be made",
-        ({ image, network, removeNetwork }) => [
+        ({ image, network, noNetwork }) => [image, failing(network, "no"), noNetwork],
+        /^network: docker network create failed with exit code 1: no/
+      ],
+      [
+        "a network that cannot be made, where a part of it is there",
+        ({ image, network, removeNetwork, someNetwork }) => [
           image,
           failing(network, "no"),
-          failing(removeNetwork, "No such network: x")
+          someNetwork("demo-abc12"),
+          removeNetwork
         ],
+        /^network: docker network create failed with exit code 1: no/
+      ],
+      [
+        "a network that cannot be made, where somebody else's of that name is there, which stays",
+        ({ image, network, someNetwork }) => [image, failing(network, "no"), someNetwork("demo-other")],
         /^network: docker network create failed with exit code 1: no/
       ],
       [
@@ -219,10 +230,11 @@ describe("a container bundle", () => {
       ],
       [
         "a container that cannot be made",
-        ({ image, network, removeContainer, removeNetwork, run }) => [
+        ({ ended, image, network, removeContainer, removeNetwork, run }) => [
           image,
           network,
           failing(run, "Address already in use.", 125),
+          ended(128),
           removeContainer,
           removeNetwork
         ],
@@ -313,6 +325,23 @@ describe("a container bundle", () => {
       )
     )
   })
+
+  it.live("looks again for what a killed client may have begun", () =>
+    withDock(
+      {
+        replies: (plan, container) => {
+          const { ended, image, network, noContainer, removeContainer, removeNetwork, run } = replying(plan, container)
+          const looks = [noContainer, ended(0), removeContainer, { ...noContainer, times: 4 }]
+          return [image, network, { ...run, stdout: "", signal: "SIGKILL" }, ...looks, removeNetwork]
+        }
+      },
+      (dock) =>
+        Effect.gen(function* () {
+          const error = yield* Effect.flip(Effect.scoped(up(dock)))
+          assert.match(error.message, /^bundle: docker run failed/)
+        })
+    )
+  )
 
   describe("is interrupted", () => {
     const cases: ReadonlyArray<

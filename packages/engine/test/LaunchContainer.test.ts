@@ -53,6 +53,10 @@ describe("Launch with a container bundle", () => {
             Effect.gen(function* () {
               const bottle = yield* launch(dock)
               assert.strictEqual(bottle.plan, dock.plan)
+              if (what !== "at a socket") {
+                // The machine goes all the same.
+                assert.strictEqual((yield* Effect.flip(bottle.keep))._tag, "OptionRefused")
+              }
               assert.strictEqual(Fs.existsSync(`${dock.plan.directory}/egress.sock`), what === "at a socket")
             })
           )

@@ -30,7 +30,7 @@ export interface Ready {
   readonly bundle: RunningBundle
   readonly proof: ProofRecord
   readonly secrets: ReadonlyMap<string, Redacted.Redacted>
-  readonly keep: Effect.Effect<void>
+  readonly keep: Bottle["keep"]
 }
 
 /**

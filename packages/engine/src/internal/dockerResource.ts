@@ -44,9 +44,10 @@ export interface Resource {
  *
  * - `none`: nothing was begun, or somebody else's was there before us
  * - `making`: a creation was begun and did not end by itself; it may still have an effect
- * - `settled`: a creation ended by itself, well or not; what it left does not grow
+ * - `tried`: a creation ended by itself with a failure; what it left does not grow
+ * - `made`: it is there
  */
-type Existence = "none" | "making" | "settled"
+type Existence = "none" | "making" | "tried" | "made"
 
 /** Runs a creation, so that the release knows when it was cut off. */
 export type Creation = <A, R>(effect: Effect.Effect<A, DockerError, R>) => Effect.Effect<A, DockerError, R>
@@ -62,7 +63,7 @@ export const own = (resource: Resource): Effect.Effect<Creation, never, Scope.Sc
     return (effect) =>
       Ref.set(existence, "making").pipe(
         Effect.zipRight(effect),
-        Effect.tap(() => Ref.set(existence, "settled")),
+        Effect.tap(() => Ref.set(existence, "made")),
         Effect.tapError((error) => Ref.set(existence, afterFailure(resource, error)))
       )
   })
@@ -71,17 +72,14 @@ const afterFailure = (resource: Resource, error: DockerError): Existence => {
   if (resource.isForeign(error)) return "none"
   // A client that a signal ended says so by its exit code; the daemon goes on without it.
   const isCutOff = error._tag === "DockerCommandFailed" && error.exitCode > SIGNALLED
-  return isCutOff || error._tag === "DockerTimedOut" ? "making" : "settled"
+  return isCutOff || error._tag === "DockerTimedOut" ? "making" : "tried"
 }
 
 const release = (resource: Resource, existence: Ref.Ref<Existence>): Effect.Effect<void> =>
   Effect.gen(function* () {
     const state = yield* Ref.get(existence)
     if (state === "none") return
-    const removed = yield* (state === "making" ? removeUntilAbsent(resource) : removeOnce(resource)).pipe(
-      Release.within(RELEASE_TIMEOUT_MILLIS),
-      Effect.either
-    )
+    const removed = yield* remove(resource, state).pipe(Release.within(RELEASE_TIMEOUT_MILLIS), Effect.either)
     if (removed._tag === "Left") return yield* reportFailure(resource, removed.left.message)
     if (Option.isNone(removed.right)) {
       return yield* reportFailure(resource, `it could not be removed within ${RELEASE_TIMEOUT_MILLIS / 1000} s`)
@@ -95,6 +93,17 @@ const reportFailure = (resource: Resource, reason: string): Effect.Effect<void> 
     reason,
     suggestion: `Remove it by hand: ${resource.byHand}`
   })
+
+const remove = (resource: Resource, state: Exclude<Existence, "none">): Effect.Effect<void, DockerError> => {
+  switch (state) {
+    case "making":
+      return removeUntilAbsent(resource)
+    case "tried":
+      return Effect.asVoid(Effect.whenEffect(removeOnce(resource), resource.isThere))
+    case "made":
+      return removeOnce(resource)
+  }
+}
 
 const removeOnce = (resource: Resource): Effect.Effect<void, DockerError> =>
   Effect.retry(resource.remove, {
