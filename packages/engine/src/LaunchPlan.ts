@@ -259,7 +259,7 @@ const planPolicy = ({ allow, deny, policy, resolve }: LaunchOptions): Either.Eit
 export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =>
   Either.gen(function* () {
     const { capabilities, id, options, settings } = input
-    yield* checkOptions(options)
+    yield* checkOptions(options, settings.directories)
     yield* checkRuntime(input)
     const policy = yield* planPolicy(options)
     const source = yield* planSource(input)

@@ -201,6 +201,9 @@ describe("LaunchPlan", () => {
         ]
       }
     ],
+    ["a mount of our own files", { ...bare, mounts: [{ host: "/s/bottle/", guest: "/a", readonly: false }] }],
+    ["a mount below them", { ...bare, mounts: [{ host: "/r/bottle/demo-abc12", guest: "/a", readonly: false }] }],
+    ["a mount above them", { ...bare, mounts: [{ host: "/", guest: "/a", readonly: false }] }],
     ["a relative working directory", { ...bare, workdir: "x" }],
     ["no processor", { ...bare, cpus: 0 }],
     ["half a processor", { ...bare, cpus: 0.5 }],
@@ -210,4 +213,12 @@ describe("LaunchPlan", () => {
       assert.strictEqual(refusal(options)._tag, "OptionRefused")
     })
   }
+
+  it("takes a mount beside our own files, and one of them that is read-only", () => {
+    const mounts = [
+      { host: "/s/bottles", guest: "/a", readonly: false },
+      { host: "/s/bottle", guest: "/b", readonly: true }
+    ]
+    assert.deepStrictEqual(planOf({ ...bare, mounts }).guest.mounts, mounts)
+  })
 })

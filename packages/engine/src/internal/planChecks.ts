@@ -1,4 +1,5 @@
 import * as Either from "effect/Either"
+import type { Directories } from "../Directories.js"
 import * as GuestRelay from "../GuestRelay.js"
 import { OptionRefused } from "../LaunchError.js"
 import type { LaunchOptions } from "../LaunchOptions.js"
@@ -45,6 +46,22 @@ const checkPaths = (options: LaunchOptions): Either.Either<void, OptionRefused> 
   return Either.void
 }
 
+const isBelow = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`)
+
+/** What the guest can write to holds nothing of ours, where its bundle's policy and its own record are. */
+const checkMounts = (options: LaunchOptions, directories: Directories): Either.Either<void, OptionRefused> => {
+  const own = [directories.run, directories.state, directories.cache]
+  for (const { host, readonly } of options.mounts ?? []) {
+    const at = host.replace(/\/+$/, "")
+    const reached = readonly ? undefined : own.find((directory) => isBelow(directory, at) || isBelow(at, directory))
+    if (reached !== undefined) {
+      const reason = `the guest could write to bottle's own files in ${reached}, by ${host}`
+      return refuse("mounts", reason, "Mount a directory that does not hold them, or mount it read-only.")
+    }
+  }
+  return Either.void
+}
+
 const checkLimits = (options: LaunchOptions): Either.Either<void, OptionRefused> => {
   const { cpus, memMib } = options
   if (cpus !== undefined && !(Number.isInteger(cpus) && cpus >= 1 && cpus <= 255)) {
@@ -57,9 +74,10 @@ const checkLimits = (options: LaunchOptions): Either.Either<void, OptionRefused>
 }
 
 /** What can be judged of the options by themselves, whatever runs them. */
-export const checkOptions = (options: LaunchOptions): Either.Either<void, OptionRefused> =>
+export const checkOptions = (options: LaunchOptions, directories: Directories): Either.Either<void, OptionRefused> =>
   Either.gen(function* () {
     yield* checkVariables(options)
     yield* checkPaths(options)
+    yield* checkMounts(options, directories)
     yield* checkLimits(options)
   })
