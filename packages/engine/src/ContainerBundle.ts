@@ -207,6 +207,7 @@ interface Heard {
   readonly ready: Deferred.Deferred<void>
   readonly died: Deferred.Deferred<never, BundleDied>
   readonly events: Ring.Ring<EgressEvent>
+  lastSequence: number
   /** Who waits for the answer to a reload; a reason where it was refused. */
   reloading: Deferred.Deferred<Option.Option<string>> | undefined
   /** The last of what it said in words. */
@@ -227,6 +228,7 @@ const listen = (docker: Service, name: string): Effect.Effect<Heard, never, Scop
       ready: yield* Deferred.make<void>(),
       died: yield* Deferred.make<never, BundleDied>(),
       events: Ring.make(EVENTS_MAX),
+      lastSequence: 0,
       reloading: undefined,
       lastWords: []
     }
@@ -270,7 +272,12 @@ const hear = (heard: Heard, { isCut, stream, text }: LogLine): Effect.Effect<voi
       return lose(heard, withLastWords(heard, `its egress daemon ended with ${how}`))
     }
     case "Event":
-      return Effect.sync(() => heard.events.push(line.event))
+      return Effect.sync(() => {
+        // Where docker begins a new file of its log, a follower is given some lines twice (docker 20.10).
+        if (line.event.sequence <= heard.lastSequence) return
+        heard.lastSequence = line.event.sequence
+        heard.events.push(line.event)
+      })
     case "Reloaded":
       return answer(heard, Option.none())
     case "ReloadRefused":

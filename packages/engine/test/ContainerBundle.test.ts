@@ -497,6 +497,24 @@ describe("a container bundle", () => {
       )
     )
 
+    it.live("once each, though docker gives some lines twice where its log goes on in a new file", () =>
+      withDock({ replies: well }, (dock) =>
+        Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const running = yield* Scope.extend(ready_(dock), scope)
+          for (const sequence of [1, 2, 3, 2, 3, 4, 7]) {
+            yield* dock.say({ _tag: "Event", name: "egress", event: decided(sequence, `${sequence}.example.com`) })
+          }
+          yield* Stream.runDrain(Stream.take(running.events, 5))
+          yield* Scope.close(scope, Exit.void)
+          assert.deepStrictEqual(
+            yield* hosts(running),
+            [1, 2, 3, 4, 7].map((sequence) => `${sequence}.example.com`)
+          )
+        })
+      )
+    )
+
     it.live("without holding docker up: of more than it keeps the oldest go", () =>
       withDock({ replies: well }, (dock) =>
         Effect.gen(function* () {
