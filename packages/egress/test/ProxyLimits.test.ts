@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Client from "./fixtures/client.js"
 import * as Fixture from "./fixtures/proxy.js"
 import * as Servers from "./fixtures/servers.js"
@@ -78,6 +79,41 @@ describe("a client that takes too much", () => {
       const small = yield* Client.wire(proxy.address)
       yield* small.send(get(host, `X-Small: ${"a".repeat(1024)}\r\n`))
       assert.match(yield* small.readUntil("\r\n\r\n"), /^HTTP\/1\.1 200 /)
+      assert.strictEqual(upstream.connections(), 1)
+    })
+  )
+
+  it.scopedLive("headers without an end is cut off, at once or by and by, and the reason is logged", () =>
+    Effect.gen(function* () {
+      const upstream = yield* web
+      const host = `127.0.0.1:${upstream.port}`
+      const proxy = yield* Fixture.serve({ allow: [host], limits: { headerMillis: 150 } })
+      const begin = `GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\n`
+      const fast = yield* Client.wire(proxy.address)
+      yield* fast.send(begin)
+      const flood = (): void => {
+        while (!fast.socket.destroyed && fast.socket.write("X-More: and more and more\r\n".repeat(100)));
+      }
+      fast.socket.on("drain", flood)
+      flood()
+      assert.match((yield* fast.readResponse).head, /^HTTP\/1\.1 431 [^]*X-Bottle-Refused: headers-too-large\r\n/)
+      fast.socket.destroy()
+      const drip = yield* Client.wire(proxy.address)
+      yield* drip.send(begin)
+      const dripping = yield* Effect.fork(
+        Effect.repeat(Effect.delay(drip.send("X: y\r\n"), 10), { until: () => drip.socket.destroyed })
+      )
+      assert.match((yield* drip.readResponse).head, /^HTTP\/1\.1 408 [^]*X-Bottle-Refused: headers-too-slow\r\n/)
+      yield* Fiber.interrupt(dripping)
+      const events = yield* Fixture.eventsUntil(proxy, (event) => event.reason === "headers-too-slow")
+      assert.deepStrictEqual(
+        events.map((event) => [event.verdict, event.reason]),
+        [
+          ["deny", "headers-too-large"],
+          ["deny", "headers-too-slow"]
+        ]
+      )
+      assert.strictEqual((yield* Client.request(proxy.address, `http://${host}/`)).status, 200)
       assert.strictEqual(upstream.connections(), 1)
     })
   )
