@@ -27,6 +27,7 @@ import { Interruption } from "../Interruption.js"
 import { Invocation } from "../Invocation.js"
 import * as PolicyFile from "../PolicyFile.js"
 import * as Printable from "../Printable.js"
+import * as Progress from "../Progress.js"
 import * as Reloading from "../Reloading.js"
 import * as Report from "../Report.js"
 import type { RunRequest } from "../RunRequest.js"
@@ -310,6 +311,8 @@ export const run = (
     const recorder = Report.makeRecorder()
     const stdio = yield* Stdio.Stdio
     const notify = observe(request, recorder)
+    const isTold = !request.quiet && request.format === "text"
+    const progress = Progress.make((line) => Effect.provideService(Stdio.errorLine(line), Stdio.Stdio, stdio))
     const work = (recordScope: Scope.Scope) =>
       Effect.gen(function* () {
         if (request.report !== null) yield* Report.check(request.report)
@@ -322,7 +325,11 @@ export const run = (
         )
       }).pipe(
         Effect.provideService(LaunchObserver, {
-          notify: (event) => Effect.provideService(notify(event), Stdio.Stdio, stdio)
+          notify: (event) =>
+            Effect.zipRight(
+              Effect.provideService(notify(event), Stdio.Stdio, stdio),
+              isTold ? progress(event) : Effect.void
+            )
         })
       )
     // What comes after the work has to be done after an interruption too.
