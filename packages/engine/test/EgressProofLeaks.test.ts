@@ -2,6 +2,7 @@ import type * as LeakingSmolvm from "@bottle/testing/LeakingSmolvm"
 import * as Temp from "@bottle/testing/Temp"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Bridged from "./fixtures/bridged.js"
 import * as Forwarding from "./fixtures/forwarding.js"
 import * as Proving from "./fixtures/proving.js"
 
@@ -86,6 +87,47 @@ for (const bundle of bundles) {
     launches("catches a network device that nobody asked for", leaking("device-given"), isOpenOnlyBy("network-device"))
   })
 }
+
+describe("EgressProof, the network of a container bundle", () => {
+  const options = { bundle: "container" } as const
+  const withBridge = (leak: LeakingSmolvm.Leak): Proving.Setting => ({
+    leak,
+    options,
+    bundle: Bridged.layer("with a network")
+  })
+  const lacks = Proving.missing("device-given")
+
+  launches(
+    "shows that its gateway cannot be reached",
+    withBridge("none"),
+    (ended) => {
+      isProven(ended)
+      assert.includeMembers(
+        [...Proving.named(Proving.recordOf(ended), "held")],
+        ["bridge-gateway-tcp", "bridge-gateway-udp"]
+      )
+      // Nobody is at the bundle's address: that the guest does not reach it shows nothing.
+      assert.include([...Proving.named(Proving.recordOf(ended), "untested")], "bundle-direct")
+    },
+    lacks
+  )
+
+  launches(
+    "catches a guest that reaches its gateway",
+    withBridge("policy-dropped"),
+    isOpen("bridge-gateway-tcp", "bridge-gateway-udp"),
+    lacks
+  )
+
+  launches(
+    "leaves a gateway untested that this host does not have",
+    { leak: "none", options, bundle: Bridged.layer("without") },
+    (ended) => {
+      isProven(ended)
+      assert.include([...Proving.named(Proving.recordOf(ended), "untested")], "bridge-gateway-tcp")
+    }
+  )
+})
 
 /** A guest that tries everything, and then says of every target that it was not reached. */
 const LIAR = `"$@" | sed -e 's/^\\([0-9/.]*\\) [0-9]* open HTTP.1.0.*/\\1 0 no refused/' \\

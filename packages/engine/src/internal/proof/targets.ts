@@ -82,11 +82,14 @@ export interface Target {
   readonly judge: Judge
 }
 
+/** `bundle` is the proxy's own port at the bundle's address, `bundle-port` any other there. */
+export type OutsideKind = "resolver" | "metadata" | "bundle" | "bundle-port"
+
 /** What is opened on the host for a proof, apart from the targets that come of it. */
 export interface Requests {
   readonly decoys: ReadonlyArray<DecoyRequest>
   readonly neighbours: ReadonlyArray<string>
-  readonly outsides: ReadonlyArray<Outside & { readonly kind: "resolver" | "metadata" | "bundle-port" }>
+  readonly outsides: ReadonlyArray<Outside & { readonly kind: OutsideKind }>
 }
 
 const ADDRESSES_MAX = 8
@@ -141,12 +144,15 @@ export const requests = (
     ...host.resolvers.filter((address) => Net.isIP(address) !== 0).slice(0, RESOLVERS_MAX),
     ...PUBLIC_RESOLVERS
   ])
-  const ports =
-    situation.container === null
+  const { container } = situation
+  const ownPorts =
+    container === null
       ? []
-      : situation.container.topology === "address"
-        ? OTHER_PORTS.filter((port) => port !== situation.container?.port)
-        : [situation.container.port]
+      : container.topology === "socket"
+        ? [{ kind: "bundle", address: container.address, port: container.port } as const]
+        : OTHER_PORTS.filter((port) => port !== container.port).map(
+            (port) => ({ kind: "bundle-port", address: container.address, port }) as const
+          )
   return {
     decoys: [
       ...both("host-loopback", "127.0.0.1"),
@@ -161,16 +167,7 @@ export const requests = (
         { kind: "resolver", protocol: "tcp", address, port: 53, payload: overTcp(query) } as const
       ]),
       { kind: "metadata", protocol: "tcp", address: METADATA, port: 80, payload: new Uint8Array() },
-      ...ports.map(
-        (port) =>
-          ({
-            kind: "bundle-port",
-            protocol: "tcp",
-            address: situation.container?.address ?? "",
-            port,
-            payload: new Uint8Array()
-          }) as const
-      )
+      ...ownPorts.map((own) => ({ ...own, protocol: "tcp", payload: new Uint8Array() }) as const)
     ]
   }
 }
@@ -376,13 +373,14 @@ const outside = (requests: Requests, names: Names): ReadonlyArray<Draft> => {
             line: (id) => line(`${mark(id)} HTTP/1.0\\r\\n\\r\\n`),
             judge: { _tag: "Outside", witness: index }
           }
+        case "bundle":
         case "bundle-port":
           return {
-            name: "bundle-port",
+            name: outside.kind === "bundle" ? "bundle-direct" : "bundle-port",
             target,
             expectation: "no connection",
             line: (id) => line(`${mark(id)} HTTP/1.0\\r\\n\\r\\n`),
-            judge: { _tag: "BundlePort", witness: index }
+            judge: { _tag: outside.kind === "bundle" ? "Outside" : "BundlePort", witness: index }
           }
       }
     })
