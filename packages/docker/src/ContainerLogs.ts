@@ -1,6 +1,10 @@
 /**
  * `docker logs --follow`: what a container has written, from the start, and what it writes until it ends.
  *
+ * It is no exact record (seen with the 20.10 daemon): where the log's file is full and the next one begun, some lines
+ * come twice; of a container that writes more than the log holds faster than it is read, lines are missing; and a last
+ * line without a line feed may be missing while it is followed, though not afterwards.
+ *
  * @since 0.1.0
  */
 import * as Either from "effect/Either"

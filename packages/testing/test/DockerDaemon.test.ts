@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto"
 const docker = (...args: ReadonlyArray<string>): string =>
   ChildProcess.execFileSync("docker", args, { encoding: "utf8" }).trim()
 
-describe.skipIf(!DockerDaemon.answers())("DockerDaemon", () => {
+describe.skipIf(!DockerDaemon.answers())("DockerDaemon", { timeout: 60_000 }, () => {
   it.live("imports an image whose programs run", () =>
     Effect.gen(function* () {
       const name = yield* Effect.scoped(
