@@ -216,6 +216,25 @@ describe("EgressProof, what is a leak", () => {
     assert.deepStrictEqual(verdictOf(probes, "resolver-udp"), ["leaked"])
   })
 
+  it("is a connection outside without an answer, where there is no network whose gateway could take it", () => {
+    const says = (situation: Targets.Situation) =>
+      verdictOf(judge({ situation, says: { metadata: "open" } }), "metadata")
+    assert.deepStrictEqual(says(process), ["leaked"])
+    assert.deepStrictEqual(says(containerAt("address")), ["held"])
+  })
+
+  it("is, on a network, a resolver that knows more than that there is no such name", () => {
+    const situation = containerAt("address")
+    const says = (said: string, isOffline = false) =>
+      verdictOf(judge({ situation, isOffline, says: { "guest-resolver-udp": said } }), "guest-resolver-udp")
+    assert.deepStrictEqual(says("data bp???????????????a?root-servers?net?"), ["leaked"])
+    assert.deepStrictEqual(says("data bp???????????????"), ["held"])
+    assert.deepStrictEqual(says("data bp???????????????", true), ["untested"])
+    assert.deepStrictEqual(says("data b"), ["untested"])
+    const without = verdictOf(judge({ says: { "guest-resolver-udp": "data bp???????????????" } }), "guest-resolver-udp")
+    assert.deepStrictEqual(without, ["leaked"])
+  })
+
   it("is a port of the bundle's that answers, or that the host finds open too", () => {
     const situation = containerAt("address")
     const says = (said: string, isOffline = false) =>

@@ -48,6 +48,9 @@ const broken = (observation: string): Finding => ({ verdict: "broken", observati
 
 const OBSERVATION_CHARS_MAX = 120
 
+/** A DNS header is as long. */
+const ANSWER_CHARS_MIN = 12
+
 const SILENT = untested("the guest said nothing about it")
 const CANNOT = untested("the guest's program cannot try this")
 
@@ -117,18 +120,26 @@ const judgeDecoy = (answer: Answer, decoy: DecoySeen, banner: string): Finding =
   return held(answer.word === "open" ? `${tell(answer)}, by something else: it did not arrive` : tell(answer))
 }
 
-const judgeOutside = (answer: Answer, isReached: boolean): Finding => {
+const unlessReached = (answer: Answer, isReached: boolean): Finding =>
+  isReached ? held(tell(answer)) : untested(`${tell(answer)}; the host itself got no answer by then`)
+
+const judgeOutside = (answer: Answer, isReached: boolean, isNetworked: boolean): Finding => {
   if (answer.word === "cannot") return CANNOT
-  const isOpen = answer.word === "open"
-  if (answer.word === "data" || (isOpen && (answer.rest !== "" || isReached))) return leaked(tell(answer))
-  return isReached ? held(tell(answer)) : untested(`${tell(answer)}; the host itself got no answer by then`)
+  if (answer.word === "none") return untested("the guest has no such address")
+  if (answer.word === "data" || (answer.word === "open" && answer.rest !== "")) return leaked(tell(answer))
+  if (answer.word !== "open") return unlessReached(answer, isReached)
+  // The gateway of a network may take a connection before it knows that it leads nowhere; without one nobody may.
+  return isNetworked ? unlessReached(answer, isReached) : leaked(tell(answer))
 }
 
-const judgeOwnResolver = (answer: Answer, isAnyReached: boolean): Finding => {
-  if (answer.word === "cannot") return CANNOT
-  if (answer.word === "none") return untested("the guest has no resolver")
-  if (answer.word === "data" || (answer.word === "open" && answer.rest !== "")) return leaked(tell(answer))
-  return isAnyReached ? held(tell(answer)) : untested(`${tell(answer)}; no resolver answered the host by then`)
+/** Of what a filter says by itself, nothing has left; `wanted` is what only a resolver that reaches others can know. */
+const judgeResolver = (answer: Answer, wanted: string, isReached: boolean): Finding => {
+  const isAnswer = answer.word === "data" || (answer.word === "open" && answer.rest !== "")
+  if (wanted === "" || !isAnswer) return judgeOutside(answer, isReached, wanted !== "")
+  if (answer.rest.includes(wanted)) return leaked(tell(answer))
+  // One that passes on no more than an answer's beginning has not shown what it is.
+  if (answer.rest.length < ANSWER_CHARS_MIN) return untested("answered; the guest's program does not pass on with what")
+  return isReached ? held("answered by a filter, which knows no names") : untested("answered, but not with a name")
 }
 
 /** Where nothing listens for the host either, a connection that was taken but not answered is a gateway's own. */
@@ -137,6 +148,9 @@ const judgeBundlePort = (answer: Answer, isReached: boolean): Finding => {
   if (answer.word === "open" && (answer.rest !== "" || isReached)) return leaked(tell(answer))
   return held(tell(answer))
 }
+
+const isReachedBy = (witnesses: ReadonlyArray<number>, evidence: Evidence): boolean =>
+  witnesses.some((witness) => evidence.outsides[witness] === true)
 
 const judgeAnswer = (answer: Answer, target: Target, evidence: Evidence): Finding => {
   const { judge } = target
@@ -162,12 +176,9 @@ const judgeAnswer = (answer: Answer, target: Target, evidence: Evidence): Findin
       return held(answer.word === "open" ? `${tell(answer)}, by something else: it did not arrive` : tell(answer))
     }
     case "Outside":
-      return judgeOutside(answer, evidence.outsides[judge.witness] === true)
-    case "OwnResolver":
-      return judgeOwnResolver(
-        answer,
-        judge.witnesses.some((witness) => evidence.outsides[witness] === true)
-      )
+      return judgeOutside(answer, isReachedBy(judge.witnesses, evidence), judge.isNetworked)
+    case "Resolver":
+      return judgeResolver(answer, judge.answer, isReachedBy(judge.witnesses, evidence))
     case "BundlePort":
       return judgeBundlePort(answer, evidence.outsides[judge.witness] === true)
     case "Device":

@@ -58,10 +58,10 @@ export type Judge =
   | { readonly _tag: "Decoy"; readonly decoy: number }
   /** Nothing reaches this second bundle. */
   | { readonly _tag: "Neighbour"; readonly neighbour: number }
-  /** Nothing answers; the host itself is answered by this witness. */
-  | { readonly _tag: "Outside"; readonly witness: number }
-  /** The guest's own resolver answers nothing; any of these witnesses shows that one could. */
-  | { readonly _tag: "OwnResolver"; readonly witnesses: ReadonlyArray<number> }
+  /** Nothing there answers; the host itself is answered by one of these witnesses. */
+  | { readonly _tag: "Outside"; readonly witnesses: ReadonlyArray<number>; readonly isNetworked: boolean }
+  /** The same of a resolver: on a network, one that does not know the root of all names is a filter, and no way out. */
+  | { readonly _tag: "Resolver"; readonly witnesses: ReadonlyArray<number>; readonly answer: string }
   /** Nothing listens there but what the host's witness sees too. */
   | { readonly _tag: "BundlePort"; readonly witness: number }
   /** The proxy refuses and says so in its log; nothing reaches the decoy, where there is one. */
@@ -96,6 +96,7 @@ const ADDRESSES_MAX = 8
 const RESOLVERS_MAX = 3
 const PUBLIC_RESOLVERS = ["1.1.1.1", "8.8.8.8"]
 const METADATA = "169.254.169.254"
+const METADATA_REQUEST = Buffer.from("GET / HTTP/1.0\r\n\r\n")
 
 /** Ports on which a container may serve, besides the proxy's. */
 const OTHER_PORTS = [22, 53, 80, 443, 8080]
@@ -119,11 +120,29 @@ const isOuter = (address: string): boolean =>
 /** The octal form that the guest turns into bytes. */
 const octal = (bytes: Uint8Array): string => [...bytes].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("")
 
-/** A query for the address of a name: the smallest that a resolver answers, if only to say that there is none. */
-export const dnsQuery = (name: string): Uint8Array => {
-  const labels = name.split(".").flatMap((label) => [label.length, ...Buffer.from(label, "latin1")])
-  return Uint8Array.from([0x62, 0x70, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1])
+/** What a resolver is asked, and what its answer must hold to be one. */
+export interface Question {
+  readonly query: Uint8Array
+  readonly answer: string
 }
+
+const header = [0x62, 0x70, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+
+/** The address of a name: the smallest query that any resolver answers, if only to say that there is none. */
+const whereIs = (name: string): Question => {
+  const labels = name.split(".").flatMap((label) => [label.length, ...Buffer.from(label, "latin1")])
+  return { query: Uint8Array.from([...header, ...labels, 0, 0, 1, 0, 1]), answer: "" }
+}
+
+/** The name servers of the root: every resolver that reaches others knows them, and no policy lists them. */
+const whoServesRoot: Question = { query: Uint8Array.from([...header, 0, 0, 2, 0, 1]), answer: "root-servers" }
+
+/**
+ * Where there is no network, any answer is a leak. On one, smolvm's gateway answers by itself that no name exists which
+ * the policy does not list.
+ */
+const question = (situation: Situation, name: string): Question =>
+  situation.container?.topology === "address" ? whoServesRoot : whereIs(name)
 
 const overTcp = (query: Uint8Array): Uint8Array => Uint8Array.from([query.length >> 8, query.length & 0xff, ...query])
 
@@ -139,7 +158,7 @@ export const requests = (
     { name, protocol: "tcp", address },
     { name, protocol: "udp", address }
   ]
-  const query = dnsQuery(hostName(names, "host"))
+  const { answer, query } = question(situation, hostName(names, "host"))
   const resolvers = unique([
     ...host.resolvers.filter((address) => Net.isIP(address) !== 0).slice(0, RESOLVERS_MAX),
     ...PUBLIC_RESOLVERS
@@ -163,11 +182,11 @@ export const requests = (
     neighbours: ["127.0.0.1", ...(gateway === undefined ? [] : [gateway])],
     outsides: [
       ...resolvers.flatMap((address) => [
-        { kind: "resolver", protocol: "udp", address, port: 53, payload: query } as const,
-        { kind: "resolver", protocol: "tcp", address, port: 53, payload: overTcp(query) } as const
+        { kind: "resolver", protocol: "udp", address, port: 53, payload: query, answer } as const,
+        { kind: "resolver", protocol: "tcp", address, port: 53, payload: overTcp(query), answer } as const
       ]),
-      { kind: "metadata", protocol: "tcp", address: METADATA, port: 80, payload: new Uint8Array() },
-      ...ownPorts.map((own) => ({ ...own, protocol: "tcp", payload: new Uint8Array() }) as const)
+      { kind: "metadata", protocol: "tcp", address: METADATA, port: 80, payload: METADATA_REQUEST, answer: "" },
+      ...ownPorts.map((own) => ({ ...own, protocol: "tcp", payload: null, answer: "" }) as const)
     ]
   }
 }
@@ -339,8 +358,9 @@ export const neighbourMark = (names: Names, host: string): string | undefined =>
   return host.endsWith(suffix) ? /^p(\d{1,3})$/.exec(host.slice(0, -suffix.length))?.[1] : undefined
 }
 
-const outside = (requests: Requests, names: Names): ReadonlyArray<Draft> => {
-  const query = dnsQuery(hostName(names, "guest"))
+const outside = (situation: Situation, requests: Requests, names: Names): ReadonlyArray<Draft> => {
+  const { answer, query } = question(situation, hostName(names, "guest"))
+  const isNetworked = situation.container?.topology === "address"
   const payloadOf = (protocol: "tcp" | "udp") => octal(protocol === "udp" ? query : overTcp(query))
   const witnesses = requests.outsides.flatMap(({ kind, protocol }, index) =>
     kind === "resolver" && protocol === "udp" ? [index] : []
@@ -351,7 +371,7 @@ const outside = (requests: Requests, names: Names): ReadonlyArray<Draft> => {
       target: `${protocol} ${at("@resolver", 53)}`,
       expectation: "no answer",
       line: () => direct(protocol, "@resolver", 53, payloadOf(protocol)),
-      judge: { _tag: "OwnResolver", witnesses }
+      judge: { _tag: "Resolver", witnesses, answer }
     })),
     ...requests.outsides.map((outside, index): Draft => {
       const line = (payload: string) => direct(outside.protocol, outside.address, outside.port, payload)
@@ -363,7 +383,7 @@ const outside = (requests: Requests, names: Names): ReadonlyArray<Draft> => {
             target,
             expectation: "no answer",
             line: () => line(payloadOf(outside.protocol)),
-            judge: { _tag: "Outside", witness: index }
+            judge: { _tag: "Resolver", witnesses: [index], answer }
           }
         case "metadata":
           return {
@@ -371,7 +391,7 @@ const outside = (requests: Requests, names: Names): ReadonlyArray<Draft> => {
             target,
             expectation: "no answer",
             line: (id) => line(`${mark(id)} HTTP/1.0\\r\\n\\r\\n`),
-            judge: { _tag: "Outside", witness: index }
+            judge: { _tag: "Outside", witnesses: [index], isNetworked }
           }
         case "bundle":
         case "bundle-port":
@@ -380,7 +400,10 @@ const outside = (requests: Requests, names: Names): ReadonlyArray<Draft> => {
             target,
             expectation: "no connection",
             line: (id) => line(`${mark(id)} HTTP/1.0\\r\\n\\r\\n`),
-            judge: { _tag: outside.kind === "bundle" ? "Outside" : "BundlePort", witness: index }
+            judge:
+              outside.kind === "bundle"
+                ? { _tag: "Outside", witnesses: [index], isNetworked }
+                : { _tag: "BundlePort", witness: index }
           }
       }
     })
@@ -417,7 +440,7 @@ export const make = (
     ...proxied(situation, decoys, names),
     ...toDecoys(decoys),
     ...toNeighbours(neighbours, names),
-    ...outside(requests, names),
+    ...outside(situation, requests, names),
     ...device(situation)
   ]
   return drafts.map(({ line, ...draft }, index) => {

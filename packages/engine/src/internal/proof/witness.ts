@@ -8,39 +8,43 @@ export interface Outside {
   readonly protocol: "tcp" | "udp"
   readonly address: string
   readonly port: number
-  /** What is sent; of TCP the connection is enough. */
-  readonly payload: Uint8Array
+  /** What is sent; `null` where a connection is enough. */
+  readonly payload: Uint8Array | null
+  /** What the answer must hold. */
+  readonly answer: string
 }
 
 /** Whether it was reached by now. Nobody waits for it. */
 export type Reached = () => boolean
 
-const askUdp = (outside: Outside, reached: () => void): (() => void) => {
-  const socket = Dgram.createSocket(Net.isIPv6(outside.address) ? "udp6" : "udp4")
-  socket.on("error", () => undefined)
-  socket.on("message", reached)
-  socket.connect(outside.port, outside.address, (...[error]: ReadonlyArray<unknown>) => {
-    if (error === undefined || error === null) socket.send(outside.payload, () => undefined)
+const ANSWER_CHARS_MAX = 4096
+
+const askUdp = ({ address, payload, port }: Outside, take: (bytes: Buffer) => void): (() => void) => {
+  const socket = Dgram.createSocket(Net.isIPv6(address) ? "udp6" : "udp4")
+  socket.on("error", () => undefined).on("message", take)
+  socket.connect(port, address, (...[error]: ReadonlyArray<unknown>) => {
+    if (error === undefined || error === null) socket.send(payload ?? "", () => undefined)
   })
   return () => socket.close()
 }
 
-const askTcp = (outside: Outside, reached: () => void): (() => void) => {
-  const socket = Net.connect({ host: outside.address, port: outside.port })
-  socket.on("error", () => socket.destroy()).on("connect", reached)
+const askTcp = ({ address, payload, port }: Outside, take: (bytes: Buffer) => void): (() => void) => {
+  const socket = Net.connect({ host: address, port })
+  socket.on("error", () => socket.destroy()).on("data", take)
+  socket.on("connect", () => (payload === null ? take(Buffer.alloc(0)) : socket.write(payload)))
   return () => socket.destroy()
 }
 
 /** Starts to ask, until the scope closes. */
 export const ask = (outside: Outside): Effect.Effect<Reached, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let isReached = false
-    const reached = () => {
-      isReached = true
+    let answer: string | null = null
+    const take = (bytes: Buffer) => {
+      answer = `${answer ?? ""}${bytes.toString("latin1")}`.slice(0, ANSWER_CHARS_MAX)
     }
     yield* Effect.acquireRelease(
-      Effect.sync(() => (outside.protocol === "udp" ? askUdp : askTcp)(outside, reached)),
+      Effect.sync(() => (outside.protocol === "udp" ? askUdp : askTcp)(outside, take)),
       (close) => Effect.sync(close)
     )
-    return () => isReached
+    return () => answer?.includes(outside.answer) === true
   })
