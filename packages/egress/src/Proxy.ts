@@ -208,7 +208,8 @@ const eventsOf = (log: EventLog.EventLog): Stream.Stream<EgressEvent> =>
  * Starts a proxy that lives as long as the scope.
  *
  * It takes `CONNECT host:port` and `http://` requests in absolute form, decides each by the policy, resolves what is
- * allowed once, and dials exactly the address it judged. Closing the scope destroys every connection, ends the listener
+ * allowed once, and dials exactly the address it judged, or asks the policy's upstream proxy for it. A tunnel whose TLS
+ * hello names another host is cut before a byte of its client has gone on. Closing the scope destroys every connection, ends the listener
  * and removes its socket file, within two seconds.
  *
  * @since 0.1.0

@@ -55,7 +55,6 @@ export const inspect = (options: InspectOptions, done: (inspected: Inspected) =>
   const { client, head, helloMillis, host } = options
   const reader = new ClientHello.Reader()
   let timer: NodeJS.Timeout | undefined
-
   let isOver = false
 
   const finish = (inspected: Inspected): void => {
