@@ -4,14 +4,25 @@ import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import type { Images } from "./bundles.js"
-import { enter, flags, hostAddress, makeImages, recordOf, serve, setups, setupsOf, titled } from "./bundles.js"
+import {
+  enter,
+  flags,
+  hostAddress,
+  makeImages,
+  recordOf,
+  serve,
+  setups,
+  setupsOf,
+  titled,
+  TIMEOUT_MILLIS
+} from "./bundles.js"
 import type { Home } from "./harness.js"
 import { failureLines, find, inHome, ordinary } from "./harness.js"
 
 let images: Images | undefined
 beforeAll(async () => {
   images = await makeImages()
-})
+}, TIMEOUT_MILLIS)
 afterAll(() => images?.close())
 
 const waitFor = (what: string, condition: () => boolean): Promise<void> =>
@@ -19,7 +30,7 @@ const waitFor = (what: string, condition: () => boolean): Promise<void> =>
 
 const reportOf = (home: Home) => JSON.parse(Fs.readFileSync(home.path("work/r.json"), "utf8"))
 
-describe.concurrent("bundles", () => {
+describe.concurrent("bundles", { timeout: TIMEOUT_MILLIS }, () => {
   for (const setup of setups) {
     it.skipIf(setup.lacks !== undefined)(titled("keep two bottles apart", setup), () =>
       inHome(setup.user, (one) =>

@@ -1,13 +1,13 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import type { Images, Setup } from "./bundles.js"
-import { enter, flags, hostAddress, makeImages, recordOf, serve, setups, titled } from "./bundles.js"
+import { enter, flags, hostAddress, makeImages, recordOf, serve, setups, titled, TIMEOUT_MILLIS } from "./bundles.js"
 import { inHome, listen, otherAddresses, users } from "./harness.js"
 
 let images: Images | undefined
 beforeAll(async () => {
   images = await makeImages()
-})
+}, TIMEOUT_MILLIS)
 afterAll(() => images?.close())
 
 /** What the probes of one bottle are about. */
@@ -79,7 +79,7 @@ const bundlePlace = (plan: string): Place["bundle"] => {
   return bundle._tag === "Container" ? bundle.candidates[bundle.chosen] : undefined
 }
 
-describe.concurrent("egress", () => {
+describe.concurrent("egress", { timeout: TIMEOUT_MILLIS }, () => {
   for (const setup of setups) {
     it.skipIf(setup.lacks !== undefined)(titled("lets the listed host answer and nothing else", setup), () =>
       inHome(setup.user, async (home) => {

@@ -1,13 +1,13 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import type { Images } from "./bundles.js"
-import { enter, flags, hostAddress, makeImages, recordOf, serve, setups, titled } from "./bundles.js"
+import { enter, flags, hostAddress, makeImages, recordOf, serve, setups, titled, TIMEOUT_MILLIS } from "./bundles.js"
 import { failureLines, type Home, inHome, ordinary } from "./harness.js"
 
 let images: Images | undefined
 beforeAll(async () => {
   images = await makeImages()
-})
+}, TIMEOUT_MILLIS)
 afterAll(() => images?.close())
 
 const write = (home: Home, name: string, text: string): string => {
@@ -17,7 +17,7 @@ const write = (home: Home, name: string, text: string): string => {
   return file
 }
 
-describe.concurrent("a policy file", () => {
+describe.concurrent("a policy file", { timeout: TIMEOUT_MILLIS }, () => {
   for (const setup of setups) {
     it.skipIf(setup.lacks !== undefined)(titled("is read again on SIGUSR2, in the same bottle", setup), () =>
       inHome(setup.user, async (home) => {

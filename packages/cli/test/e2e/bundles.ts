@@ -7,7 +7,7 @@ import * as ChildProcess from "node:child_process"
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import type { Home, Listener, Running, User } from "./harness.js"
-import { listen, otherAddresses, users } from "./harness.js"
+import { inHome, listen, otherAddresses, users } from "./harness.js"
 
 /** A bundle, and who launches it. */
 export interface Setup {
@@ -17,6 +17,9 @@ export interface Setup {
   /** Why it cannot be tried here. A test that is skipped for it says so in its name. */
   readonly lacks: string | undefined
 }
+
+/** A container takes seconds where nothing takes milliseconds else, and these tests share two processors. */
+export const TIMEOUT_MILLIS = 180_000
 
 const root = users.find((user) => user.uid === 0)
 
@@ -49,20 +52,33 @@ export interface Images {
   readonly close: () => Promise<void>
 }
 
-/** Imports this machine's own node as the base of the bundle's image. Undefined where there is no daemon. */
+/**
+ * Imports this machine's own node as the base of the bundle's image, and has the first launch of all build that: two
+ * that build one name at once leave an image without a name. Undefined where there is no daemon.
+ */
 export const makeImages = async (): Promise<Images | undefined> => {
-  if (setupsOf("container").every(({ lacks }) => lacks !== undefined)) return undefined
+  const [setup] = setupsOf("container")
+  if (setup === undefined || setup.lacks !== undefined) return undefined
   const scope = Effect.runSync(Scope.make())
   const base = await Effect.runPromise(Scope.extend(DockerDaemon.image({ programs: ["node"] }), scope))
   const bundle = `bottle-e2e:${randomUUID()}`
-  return {
+  const images: Images = {
     base,
     bundle,
     close: async () => {
-      // It is there only if a test has built it.
       ChildProcess.spawnSync("docker", ["image", "rm", bundle], { stdio: "ignore" })
       await Effect.runPromise(Scope.close(scope, Exit.void))
     }
+  }
+  try {
+    await inHome(setup.user, async (home) => {
+      const { code, stderr } = await home.bottle("run", "-q", ...flags(setup, images), "--", "true")
+      if (code !== 0) throw new Error(`the first bottle with a container failed: ${stderr}`)
+    })
+    return images
+  } catch (error) {
+    await images.close()
+    throw error
   }
 }
 
