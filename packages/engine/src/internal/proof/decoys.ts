@@ -152,7 +152,8 @@ const checkUdp = (request: DecoyRequest, port: number, log: Log, closers: Array<
     const socket = Dgram.createSocket(Net.isIPv6(request.address) ? "udp6" : "udp4")
     closers.push(() => socket.close())
     socket.on("error", () => resume(Effect.succeed(false)))
-    socket.connect(port, request.address, () => {
+    socket.connect(port, request.address, (...[failed]: ReadonlyArray<unknown>) => {
+      if (failed !== undefined && failed !== null) return void resume(Effect.succeed(false))
       socket.send(log.secret, (error) => {
         if (error !== null) resume(Effect.succeed(false))
       })
