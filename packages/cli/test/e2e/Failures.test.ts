@@ -119,6 +119,23 @@ describe.concurrent("failures", () => {
       assert.strictEqual(bare.code, 0, bare.stderr)
     }))
 
+  it("of a bundle that cannot be had say which flag, or what is missing", () =>
+    inHome(ordinary, async (home) => {
+      await assertFails(home, ["--topology", "address"], 125, /^bottle: .*--topology address.*local runtime/)
+      await assertFails(home, ["--bundle", "none", "--topology", "socket"], 2, /^bottle: --topology: /)
+      const policy = home.path("policy.json")
+      Fs.writeFileSync(policy, `{"allow": ["a.test"]}`)
+      await assertFails(home, ["--bundle", "none", "--policy", policy], 2, /^bottle: --bundle: none leaves nothing/)
+      await assertFails(home, ["-v", "../home:/x"], 2, /^bottle: -v: the guest could write to bottle's own files/)
+      // No engine of this name is anywhere.
+      const env = { BOTTLE_DOCKER: "no-such-docker" }
+      const absent = await home.start(["run", "-q", "--bundle", "container", "--", "true"], { env }).ended
+      assertTold(absent, 125, /^bottle: image: no-such-docker is not installed/)
+      Fs.rmSync(home.path("bundle"), { recursive: true })
+      await assertFails(home, ["--bundle", "container"], 125, /^bottle: .*container/)
+      assert.strictEqual((await home.bottle("run", "-q", "--", "true")).code, 0)
+    }))
+
   it("of an image that is missing, or that this runtime cannot pull", () =>
     inHome(ordinary, async (home) => {
       await assertFails(home, ["--image", "./no-rootfs"], 125, /^bottle: .*no-rootfs/)
