@@ -252,7 +252,7 @@ describe("the methods of a document", () => {
   it("are those of plain HTTP that the proxy's parser knows", () => {
     const parsed = new Set(Http.METHODS)
     for (const method of methods) assert.isTrue(parsed.has(method), method)
-    assert.notInclude<ReadonlyArray<string>>(methods, "CONNECT")
+    assert.isFalse(methods.some((method: string) => method === "CONNECT"))
   })
 })
 

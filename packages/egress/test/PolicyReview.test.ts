@@ -1,0 +1,63 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import type { PolicyDocument } from "../src/PolicyDocument.js"
+import * as PolicyReview from "../src/PolicyReview.js"
+
+const warnings = (document: PolicyDocument): ReadonlyArray<string> =>
+  Either.getOrThrow(PolicyReview.review(document)).warnings.map(({ message, place }) => `${place}: ${message}`)
+
+describe("PolicyReview.review", () => {
+  const cases: ReadonlyArray<readonly [document: PolicyDocument, warnings: ReadonlyArray<string>]> = [
+    [{}, []],
+    [{ allow: ["a.example", "*.a.example", "a.example:22"], deny: ["b.example", "a.example:25"] }, []],
+    [
+      { allow: ["a.example", "b.example", "A.example."], deny: ["c.example", "c.example"] },
+      ["allow[2]: a.example stands in allow[0] already", "deny[1]: c.example stands in deny[0] already"]
+    ],
+    [
+      { allow: ["a.b.example", "*.c.b.example", "*.b.example", "b.example"], deny: ["*.b.example"] },
+      [
+        "allow[0]: a.b.example never allows anything: *.b.example in deny[0] denies all of it",
+        "allow[1]: *.c.b.example never allows anything: *.b.example in deny[0] denies all of it",
+        "allow[2]: *.b.example never allows anything: *.b.example in deny[0] denies all of it"
+      ]
+    ],
+    [
+      { allow: ["10.1.0.0/16", "10.1.1.1", "10.0.0.0/7"], deny: ["10.0.0.0/8"] },
+      [
+        "allow[0]: 10.1.0.0/16 never allows anything: 10.0.0.0/8 in deny[0] denies all of it",
+        "allow[1]: 10.1.1.1 never allows anything: 10.0.0.0/8 in deny[0] denies all of it"
+      ]
+    ],
+    [
+      { allow: ["a.example", "a.example:443"], deny: ["a.example:443"] },
+      ["allow[1]: a.example:443 never allows anything: a.example:443 in deny[0] denies all of it"]
+    ],
+    [{ allow: ["a.example"], deny: [{ host: "a.example", methods: ["PUT"] }] }, []],
+    [
+      { allow: [{ host: "a.example", ports: [443], methods: ["GET"] }] },
+      ["allow[0]: GET a.example:443 allows no https: that is a tunnel, in which no method and no path can be seen"]
+    ],
+    [
+      { deny: [{ host: "a.example", ports: [443], methods: ["GET"] }] },
+      ["deny[0]: GET a.example:443 denies every tunnel to its ports: in one, no method and no path can be seen"]
+    ],
+    [{ allow: ["*.example"] }, ["allow[0]: *.example allows every name below example, whoever has it"]],
+    [{ allow: ["169.254.169.254"] }, ["allow[0]: 169.254.169.254 hands out credentials of the machine on many clouds"]],
+    [{ allow: ["0.0.0.0/0"] }, ["allow[0]: 0.0.0.0/0 allows this machine's own services too"]],
+    [{ allow: ["[::/0]"] }, ["allow[0]: [::/0] allows this machine's own services too"]],
+    [{ allow: ["127.0.0.0/8", "10.0.0.0/8", "fd00::/8", "2000::/3", "128.0.0.0/1"] }, []],
+    [{ resolve: { "a.example": "10.0.0.1" } }, ["resolve: no rule allows a.example, so that its address says nothing"]],
+    [
+      { allow: ["a.example"], resolve: { "a.example": "169.254.169.254" } },
+      ["resolve: a.example is at 169.254.169.254, which hands out credentials on many clouds"]
+    ]
+  ]
+  it.each(cases)("warns of %j", (document, expected) => {
+    assert.deepStrictEqual(warnings(document), expected)
+  })
+
+  it("refuses what is no policy", () => {
+    assert.isTrue(Either.isLeft(PolicyReview.review({ allow: ["a..b"] })))
+  })
+})
