@@ -119,6 +119,26 @@ describe.concurrent("failures", () => {
       assert.strictEqual(bare.code, 0, bare.stderr)
     }))
 
+  it("of the record are told once, and the run goes on", () =>
+    inHome(ordinary, async (home) => {
+      const state = home.path("home/.local/state/bottle")
+      Fs.mkdirSync(state, { recursive: true })
+      Fs.writeFileSync(`${state}/records`, "in the way")
+      home.own()
+      const text = await home.bottle("run", "-q", "--", "sh", "-c", "echo works; exit 3")
+      assert.strictEqual(text.code, 3)
+      assert.strictEqual(text.stdout.toString(), "works\n")
+      assert.lengthOf(failureLines(text.stderr), 2, text.stderr)
+      assert.match(text.stderr, /^bottle: the record \S+\/records\/sh-\S+ is not complete: .+\ntry: .+/)
+      const json = await home.bottle("run", "--format", "json", "--", "true")
+      assert.strictEqual(json.code, 0)
+      assert.match(JSON.parse(json.stderr).recordFailure.message, /is not complete/)
+      Fs.rmSync(`${state}/records`)
+      const after = await home.bottle("run", "-q", "--", "true")
+      assert.strictEqual(after.stderr, "")
+      assert.lengthOf(Fs.readdirSync(home.records), 1)
+    }))
+
   it("of a bundle that cannot be had say which flag, or what is missing", () =>
     inHome(ordinary, async (home) => {
       await assertFails(home, ["--topology", "address"], 125, /^bottle: .*--topology address.*local runtime/)
