@@ -169,10 +169,23 @@ const refuseDenied = (request: Request, rule: Rule, address: Host.Address | null
   })
 }
 
-const portsText = (rules: ReadonlyArray<Rule>): string =>
-  [...new Set(rules.flatMap((rule) => rule.ports ?? []))].sort((left, right) => left - right).join(", ")
+/** A policy may have thousands of rules about one host; a refusal names a few. */
+const NAMED_MAX = 8
 
-const rulesText = (rules: ReadonlyArray<Rule>): string => printable(rules.map((rule) => rule.text).join(", "), 1024)
+const few = (words: ReadonlyArray<string>): string =>
+  printable(
+    words.length <= NAMED_MAX
+      ? words.join(", ")
+      : `${words.slice(0, NAMED_MAX).join(", ")} and ${words.length - NAMED_MAX} more`,
+    1024
+  )
+
+const portsText = (rules: ReadonlyArray<Rule>): string => {
+  const ports = [...new Set(rules.flatMap((rule) => rule.ports ?? []))].sort((left, right) => left - right)
+  return few(ports.map(String))
+}
+
+const rulesText = (rules: ReadonlyArray<Rule>): string => few(rules.map((rule) => rule.text))
 
 const refuseUnlisted = (about: ReadonlyArray<Rule>, request: Request): Deny => {
   const near = about.filter((rule) => Match.isOnPort(rule, request.port))

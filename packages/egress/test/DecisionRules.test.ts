@@ -169,6 +169,23 @@ describe("Decision.decide, with rules for plain HTTP", () => {
   })
 })
 
+describe("Decision.decide's detail", () => {
+  it("is bounded, however many rules there are", () => {
+    const ports = Array.from({ length: 1000 }, (_, index) => `many.example:${index + 1000}`)
+    const paths = Array.from({ length: 1000 }, (_, index) => ({
+      host: "many.example",
+      paths: [`/${"a".repeat(900)}${index}`]
+    }))
+    const many = policyOf({ allow: [...ports, ...paths] })
+    for (const port of [80, 443]) {
+      const verdict = Decision.decide(many, { host: "many.example", port, method: "GET", path: "/" })
+      assert(verdict._tag === "Deny", "it is refused")
+      assert.isBelow(verdict.detail.length, 2300)
+      assert.match(verdict.detail, port === 443 ? /on port 80, 1000, .* and 993 more only/ : /\.\.\.$/)
+    }
+  })
+})
+
 describe("Decision.decide's remedy", () => {
   const remedies: ReadonlyArray<readonly [host: string, port: number, remedy: Decision.Remedy]> = [
     ["nobody.example", 443, { _tag: "Allow", entry: "nobody.example", resolve: null }],
