@@ -306,12 +306,12 @@ describe("the lines of a record", () => {
         const file = `${directory}/lines`
         yield* Effect.scoped(
           Effect.map(LineFile.make(file, { capBytes: 100, onBroken: () => Effect.void }), ({ append }) => {
-            for (let index = 0; index < 1000; index++) append(`{"line":${index}}`)
+            for (let index = 0; index < 1000; index++) append(`{"line":${index},"text":"ä"}`)
           })
         )
         const lines = linesOf(file)
         assert.deepStrictEqual(lines.at(-1), { cut: true, capBytes: 100 })
-        assert.deepStrictEqual(lines[0], { line: 0 })
+        assert.deepStrictEqual(lines[0], { line: 0, text: "ä" })
         assert.isAtMost(Fs.statSync(file).size, 100)
       })
     ).pipe(Effect.provide(NodeFileSystem.layer))

@@ -16,7 +16,7 @@ const FLUSH_TIMEOUT_MILLIS = 2000
 
 /** A file of lines that somebody who must not wait writes to. */
 export interface LineFile {
-  /** Takes a line, and returns at once. Every character of it is ASCII. */
+  /** Takes a line, and returns at once. */
   readonly append: (line: string) => void
 }
 
@@ -47,11 +47,11 @@ export const make = (
     const push = (text: string): void => {
       waiting.push(text)
       waitingChars += text.length
-      takenBytes += text.length
+      takenBytes += Buffer.byteLength(text)
       Queue.unsafeOffer(wake, undefined)
     }
     const pushWithinCap = (text: string): void => {
-      if (takenBytes + text.length <= capBytes - cut.length) return push(text)
+      if (takenBytes + Buffer.byteLength(text) <= capBytes - cut.length) return push(text)
       isClosed = true
       push(cut)
     }
