@@ -7,7 +7,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import IpAddr from "ipaddr.js"
 import * as Host from "./Host.js"
-import { printable } from "./internal/text.js"
+import { printableHost } from "./internal/text.js"
 
 /**
  * The kind of an address: `own` is a public one of this machine itself. Only `public` is dialled without being listed;
@@ -215,7 +215,7 @@ const groupsOf = ({ address, family }: Host.Address): ReadonlyArray<number> => {
  */
 export const parseCidr = (text: string): Either.Either<Cidr, CidrInvalid> => {
   const fail = (reason: CidrInvalid["reason"]): Either.Either<never, CidrInvalid> =>
-    Either.left(new CidrInvalid({ text: printable(text), reason }))
+    Either.left(new CidrInvalid({ text: printableHost(text), reason }))
   const slash = text.indexOf("/")
   const addressText = slash < 0 ? text : text.slice(0, slash)
   const host = Either.getOrUndefined(Host.parse(addressText))

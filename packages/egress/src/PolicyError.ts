@@ -23,6 +23,7 @@ export class PolicyError extends Schema.TaggedError<PolicyError>("@bottle/egress
     "address-kind",
     "range",
     "ports-twice",
+    "empty",
     "method",
     "path",
     "resolve",
@@ -49,6 +50,8 @@ export class PolicyError extends Schema.TaggedError<PolicyError>("@bottle/egress
         return "Write a range such as 10.0.0.0/8 or fd00::/8, or one address"
       case "ports-twice":
         return "Write the ports once: behind the host, or as ports"
+      case "empty":
+        return "Leave out a list that says nothing"
       case "method":
         return "Write methods of HTTP in capitals, such as GET and POST"
       case "path":

@@ -241,6 +241,11 @@ const parse = (part: Part, entry: AllowEntry, place: string | null): Either.Eith
         })
       )
     const isCidr = typeof entry !== "string" && "cidr" in entry
+    if (isCidr && "host" in entry) return yield* refuse("range", "it has both host and cidr")
+    // A list that is empty could be taken for nothing or for everything.
+    for (const key of ["ports", "methods", "paths"] as const) {
+      if (given[key]?.length === 0) return yield* refuse("empty", `its ${key} are an empty list`)
+    }
     const { host, port } = yield* parseSubject(refuse, subject, isCidr ? parseRange : parsePattern)
     if (typeof entry !== "string" && !isCidr && host._tag === "Range") {
       return yield* refuse("range", "a range is named by cidr, not by host")

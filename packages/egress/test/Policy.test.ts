@@ -111,6 +111,9 @@ describe("Policy.parseAllow, of what is more than a host", () => {
     [{ host: "a.example:443" }, "Exact a.example:443 443"],
     [{ host: "a.example:443", ports: [443] }, "refused: ports-twice"],
     [{ host: "a.example", ports: [0] }, "refused: host"],
+    [{ host: "a.example", ports: [] }, "refused: empty"],
+    [{ host: "a.example", methods: [] }, "refused: empty"],
+    [{ host: "a.example", paths: [] }, "refused: empty"],
     [{ host: "a.example", methods: ["POST", "GET", "GET"] }, "Exact GET,POST a.example 80"],
     [{ host: "a.example", paths: ["/v1/*", "/caf%c3%a9"] }, "Exact a.example /caf%C3%A9,/v1/* 80"],
     [{ host: "a.example:8080", methods: ["GET"], paths: ["/"] }, "Exact GET a.example:8080 / 8080"],
@@ -131,11 +134,19 @@ describe("Policy.parseAllow, of what is more than a host", () => {
     [{ host: "a.example", ports: [80, 443] }, "Exact a.example:80,443 80+443"],
     [{ host: "a.example", methods: ["PUT"] }, "Exact PUT a.example 80"],
     [{ cidr: "10.0.0.0/8", paths: ["/*"], ports: [8080] }, "Range 10.0.0.0/8:8080 /* 8080"],
+    [{ host: "a.example", ports: [] }, "refused: empty"],
+    [{ cidr: "10.0.0.0/8", methods: [] }, "refused: empty"],
     ["*", "refused: wildcard"],
     ["a..example", "refused: host"]
   ]
   it.each(denied)("reads %j as denying %s", (entry, expected) => {
     assert.strictEqual(read(entry, Policy.parseDeny), expected)
+  })
+
+  it("refuses an entry that has both host and cidr", () => {
+    const both = { host: "a.example", cidr: "10.0.0.0/8" }
+    assert.strictEqual(read(both), "refused: range")
+    assert.strictEqual(read({ ...both, host: "10.0.0.0/8" }, Policy.parseDeny), "refused: range")
   })
 
   it("shows a rule in a bounded text, and tells two that look alike apart", () => {
@@ -154,6 +165,7 @@ describe("a refused entry", () => {
       Policy.parseAllow("https://me:s3cret@a.example/x"),
       Policy.parseAllow({ host: "me:s3cret@a.example:80" }),
       Policy.parseDeny("me:s3cret@a.example"),
+      Policy.parseDeny({ cidr: "me:s3cret@10.0.0.0/8" }),
       Policy.parseResolve("me:s3cret@a.example=10.0.0.1"),
       Policy.parseUpstream("http://me:s3cret@a.example:3128")
     ].map((parsed) => Either.getOrThrow(Either.flip<unknown, Policy.PolicyError>(parsed)))
