@@ -316,6 +316,11 @@ describe("EgressProof, what is broken", () => {
     assert.deepStrictEqual(verdictOf(judge({ says }), "unlisted-name"), ["leaked"])
   })
 
+  it("is a refusal that is not about the policy", () => {
+    const says = { "unlisted-name": "open HTTP/1.1 503 Service Unavailable\\nX-Bottle-Refused: too-much-waiting" }
+    assert.deepStrictEqual(verdictOf(judge({ says }), "unlisted-name"), ["broken"])
+  })
+
   it("is another answer than the nonce", () => {
     for (const said of ["open HTTP/1.1 200 OK\\n\\nanother", "open", "no refused"]) {
       assert.deepStrictEqual(verdictOf(judge({ says: { bundle: said } }), "bundle"), ["broken"])

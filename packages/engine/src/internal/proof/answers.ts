@@ -24,7 +24,7 @@ const LINES_MAX = 2000
 const LINE_CHARS_MAX = 1400
 const PLACES_MAX = 4
 
-const LINE = /^(\d{1,3})(?:\/([0-9A-Za-z.:]{1,64}))? (\d{1,6}) (no|open|data|sent|device|none|cannot)(?: (.*))?$/
+const LINE = /^(\d{1,3})(?:\/([0-9A-Za-z.:%]{1,64}))? (\d{1,6}) (no|open|data|sent|device|none|cannot)(?: (.*))?$/
 
 const isTool = Schema.is(Tool)
 

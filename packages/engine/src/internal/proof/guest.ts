@@ -41,6 +41,7 @@ my $p={id=>$id,udp=>$kind eq "udp",port=>$port,end=>$millis/1000,payload=>$paylo
 if ($kind eq "self") { my $l={state=>"listen",end=>$p->{end},payload=>$payload}; socket($l->{fh},2,1,0);
 if (!bind($l->{fh},place("127.0.0.1",0)) || !listen($l->{fh},1)) { failed($p); next }
 $p->{port}=unpack "x2 n",getsockname $l->{fh}; push @live,$l; dial($p,"127.0.0.1") }
+elsif ($host=~/%/) { word($p,"cannot") }
 elsif ($host=~/:/ || $host=~/^[0-9.]+$/) { dial($p,$host) }
 else { $p->{pid}=open($p->{fh},"-|"); if (!defined $p->{pid}) { delete $p->{fh}; word($p,"no","unresolved"); next }
 if (!$p->{pid}) { alarm 1; my (undef,undef,undef,undef,@r)=gethostbyname $host; print join ".",unpack "C4",$r[0] if @r; exit 0 }
@@ -218,7 +219,7 @@ const IDLE =
 
 const SCRIPT = shell(String.raw`set -f; nl='
 '
-perl=$1 python=$2 node=$3 lesser=$4 cannot=' 0 cannot'
+perl=$1 python=$2 node=$3 lesser=$4
 unset HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy; cd /
 gateways= addressed=' ' resolvers=
 if [ -r /proc/net/route ]; then

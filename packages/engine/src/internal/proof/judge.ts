@@ -83,12 +83,12 @@ const tell = ({ rest, word }: Answer): string => {
 export const readHttp = (
   answer: Answer,
   tool: Tool | null
-): { readonly status: number; readonly isRefusal: boolean } | undefined => {
+): { readonly status: number; readonly isRefusal: boolean; readonly isOurs: boolean } | undefined => {
   const status = /HTTP\/1\.[01] (\d{3})/.exec(answer.rest)?.[1]
   if (status === undefined) return undefined
+  const isOurs = /X-Bottle-Refused:/i.test(answer.rest)
   // Some versions of wget do not show the header of an error; that the refusal is ours is for the log to say then.
-  const isMarked = tool === "wget" || /X-Bottle-Refused:/i.test(answer.rest)
-  return { status: Number(status), isRefusal: status === "403" && isMarked }
+  return { status: Number(status), isOurs, isRefusal: status === "403" && (isOurs || tool === "wget") }
 }
 
 const judgeBundle = (answer: Answer, evidence: Evidence): Finding => {
@@ -104,6 +104,7 @@ const judgeRefused = (answer: Answer, target: Target, evidence: Evidence): Findi
   if (answer.word === "cannot") return CANNOT
   const http = readHttp(answer, evidence.answers.tool)
   if (http === undefined) return broken(`the proxy did not answer: ${tell(answer)}`)
+  if (http.isOurs && !http.isRefusal) return broken(`HTTP ${http.status}, which is not about the policy`)
   if (!http.isRefusal) return leaked(`the proxy answered HTTP ${http.status} instead of refusing`)
   const isLogged = evidence.events.some(
     (event) => event.verdict === "deny" && event.host === host && event.port === port

@@ -212,7 +212,7 @@ const mark = (id: string): string => `bottle-proof-${id}`
 
 /** The probe that something which reached a decoy came from, as it says itself. */
 export const markOf = (payload: string): string | undefined =>
-  /bottle-proof-(\d{1,3}(?:\/[0-9A-Za-z.:]{1,64})?)/.exec(payload)?.[1]
+  /bottle-proof-(\d{1,3}(?:\/[0-9A-Za-z.:%]{1,64})?)/.exec(payload)?.[1]
 
 interface Draft extends Omit<Target, "id" | "line"> {
   readonly line: ((id: string) => string) | null
