@@ -21,7 +21,7 @@ class Checkout {
       const from = Path.join(ROOT, "packages", name)
       const to = this.path("packages", name)
       Fs.mkdirSync(to, { recursive: true })
-      for (const part of ["package.json", "src", "scripts"]) {
+      for (const part of ["package.json", "Dockerfile", "src", "scripts"]) {
         if (Fs.existsSync(Path.join(from, part)))
           Fs.cpSync(Path.join(from, part), Path.join(to, part), { recursive: true })
       }
