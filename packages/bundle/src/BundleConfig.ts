@@ -7,6 +7,7 @@ import * as Interfaces from "@bottle/egress/Interfaces"
 import { limits } from "@bottle/egress/PolicyDocument"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { visible } from "./BundleOutput.js"
@@ -90,6 +91,15 @@ const read = (directory: string, name: string, maxBytes: number): Effect.Effect<
  */
 export const policyText = (directory: string): Effect.Effect<string, ConfigUnreadable> =>
   read(directory, files.policy, limits.bytes)
+
+/**
+ * What the text of a policy is called in an answer to a reload: sixteen hexadecimal digits, so that an answer that comes
+ * late is not taken for the answer about another policy.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const policyDigest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16)
 
 /**
  * The text that the proxy answers for itself.

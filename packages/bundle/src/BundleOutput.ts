@@ -18,8 +18,9 @@ import * as Schema from "effect/Schema"
  * - `DaemonEnded`: a daemon is no more; exactly one of `code` and `signal` is not null
  *   (`init | ended NAME code N`, `init | ended NAME signal SIGNAME`).
  * - `Listening`: a daemon has begun to listen (`NAME | listening on WHERE`).
- * - `Reloaded`: a daemon follows its new policy (`NAME | reloaded`).
- * - `ReloadRefused`: a daemon keeps its old policy (`NAME | reload refused: REASON`).
+ * - `Reloaded`: a daemon follows its new policy, whose digest it names (`NAME | reloaded POLICY`).
+ * - `ReloadRefused`: a daemon keeps its old policy, whatever it was that it read (`NAME | reload refused POLICY: REASON`);
+ *   `policy` is null where it could read none (`NAME | reload refused: REASON`).
  * - `Event`: an entry of the decision log (`NAME | {JSON}`).
  * - `Said`: anything else (`NAME ! TEXT`); the name is null where init has put none.
  *
@@ -35,8 +36,8 @@ export type Line =
       readonly signal: string | null
     }
   | { readonly _tag: "Listening"; readonly name: string; readonly at: string }
-  | { readonly _tag: "Reloaded"; readonly name: string }
-  | { readonly _tag: "ReloadRefused"; readonly name: string; readonly reason: string }
+  | { readonly _tag: "Reloaded"; readonly name: string; readonly policy: string }
+  | { readonly _tag: "ReloadRefused"; readonly name: string; readonly policy: string | null; readonly reason: string }
   | { readonly _tag: "Event"; readonly name: string; readonly event: EgressEvent }
   | { readonly _tag: "Said"; readonly name: string | null; readonly text: string }
 
@@ -101,9 +102,9 @@ export const daemonText = (
     case "Listening":
       return `listening on ${line.at}`
     case "Reloaded":
-      return "reloaded"
+      return `reloaded ${line.policy}`
     case "ReloadRefused":
-      return `reload refused: ${line.reason}`
+      return `reload refused${line.policy === null ? "" : ` ${line.policy}`}: ${line.reason}`
     case "Event":
       return eventJson(line.event)
   }
@@ -136,7 +137,8 @@ const lineForm = /^([a-z][a-z0-9-]{0,31}) ([|!]) (.*)$/
 const readyForm = /^ready((?: [a-z][a-z0-9-]{0,31})*)$/
 const endedForm = /^ended ([a-z][a-z0-9-]{0,31}) (?:code (0|[1-9][0-9]{0,2})|signal (SIG[A-Z0-9]{1,12}))$/
 const listeningForm = /^listening on (.+)$/
-const refusedForm = /^reload refused: (.*)$/
+const reloadedForm = /^reloaded ([0-9a-f]{16})$/
+const refusedForm = /^reload refused(?: ([0-9a-f]{16}))?: (.*)$/
 
 // All text of an event is visible ASCII, so no other escapes occur; one such as \u001b would bring a control character.
 const plainJson = /^\{(?:[^\\]|\\["\\])*\}$/
@@ -160,11 +162,12 @@ const parseInit = (text: string): Line | undefined => {
 export const isListening = (text: string): boolean => listeningForm.test(text)
 
 const parseDaemon = (name: string, text: string): Line | undefined => {
-  if (text === "reloaded") return { _tag: "Reloaded", name }
+  const followed = reloadedForm.exec(text)?.[1]
+  if (followed !== undefined) return { _tag: "Reloaded", name, policy: followed }
   const at = listeningForm.exec(text)?.[1]
   if (at !== undefined) return { _tag: "Listening", name, at }
-  const reason = refusedForm.exec(text)?.[1]
-  if (reason !== undefined) return { _tag: "ReloadRefused", name, reason }
+  const [, refused, reason] = refusedForm.exec(text) ?? []
+  if (reason !== undefined) return { _tag: "ReloadRefused", name, policy: refused ?? null, reason }
   if (!plainJson.test(text)) return undefined
   const event = decodeEvent(text)
   return Either.isRight(event) ? { _tag: "Event", name, event: event.right } : undefined

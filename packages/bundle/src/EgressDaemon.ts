@@ -61,11 +61,6 @@ const lastMillis = 1000
 
 type Said = Parameters<typeof BundleOutput.daemonText>[0]
 
-const readPolicy = (
-  directory: string
-): Effect.Effect<Policy.Policy, BundleConfig.ConfigUnreadable | DocumentInvalid | PolicyError> =>
-  Effect.flatMap(BundleConfig.policyText(directory), (text) => Policy.fromJson(text))
-
 /**
  * Runs the daemon until it is interrupted. It fails when it cannot start, or when its listener does. A policy that cannot
  * be read again, or is none, leaves the one before in force and is said to be refused.
@@ -78,7 +73,7 @@ export const run = (options: EgressOptions): Effect.Effect<never, EgressDaemonEr
     Effect.gen(function* () {
       const { configDirectory } = options
       const say = (lines: ReadonlyArray<Said>) => options.print(lines.map(BundleOutput.daemonText))
-      const policy = yield* readPolicy(configDirectory)
+      const policy = yield* Policy.fromJson(yield* BundleConfig.policyText(configDirectory))
       const proof = yield* BundleConfig.proof(configDirectory)
       // Made before the proxy, so released after it: what it decided last is still printed.
       const printers = yield* FiberSet.make<void>()
@@ -100,11 +95,20 @@ export const run = (options: EgressOptions): Effect.Effect<never, EgressDaemonEr
       )
       // The answer may have to wait for a reader, but the policy after this one must not wait for the answer.
       const answer = (line: Said) => FiberSet.run(printers, say([line]))
-      const reload = readPolicy(configDirectory).pipe(
-        Effect.flatMap(proxy.reload),
-        Effect.zipRight(answer({ _tag: "Reloaded", name: NAME })),
-        Effect.catchAll((error) => answer({ _tag: "ReloadRefused", name: NAME, reason: error.message }))
-      )
+      const refuse = (digest: string | null) => (error: { readonly message: string }) =>
+        answer({ _tag: "ReloadRefused", name: NAME, policy: digest, reason: error.message })
+      const follow = (text: string) => {
+        const digest = BundleConfig.policyDigest(text)
+        return Policy.fromJson(text).pipe(
+          Effect.flatMap(proxy.reload),
+          Effect.zipRight(answer({ _tag: "Reloaded", name: NAME, policy: digest })),
+          Effect.catchAll(refuse(digest))
+        )
+      }
+      const reload = Effect.matchEffect(BundleConfig.policyText(configDirectory), {
+        onFailure: refuse(null),
+        onSuccess: follow
+      })
       yield* Effect.forkScoped(Stream.runForEach(options.reloads, () => reload))
       yield* say([{ _tag: "Listening", name: NAME, at: listenText(proxy.address) }])
       return yield* proxy.closed

@@ -24,7 +24,8 @@ const event = (fields: Partial<EgressEvent> = {}): EgressEvent =>
     ...fields
   })
 
-const table: ReadonlyArray<readonly [string, BundleOutput.Line]> = [
+/** What is read, what it means, and what that is written as where it is not the same. */
+const table: ReadonlyArray<readonly [string, BundleOutput.Line, string?]> = [
   ["init | ready", { _tag: "Ready", daemons: [] }],
   ["init | ready egress", { _tag: "Ready", daemons: ["egress"] }],
   ["init | ready egress git-gate", { _tag: "Ready", daemons: ["egress", "git-gate"] }],
@@ -33,14 +34,24 @@ const table: ReadonlyArray<readonly [string, BundleOutput.Line]> = [
   ["init | ended git-gate signal SIGKILL", { _tag: "DaemonEnded", name: "git-gate", code: null, signal: "SIGKILL" }],
   ["init ! no daemons selected", { _tag: "Said", name: "init", text: "no daemons selected" }],
   ["egress | listening on 0.0.0.0:3128", { _tag: "Listening", name: "egress", at: "0.0.0.0:3128" }],
-  ["egress | reloaded", { _tag: "Reloaded", name: "egress" }],
-  ["egress | reload refused: it has no end", { _tag: "ReloadRefused", name: "egress", reason: "it has no end" }],
-  ["egress ! reloaded", { _tag: "Said", name: "egress", text: "reloaded" }],
+  ["egress | reloaded 0123456789abcdef", { _tag: "Reloaded", name: "egress", policy: "0123456789abcdef" }],
+  ["egress | reloaded", { _tag: "Said", name: "egress", text: "reloaded" }, "egress ! reloaded"],
+  ["egress | reloaded 0123", { _tag: "Said", name: "egress", text: "reloaded 0123" }, "egress ! reloaded 0123"],
+  [
+    "egress | reload refused 0123456789abcdef: it has no end",
+    { _tag: "ReloadRefused", name: "egress", policy: "0123456789abcdef", reason: "it has no end" }
+  ],
+  [
+    "egress | reload refused: it has no end",
+    { _tag: "ReloadRefused", name: "egress", policy: null, reason: "it has no end" }
+  ],
+  ["egress ! reloaded 0123456789abcdef", { _tag: "Said", name: "egress", text: "reloaded 0123456789abcdef" }],
   ["Trace/breakpoint trap", { _tag: "Said", name: null, text: "Trace/breakpoint trap" }]
 ]
 
 const name = FastCheck.stringMatching(/^[a-z][a-z0-9-]{0,31}$/).filter((text) => text !== BundleOutput.INIT)
 const words = FastCheck.stringMatching(/^[\x20-\x7e]{0,200}$/)
+const policy = FastCheck.stringMatching(/^[0-9a-f]{16}$/)
 const someWords = FastCheck.stringMatching(/^[\x20-\x7e]{1,200}$/)
 
 const anyEvent = FastCheck.record({
@@ -66,8 +77,13 @@ const anyLine: FastCheck.Arbitrary<BundleOutput.Line> = FastCheck.oneof(
     signal: FastCheck.constantFrom("SIGTERM", "SIGKILL", "SIGUSR1", "SIGRTMIN")
   }),
   FastCheck.record({ _tag: FastCheck.constant("Listening" as const), name, at: someWords }),
-  FastCheck.record({ _tag: FastCheck.constant("Reloaded" as const), name }),
-  FastCheck.record({ _tag: FastCheck.constant("ReloadRefused" as const), name, reason: words }),
+  FastCheck.record({ _tag: FastCheck.constant("Reloaded" as const), name, policy }),
+  FastCheck.record({
+    _tag: FastCheck.constant("ReloadRefused" as const),
+    name,
+    policy: FastCheck.option(policy),
+    reason: words
+  }),
   FastCheck.record({ _tag: FastCheck.constant("Event" as const), name, event: anyEvent }),
   FastCheck.record({
     _tag: FastCheck.constant("Said" as const),
@@ -88,7 +104,7 @@ const hostile = FastCheck.oneof(
       "\u2028",
       "init | ready egress",
       "init | ended egress code 0",
-      "egress | reloaded",
+      "egress | reloaded 0123456789abcdef",
       " | ",
       " ! ",
       '{"sequence":1}',
@@ -101,10 +117,10 @@ const hostile = FastCheck.oneof(
 const isLine = (text: string): boolean => /^[\x20-\x7e]*$/.test(text) && text.length <= BundleOutput.maxLineLength
 
 describe("BundleOutput", () => {
-  for (const [text, line] of table) {
+  for (const [text, line, written] of table) {
     it(`reads and writes ${text}`, () => {
       assert.deepStrictEqual(BundleOutput.parse(text), line)
-      assert.strictEqual(BundleOutput.format(line), text)
+      assert.strictEqual(BundleOutput.format(line), written ?? text)
     })
   }
 

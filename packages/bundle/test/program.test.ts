@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import * as BundleConfig from "../src/BundleConfig.js"
 import * as BundleOutput from "../src/BundleOutput.js"
 import { get, server, tunnel } from "./fixtures/http.js"
 import { built } from "./fixtures/program.js"
@@ -121,14 +122,16 @@ describe("bottle-bundle", () => {
         Effect.map(get(port, `http://${name}.example:${upstream}/`), (answer) => answer?.status)
       assert.deepStrictEqual([yield* status("one"), yield* status("two")], [200, 403])
 
-      bundle.put("policy.json", JSON.stringify({ allow: [`two.example:${upstream}`], resolve }))
+      const two = JSON.stringify({ allow: [`two.example:${upstream}`], resolve })
+      bundle.put("policy.json", two)
       bundle.signal("SIGHUP")
-      yield* bundle.says("egress | reloaded")
+      yield* bundle.says(`egress | reloaded ${BundleConfig.policyDigest(two)}`)
       assert.deepStrictEqual([yield* status("one"), yield* status("two")], [403, 200])
 
-      bundle.put("policy.json", '{ "allow": ["one.example"')
+      const broken = '{ "allow": ["one.example"'
+      bundle.put("policy.json", broken)
       bundle.signal("SIGHUP")
-      yield* bundle.until("ReloadRefused")
+      yield* bundle.until("ReloadRefused", ({ policy }) => policy === BundleConfig.policyDigest(broken))
       assert.deepStrictEqual([yield* status("one"), yield* status("two")], [403, 200])
 
       bundle.put("policy.json", JSON.stringify({ alow: [] }))
@@ -136,7 +139,7 @@ describe("bottle-bundle", () => {
       yield* bundle.until("ReloadRefused", ({ reason }) => reason.includes('"alow"'))
       Fs.rmSync(Path.join(bundle.config, "policy.json"))
       bundle.signal("SIGHUP")
-      yield* bundle.until("ReloadRefused", ({ reason }) => reason.includes("ENOENT"))
+      yield* bundle.until("ReloadRefused", ({ policy, reason }) => policy === null && reason.includes("ENOENT"))
       assert.deepStrictEqual([yield* status("one"), yield* status("two")], [403, 200])
     })
   )

@@ -164,7 +164,8 @@ const start = (
 
 /** What the container is told, in the directory that it sees. */
 interface Config {
-  readonly putPolicy: (policy: Policy.Policy) => Effect.Effect<void, HostFileFailed>
+  /** Gives the digest that the answer about this policy names. */
+  readonly putPolicy: (policy: Policy.Policy) => Effect.Effect<string, HostFileFailed>
 }
 
 const writeConfig = (
@@ -178,19 +179,21 @@ const writeConfig = (
     // The mode of what is made is less the umask; that of what is there is as it is set.
     yield* failed(Effect.zipRight(fs.makeDirectory(directory, { mode: CONFIG_MODE }), fs.chmod(directory, CONFIG_MODE)))
     /** In one step, so that whoever reads sees the old text or the new one, whole. */
-    const put = (name: string, text: string) => {
+    const put = (name: string, line: string) => {
       const aside = `${directory}/.${name}`
+      const text = `${line}\n`
       return fs
         .remove(aside, { force: true })
         .pipe(
-          Effect.zipRight(fs.writeFileString(aside, `${text}\n`, { flag: "wx", mode: CONFIG_FILE_MODE })),
+          Effect.zipRight(fs.writeFileString(aside, text, { flag: "wx", mode: CONFIG_FILE_MODE })),
           Effect.zipRight(fs.chmod(aside, CONFIG_FILE_MODE)),
           Effect.zipRight(fs.rename(aside, `${directory}/${name}`)),
-          failed
+          failed,
+          Effect.as(text)
         )
     }
     const putPolicy: Config["putPolicy"] = (next) =>
-      put(BundleConfig.files.policy, JSON.stringify(Policy.toDocument(next)))
+      Effect.map(put(BundleConfig.files.policy, JSON.stringify(Policy.toDocument(next))), BundleConfig.policyDigest)
     // The container sees its own interfaces only, and a name must not turn out to be this machine.
     const addresses = yield* Effect.mapError(
       Interfaces.system.addresses,
@@ -208,8 +211,8 @@ interface Heard {
   readonly died: Deferred.Deferred<never, BundleDied>
   readonly events: Ring.Ring<EgressEvent>
   lastSequence: number
-  /** Who waits for the answer to a reload; a reason where it was refused. */
-  reloading: Deferred.Deferred<Option.Option<string>> | undefined
+  /** Who waits for the answer about a policy; a reason where it was refused. */
+  reloading: { readonly policy: string; readonly answer: Deferred.Deferred<Option.Option<string>> } | undefined
   /** The last of what it said in words. */
   lastWords: ReadonlyArray<string>
 }
@@ -279,20 +282,24 @@ const hear = (heard: Heard, { isCut, stream, text }: LogLine): Effect.Effect<voi
         heard.events.push(line.event)
       })
     case "Reloaded":
-      return answer(heard, Option.none())
+      return answer(heard, line.policy, Option.none())
     case "ReloadRefused":
-      return answer(heard, Option.some(line.reason))
+      return line.policy === null ? note(heard, line.reason) : answer(heard, line.policy, Option.some(line.reason))
     case "Said":
-      return Effect.sync(() => {
-        heard.lastWords = [...heard.lastWords, line.text].slice(-LAST_WORDS)
-      })
+      return note(heard, line.text)
     case "Listening":
       return Effect.void
   }
 }
 
-const answer = ({ reloading }: Heard, refusal: Option.Option<string>): Effect.Effect<void> =>
-  reloading === undefined ? Effect.void : Deferred.succeed(reloading, refusal)
+const note = (heard: Heard, words: string): Effect.Effect<void> =>
+  Effect.sync(() => {
+    heard.lastWords = [...heard.lastWords, words].slice(-LAST_WORDS)
+  })
+
+/** An answer about another policy came too late for whoever waited for it, and is nobody's. */
+const answer = ({ reloading }: Heard, policy: string, refusal: Option.Option<string>): Effect.Effect<void> =>
+  reloading?.policy === policy ? Deferred.succeed(reloading.answer, refusal) : Effect.void
 
 const awaitReady = (heard: Heard): Effect.Effect<void, BundleFailed> => {
   const failed = (reason: string) =>
@@ -339,16 +346,21 @@ const makeReload = (
     const failed = (advice: string) => (reason: string) => new ReloadFailed({ reason, advice })
     const again = failed("Try again; `bottle doctor` tells what this machine lacks.")
     return Effect.gen(function* () {
-      yield* Effect.mapError(config.putPolicy(policy), (error) => again(error.message))
-      const reloading = yield* Deferred.make<Option.Option<string>>()
-      heard.reloading = reloading
+      const digest = yield* Effect.mapError(config.putPolicy(policy), (error) => again(error.message))
+      const answered = yield* Deferred.make<Option.Option<string>>()
+      heard.reloading = { policy: digest, answer: answered }
       yield* Effect.mapError(docker.containerKill({ name, signal: "SIGHUP" }), (error) => again(error.message))
-      const refusal = yield* Deferred.await(reloading).pipe(
+      const refusal = yield* Deferred.await(answered).pipe(
         Effect.raceFirst(Effect.mapError(Deferred.await(heard.died), (error) => again(error.message))),
         Effect.timeoutFail({
           duration: RELOAD_TIMEOUT_MILLIS,
           onTimeout: () =>
-            again(`the bundle did not answer within ${RELOAD_TIMEOUT_MILLIS / 1000} s; which policy holds is not known`)
+            again(
+              withLastWords(
+                heard,
+                `the bundle did not answer within ${RELOAD_TIMEOUT_MILLIS / 1000} s; which policy holds is not known`
+              )
+            )
         })
       )
       if (Option.isSome(refusal)) return yield* failed("The bundle's image may be of another version.")(refusal.value)

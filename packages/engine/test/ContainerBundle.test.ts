@@ -1,3 +1,5 @@
+import * as BundleConfig from "@bottle/bundle/BundleConfig"
+import type * as BundleOutput from "@bottle/bundle/BundleOutput"
 import * as DockerError from "@bottle/docker/DockerError"
 import * as Policy from "@bottle/egress/Policy"
 import type * as CommandScript from "@bottle/testing/CommandScript"
@@ -50,6 +52,11 @@ const ready_ = (dock: Dock, policy?: Policy.Policy) => Effect.zipRight(dock.say(
 const untilFollowed = (dock: Dock) => Wait.waitUntil(dock.isHeard, { ...BOUND, what: "the container's lines" })
 
 const readConfig = (dock: Dock, name: string): string => Fs.readFileSync(`${dock.container.config}/${name}`, "utf8")
+
+/** What the policy is called in an answer to a reload: the one of the configuration now, and any. */
+const digestThere = (dock: Dock): string => BundleConfig.policyDigest(readConfig(dock, "policy.json"))
+const digestOf = (policy: Policy.Policy): string =>
+  BundleConfig.policyDigest(`${JSON.stringify(Policy.toDocument(policy))}\n`)
 
 const connects = (path: string) =>
   Effect.async<boolean>((resume) => {
@@ -635,7 +642,7 @@ describe("a container bundle", () => {
 
     it.live("by its file and a signal, and waits until it is followed", () =>
       reloading(
-        (dock) => dock.say({ _tag: "Reloaded", name: "egress" }),
+        (dock) => dock.say({ _tag: "Reloaded", name: "egress", policy: digestThere(dock) }),
         (dock, running) =>
           Effect.gen(function* () {
             yield* running.reload(allowing("new.example.com"))
@@ -651,7 +658,7 @@ describe("a container bundle", () => {
 
     it.live("or says why it is refused", () =>
       reloading(
-        (dock) => dock.say({ _tag: "ReloadRefused", name: "egress", reason: "unknown key" }),
+        (dock) => dock.say({ _tag: "ReloadRefused", name: "egress", policy: digestThere(dock), reason: "unknown key" }),
         (_dock, running) =>
           Effect.gen(function* () {
             const error = yield* Effect.flip(running.reload(allowing("new.example.com")))
@@ -661,9 +668,28 @@ describe("a container bundle", () => {
       )
     )
 
+    for (const [answers, late] of [
+      [
+        "a refusal",
+        { _tag: "ReloadRefused", name: "egress", policy: digestOf(allowing("old.example.com")), reason: "no" }
+      ],
+      ["a success", { _tag: "Reloaded", name: "egress", policy: digestOf(allowing("old.example.com")) }]
+    ] satisfies ReadonlyArray<readonly [string, BundleOutput.Line]>) {
+      it.live(`and takes ${answers} for another policy, which came late, for no answer to this one`, () =>
+        reloading(
+          (dock) => dock.say(late, { _tag: "ReloadRefused", name: "egress", policy: digestThere(dock), reason: "yes" }),
+          (_dock, running) =>
+            Effect.gen(function* () {
+              const error = yield* Effect.flip(running.reload(allowing("new.example.com")))
+              assert.strictEqual(error.message, "the policy was not reloaded: yes")
+            })
+        )
+      )
+    }
+
     it.effect("or says that nobody answered, and that nothing is known then", () =>
       reloading(
-        () => Effect.void,
+        (dock) => dock.say({ _tag: "ReloadRefused", name: "egress", policy: null, reason: "it cannot be read" }),
         (dock, running) =>
           Effect.gen(function* () {
             const fiber = yield* Effect.fork(Effect.flip(running.reload(allowing("new.example.com"))))
@@ -671,10 +697,11 @@ describe("a container bundle", () => {
               Effect.map(dock.happened, (happened) => happened.includes("kill")),
               BOUND
             )
+            yield* untilFollowed(dock)
             yield* TestClock.adjust("10 seconds")
             assert.match(
               (yield* Fiber.join(fiber)).message,
-              /did not answer within 10 s; which policy holds is not known/
+              /did not answer within 10 s; which policy holds is not known; it said: it cannot be read$/
             )
           })
       )
