@@ -19,10 +19,11 @@ import type { Bottle } from "./Bottle.js"
 import * as BottleId from "./BottleId.js"
 import { Bundle, none, type RunningBundle } from "./Bundle.js"
 import type { BundleError } from "./BundleError.js"
+import type { Directories } from "./Directories.js"
 import { Prover } from "./EgressProof.js"
 import { Engine } from "./Engine.js"
 import * as Commands from "./internal/commands.js"
-import { fileFailed } from "./internal/files.js"
+import { fileFailed, realPath } from "./internal/files.js"
 import * as Machine from "./internal/machine.js"
 import * as Relay from "./internal/relay.js"
 import { stage } from "./internal/stage.js"
@@ -82,8 +83,21 @@ export const plan = (
     const id = yield* BottleId.make(options.name ?? "box")
     const mayBeContainer = settings.container != null && (options.bundle ?? "container") === "container"
     const routes = mayBeContainer ? yield* hostRoutes : []
-    return yield* LaunchPlan.make({ id, options, capabilities, program: smolvm.program, settings, routes })
+    const realPaths = yield* realPathsOf(options, settings.directories)
+    return yield* LaunchPlan.make({ id, options, capabilities, program: smolvm.program, settings, routes, realPaths })
   })
+
+const realPathsOf = (
+  { mounts = [] }: LaunchOptions,
+  { cache, run, state }: Directories
+): Effect.Effect<ReadonlyMap<string, string>, never, FileSystem.FileSystem> => {
+  const hosts = mounts.flatMap(({ host, readonly }) => (readonly ? [] : [host]))
+  const paths = hosts.length === 0 ? [] : [...hosts, cache, run, state]
+  return Effect.map(
+    Effect.forEach(paths, (path) => Effect.map(realPath(path), (real) => [path, real] as const)),
+    (pairs) => new Map(pairs)
+  )
+}
 
 /** Nothing where there is no such file: docker itself refuses what overlaps its own networks. */
 const hostRoutes: Effect.Effect<ReadonlyArray<string>, never, FileSystem.FileSystem> = Effect.flatMap(

@@ -216,6 +216,8 @@ export interface PlanInput {
   readonly settings: EngineSettings
   /** The host's routes, as `Subnet.parseRoutes` reads them; a container bundle's network overlaps none. */
   readonly routes?: ReadonlyArray<string> | undefined
+  /** Where the mounts' hosts and the engine's directories lead through links; what is missing leads to itself. */
+  readonly realPaths?: ReadonlyMap<string, string> | undefined
 }
 
 /** Names that come twice keep their last value, in the place of the first. */
@@ -259,7 +261,7 @@ const planPolicy = ({ allow, deny, policy, resolve }: LaunchOptions): Either.Eit
 export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =>
   Either.gen(function* () {
     const { capabilities, id, options, settings } = input
-    yield* checkOptions(options, settings.directories)
+    yield* checkOptions(options, settings.directories, input.realPaths ?? new Map())
     yield* checkRuntime(input)
     const policy = yield* planPolicy(options)
     const source = yield* planSource(input)

@@ -48,12 +48,25 @@ const checkPaths = (options: LaunchOptions): Either.Either<void, OptionRefused> 
 
 const isBelow = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`)
 
+/** Where paths lead that lead elsewhere. */
+export type RealPaths = ReadonlyMap<string, string>
+
 /** What the guest can write to holds nothing of ours, where its bundle's policy and its own record are. */
-const checkMounts = (options: LaunchOptions, directories: Directories): Either.Either<void, OptionRefused> => {
+const checkMounts = (
+  options: LaunchOptions,
+  directories: Directories,
+  realPaths: RealPaths
+): Either.Either<void, OptionRefused> => {
+  const real = (path: string): string => realPaths.get(path) ?? path
+  const isReaching = (host: string, directory: string): boolean => {
+    const at = host.replace(/\/+$/, "")
+    return isBelow(directory, at) || isBelow(at, directory)
+  }
   const own = [directories.run, directories.state, directories.cache]
   for (const { host, readonly } of options.mounts ?? []) {
-    const at = host.replace(/\/+$/, "")
-    const reached = readonly ? undefined : own.find((directory) => isBelow(directory, at) || isBelow(at, directory))
+    const reached = readonly
+      ? undefined
+      : own.find((directory) => isReaching(host, directory) || isReaching(real(host), real(directory)))
     if (reached !== undefined) {
       const reason = `the guest could write to bottle's own files in ${reached}, by ${host}`
       return refuse("mounts", reason, "Mount a directory that does not hold them, or mount it read-only.")
@@ -74,10 +87,14 @@ const checkLimits = (options: LaunchOptions): Either.Either<void, OptionRefused>
 }
 
 /** What can be judged of the options by themselves, whatever runs them. */
-export const checkOptions = (options: LaunchOptions, directories: Directories): Either.Either<void, OptionRefused> =>
+export const checkOptions = (
+  options: LaunchOptions,
+  directories: Directories,
+  realPaths: RealPaths
+): Either.Either<void, OptionRefused> =>
   Either.gen(function* () {
     yield* checkVariables(options)
     yield* checkPaths(options)
-    yield* checkMounts(options, directories)
+    yield* checkMounts(options, directories, realPaths)
     yield* checkLimits(options)
   })

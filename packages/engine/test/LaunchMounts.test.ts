@@ -1,0 +1,65 @@
+import * as Smolvm from "@bottle/smolvm/Smolvm"
+import * as CommandScript from "@bottle/testing/CommandScript"
+import * as Temp from "@bottle/testing/Temp"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import { Directories } from "../src/Directories.js"
+import * as Engine from "../src/Engine.js"
+import * as Launch from "../src/Launch.js"
+import { bare, settings } from "./fixtures/plans.js"
+
+/** A host with a directory of work and bottle's own, the latter behind a link; more links to both. */
+const withHost = (use: (home: string) => Effect.Effect<void, unknown>) =>
+  Temp.withTempDir((home) => {
+    Fs.mkdirSync(`${home}/work`)
+    Fs.mkdirSync(`${home}/disk/state`, { recursive: true })
+    Fs.symlinkSync(`${home}/disk`, `${home}/own`)
+    Fs.symlinkSync(`${home}/work`, `${home}/link-to-work`)
+    Fs.symlinkSync(`${home}/disk/state`, `${home}/link-to-state`)
+    return use(home)
+  })
+
+const planned = (home: string, host: string, readonly: boolean) => {
+  const directories = new Directories({
+    cache: `${home}/own/cache/bottle`,
+    state: `${home}/own/state/bottle`,
+    run: `${home}/own/run/bottle`
+  })
+  return Launch.plan({ ...bare, mounts: [{ host: `${home}/${host}`, guest: "/w", readonly }] }).pipe(
+    Effect.provide(NodeFileSystem.layer),
+    Effect.provide(Smolvm.layer({ program: "smolvm", env: {} })),
+    Effect.provideService(Engine.Engine, { ...settings, directories }),
+    Effect.provide(CommandScript.layer([{ match: ["smolvm", "--version"], stdout: "smolvm 1.9.3\n", times: "any" }]))
+  )
+}
+
+describe("Launch.plan", () => {
+  for (const host of ["own", "disk", "disk/state", "link-to-state"]) {
+    it.effect(`refuses a writable mount that holds bottle's own files once links are followed: ${host}`, () =>
+      withHost((home) =>
+        Effect.gen(function* () {
+          const error = yield* Effect.flip(planned(home, host, false))
+          assert.strictEqual(error._tag, "OptionRefused")
+          assert.include(error.message, `by ${home}/${host}`)
+        })
+      )
+    )
+  }
+
+  for (const [host, readonly] of [
+    ["link-to-work", false],
+    ["work", false],
+    ["link-to-state", true]
+  ] as const) {
+    it.effect(`takes a mount that ${readonly ? "can only be read" : "holds none of them"}: ${host}`, () =>
+      withHost((home) =>
+        Effect.gen(function* () {
+          const { guest } = yield* planned(home, host, readonly)
+          assert.deepStrictEqual(guest.mounts, [{ host: `${home}/${host}`, guest: "/w", readonly }])
+        })
+      )
+    )
+  }
+})
