@@ -55,6 +55,8 @@ export interface Limits {
   readonly connectMillis: number
   /** Addresses of one name that are tried. */
   readonly connectAttempts: number
+  /** Look-ups that run at one time, those that nobody waits for any more among them; further ones wait. */
+  readonly lookups: number
   /** Requests that wait behind another one on their connection. */
   readonly pipelined: number
   /** For how long what was read of this machine's interfaces is good. */
@@ -132,6 +134,7 @@ export const defaultLimits: Limits = {
   keepAliveMillis: 30_000,
   connectMillis: 10_000,
   connectAttempts: 4,
+  lookups: 16,
   pipelined: 8,
   interfacesMillis: 1000,
   events: 4096
@@ -163,11 +166,16 @@ const makeOwn = (
     }
   })
 
-/** Runs the resolver for the callbacks. A resolver that dies has found nothing. */
-const resolveWith =
-  (runtime: Runtime.Runtime<never>, resolver: Resolver): Core["resolve"] =>
-  (name, done) => {
-    const cancel = Runtime.runCallback(runtime)(resolver.resolve(name), {
+/**
+ * Runs the resolver for the callbacks. A resolver that dies has found nothing.
+ *
+ * A client can ask and go away faster than names are found, and a look-up of the system goes on without it: only so many
+ * run, and those that wait go with their clients.
+ */
+const resolveWith = (runtime: Runtime.Runtime<never>, resolver: Resolver, { lookups }: Limits): Core["resolve"] => {
+  const running = Effect.unsafeMakeSemaphore(lookups)
+  return (name, done) => {
+    const cancel = Runtime.runCallback(runtime)(running.withPermits(1)(Effect.suspend(() => resolver.resolve(name))), {
       onExit: Exit.match({
         onSuccess: (addresses) => done({ _tag: "Addresses", addresses }),
         onFailure: (cause) =>
@@ -182,6 +190,7 @@ const resolveWith =
     })
     return () => cancel()
   }
+}
 
 const toEvent = ({ timeMillis, ...entry }: EventLog.Numbered): EgressEvent =>
   new EgressEvent({ ...entry, time: DateTime.unsafeMake(timeMillis) }, { disableValidation: true })
@@ -227,7 +236,7 @@ export const serve = (options: ServeOptions): Effect.Effect<RunningProxy, ProxyE
       policy: () => policy,
       limits,
       log,
-      resolve: resolveWith(runtime, options.resolver ?? system),
+      resolve: resolveWith(runtime, options.resolver ?? system, limits),
       own,
       exchanges: new Set(),
       upstreams: new Set(),

@@ -40,20 +40,22 @@ export interface Resolver {
 
 /**
  * The resolver of the operating system (`getaddrinfo`): it also knows `/etc/hosts` and whatever else the host is set up
- * with. A look-up cannot be taken back; an interrupted one ends unheard.
+ * with. A look-up cannot be taken back, so that it cannot be interrupted: who counts those that run counts it to its end.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const system: Resolver = {
   resolve: (name) =>
-    Effect.async((resume) => {
-      Dns.lookup(name, { all: true, verbatim: true }, (error, answers) => {
-        if (error === null) return resume(Effect.succeed(answers.map((answer) => answer.address)))
-        const reason = error.code === "ENOTFOUND" || error.code === "ENODATA" ? "not-found" : "unavailable"
-        return resume(Effect.fail(new ResolveFailed({ name, reason })))
+    Effect.uninterruptible(
+      Effect.async((resume) => {
+        Dns.lookup(name, { all: true, verbatim: true }, (error, answers) => {
+          if (error === null) return resume(Effect.succeed(answers.map((answer) => answer.address)))
+          const reason = error.code === "ENOTFOUND" || error.code === "ENODATA" ? "not-found" : "unavailable"
+          return resume(Effect.fail(new ResolveFailed({ name, reason })))
+        })
       })
-    })
+    )
 }
 
 /**

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Client from "./fixtures/client.js"
@@ -22,6 +23,7 @@ describe("the limits of a proxy", () => {
     { headerBytes: -1 },
     { headerMillis: 1.5 },
     { idleMillis: Number.NaN },
+    { lookups: 0 },
     { events: Number.POSITIVE_INFINITY }
   ]
 
@@ -80,6 +82,34 @@ describe("a client that takes too much", () => {
       yield* small.send(get(host, `X-Small: ${"a".repeat(1024)}\r\n`))
       assert.match(yield* small.readUntil("\r\n\r\n"), /^HTTP\/1\.1 200 /)
       assert.strictEqual(upstream.connections(), 1)
+    })
+  )
+
+  it.scopedLive("look-ups is held to a few at a time, those that it gave up among them", () =>
+    Effect.gen(function* () {
+      const upstream = yield* web
+      const ended = yield* Deferred.make<void>()
+      const asked: Array<string> = []
+      // As the system's: a look-up goes on when nobody waits for it any more.
+      const resolve = (name: string) =>
+        Effect.suspend(() => {
+          asked.push(name)
+          return Effect.as(Deferred.await(ended), ["127.0.0.1"])
+        }).pipe(Effect.uninterruptible)
+      const proxy = yield* Fixture.serve({
+        allow: [`*.test:${upstream.port}`, `127.0.0.1:${upstream.port}`],
+        resolver: { resolve },
+        limits: { lookups: 2, connectMillis: 100 }
+      })
+      for (const name of ["a", "b", "c", "d"]) {
+        const client = yield* Client.wire(proxy.address)
+        yield* client.send(`CONNECT ${name}.test:${upstream.port} HTTP/1.1\r\n\r\n`)
+        assert.match((yield* client.readResponse).head, /^HTTP\/1\.1 504 /)
+      }
+      assert.deepStrictEqual(asked, ["a.test", "b.test"])
+      yield* Deferred.succeed(ended, undefined)
+      assert.strictEqual((yield* Client.request(proxy.address, `http://e.test:${upstream.port}/`)).status, 200)
+      assert.deepStrictEqual(asked, ["a.test", "b.test", "e.test"])
     })
   )
 

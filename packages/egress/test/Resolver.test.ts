@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Resolver from "../src/Resolver.js"
 
 describe("Resolver", () => {
@@ -12,6 +13,18 @@ describe("Resolver", () => {
       assert.strictEqual(error._tag, "ResolveFailed")
       assert.match(error.message, /^nothing\.invalid [\x20-\x7e]+$/)
       assert.strictEqual(error.suggestion, "Check the name, or give it its address: --resolve nothing.invalid=IP")
+    })
+  )
+
+  it.live("of the system is not let go before its look-up has ended", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.fork(Resolver.system.resolve("localhost"))
+      yield* Effect.yieldNow()
+      assert.include(process.getActiveResourcesInfo(), "GetAddrInfoReqWrap")
+      yield* Fiber.interrupt(fiber)
+      // What is calling back counts as well.
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      assert.notInclude(process.getActiveResourcesInfo(), "GetAddrInfoReqWrap")
     })
   )
 
