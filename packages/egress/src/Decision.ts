@@ -292,6 +292,9 @@ export const decide = (policy: Policy, asked: Asked): Verdict => {
   return decideHost(policy, host.right, port, method === undefined ? null : { method, path })
 }
 
+/** Each answer is held against every rule, and an answer of DNS has room for thousands. */
+const ANSWERS_MAX = 256
+
 const nobody: Own = { addresses: new Set(), ranges: [] }
 
 const isListed = (policy: Policy, allow: Allow, address: Host.Address): boolean => {
@@ -346,6 +349,7 @@ export const decideAddresses = (
     } as const
     return Either.left(refuse(allow, why))
   }
+  if (answers.length > ANSWERS_MAX) return invalid(`its name has more than ${ANSWERS_MAX} addresses`)
   const addresses: Array<Host.Address> = []
   for (const answer of answers) {
     const address = Either.getOrUndefined(Host.parse(answer))

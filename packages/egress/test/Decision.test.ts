@@ -185,6 +185,12 @@ describe("Decision.decideAddresses", () => {
     assert.deepStrictEqual(Either.getOrThrow(judged), [{ _tag: "Address", address: "9.9.9.9", family: 4 }])
   })
 
+  it("refuses a name with more addresses than are worth judging", () => {
+    const answers = Array.from({ length: 257 }, (_, index) => `8.8.${index >> 8}.${index & 255}`)
+    assert.strictEqual(judge("example.com", 443, answers), "answer-invalid null")
+    assert.strictEqual(judge("example.com", 443, answers.slice(1)).split(" ").length, 256)
+  })
+
   it("gives no address that is neither public nor listed, whatever the answers", () => {
     const answer = fc.oneof(fc.ipV4(), fc.ipV4Extended(), fc.ipV6(), fc.constantFrom("::1", "127.1", "10.1.1.1"))
     fc.assert(
