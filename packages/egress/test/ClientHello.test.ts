@@ -77,6 +77,7 @@ describe("the first bytes of a client", () => {
       ["an empty record first", Buffer.concat([record(Buffer.alloc(0)), record(whole)])],
       ["an empty record of another type first", Buffer.concat([record(Buffer.alloc(0), 0x17), record(whole)])],
       ["a warning first", Buffer.concat([record(Buffer.from([1, 0]), 0x15), record(whole)])],
+      ["a change of cipher first", Buffer.concat([record(Buffer.from([1]), 0x14), record(whole)])],
       ["a record with a version of its own", record(whole, 0x16, 0x0501)],
       ["a record that is too long", Buffer.concat([Buffer.from([0x16, 3, 1, 0x40, 1]), Buffer.alloc(0x4001, 1)])]
     ]
@@ -105,6 +106,7 @@ describe("the first bytes of a client", () => {
       // Databases begin with a length, the lowest byte first.
       Buffer.from([0x16, 1, 0, 0, 1, 0, 0, 0]),
       Buffer.from([0x15, 1, 0, 0, 2, 0, 0, 0]),
+      Buffer.from([0x14, 0, 0, 0, 1, 1, 0, 0]),
       Buffer.from([0x16, 1, 0, 1, 0x85, 0xa6, 0xff, 1])
     ]
     for (const bytes of others) assert.strictEqual(tag(bytes), "NotTls", bytes.toString("hex"))

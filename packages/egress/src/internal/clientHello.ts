@@ -12,6 +12,7 @@ const notTls: Seen = { _tag: "NotTls" }
 const malformed = (detail: string): Seen => ({ _tag: "Malformed", detail })
 
 const recordTypeMin = 0x14
+const changeCipherSpecType = 0x14
 const alertType = 0x15
 const handshakeType = 0x16
 const recordTypeMax = 0x18
@@ -21,6 +22,7 @@ const recordBytesMax = 16384
 const versionMajorMax = 0x0f
 const clientHelloType = 1
 const warning = 1
+const changeCipherSpec = 1
 const serverNameType = 0
 const hostNameType = 0
 
@@ -119,7 +121,17 @@ const beginsTls = (bytes: Buffer): boolean | undefined => {
   if (length === 0) return major === 3
   const first = bytes[recordHeaderBytes]
   if (first === undefined) return undefined
-  return type === handshakeType ? first === clientHelloType : type === alertType && length === 2 && first === warning
+  switch (type) {
+    case handshakeType:
+      return first === clientHelloType
+    case alertType:
+      return length === 2 && first === warning
+    case changeCipherSpecType:
+      // A TLS 1.3 server that keeps no state has to leave it out before the second hello (RFC 8446 4.2.2, D.4).
+      return length === 1 && first === changeCipherSpec && major === 3
+    default:
+      return false
+  }
 }
 
 /**
