@@ -33,6 +33,7 @@ import {
   DaemonUnreachable,
   type DockerError,
   ImageNotFound,
+  MountSourceMissing,
   NetworkExists,
   NetworkInUse,
   NetworkNotFound,
@@ -105,7 +106,7 @@ export class Docker extends Context.Tag("@bottle/docker/Docker")<
     /**
      * Makes a container, starts it, and gives its identifier. Where it fails the container may be there all the same,
      * unless it fails with `ContainerExists`. Other failures of its own: `ImageNotFound`, `NetworkNotFound`,
-     * `AddressInUse`, `AddressOutsideSubnet`. An interruption waits as in `networkCreate`.
+     * `AddressInUse`, `AddressOutsideSubnet`, `MountSourceMissing`. An interruption waits as in `networkCreate`.
      */
     readonly containerRun: (options: RunOptions) => Effect.Effect<string, DockerError>
     readonly containerInspect: (name: string) => Effect.Effect<Option.Option<ContainerInspect.Container>, DockerError>
@@ -287,14 +288,17 @@ const containers = (
 })
 
 const explainRun =
-  ({ image, ip, name, network }: RunOptions): Explain =>
+  ({ image, ip, mounts = [], name, network }: RunOptions): Explain =>
   (outcome) => {
     const addressed = { container: name, address: ip ?? "" }
     if (Failure.isContainerExists(outcome)) return new ContainerExists({ name })
     if (Failure.isImageNotFound(outcome)) return new ImageNotFound({ image })
     if (Failure.isNetworkNotFound(outcome)) return new NetworkNotFound({ name: network })
     if (Failure.isAddressInUse(outcome)) return new AddressInUse(addressed)
-    return Failure.isAddressOutsideSubnet(outcome) ? new AddressOutsideSubnet(addressed) : undefined
+    if (Failure.isAddressOutsideSubnet(outcome)) return new AddressOutsideSubnet(addressed)
+    return Failure.isMountSourceMissing(outcome)
+      ? new MountSourceMissing({ container: name, sources: mounts.map(({ host }) => host) })
+      : undefined
   }
 
 /** How much of what `docker logs` says of itself is kept. */

@@ -231,6 +231,25 @@ export class AddressOutsideSubnet extends Schema.TaggedError<AddressOutsideSubne
 }
 
 /**
+ * A file or directory that the container was to see is not there for the daemon, though it may be here.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MountSourceMissing extends Schema.TaggedError<MountSourceMissing>("@bottle/docker/MountSourceMissing")(
+  "MountSourceMissing",
+  { container: Schema.String, sources: Schema.Array(Schema.String) }
+) {
+  override get message(): string {
+    return `container ${this.container}: the docker daemon does not see ${this.sources.join(", or ")} of this machine`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Use a daemon of this machine that sees its files: check DOCKER_HOST and `docker context ls`."
+  }
+}
+
+/**
  * A container of this name exists already.
  *
  * @since 0.1.0
@@ -363,6 +382,7 @@ export type DockerError =
   | NetworkInUse
   | AddressInUse
   | AddressOutsideSubnet
+  | MountSourceMissing
   | ContainerExists
   | ContainerNotFound
   | ContainerNotRunning

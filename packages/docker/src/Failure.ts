@@ -98,6 +98,14 @@ export const isAddressOutsideSubnet = reports(
 )
 
 /**
+ * What is to be mounted is not where the daemon is: another machine's daemon, or one that is not shown all of the files.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isMountSourceMissing = reports('invalid mount config for type "bind": bind source path does not exist: ')
+
+/**
  * A container of this name exists.
  *
  * @since 0.1.0

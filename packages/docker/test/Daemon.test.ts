@@ -171,6 +171,15 @@ describe.skipIf(!isThere).each(clients)("a daemon through docker %s", (version, 
       })
     )
 
+    check("says that it does not see what is to be mounted", ({ name, run }) =>
+      Effect.gen(function* () {
+        const mounted = (host: string) =>
+          run("sleep 60", { network: "none", mounts: [{ host, container: "/mnt", readonly: true }] })
+        assert.strictEqual((yield* Effect.flip(mounted(`/nowhere/${name}`)))._tag, "MountSourceMissing")
+        yield* mounted("/etc")
+      })
+    )
+
     check("runs a container that holds nothing it was not given", ({ docker, name, run }) =>
       Effect.gen(function* () {
         const id = yield* run("id -u; id -g; cat /proc/self/status; ( : > /here ) 2> /dev/null || echo readonly")

@@ -458,6 +458,12 @@ describe("containers", () => {
         "container bottle-x1: the address 192.168.7.2 is in no subnet of its network"
       ),
       failsWith(
+        (it) => it.containerRun({ ...container, mounts: [{ host: "/r/x1", container: "/etc/x", readonly: true }] }),
+        saying('invalid mount config for type "bind": bind source path does not exist: /r/x1'),
+        "MountSourceMissing",
+        "container bottle-x1: the docker daemon does not see /r/x1 of this machine"
+      ),
+      failsWith(
         run,
         [reply("run", { stdout: "WARNING\n" })],
         "DockerNotUnderstood",

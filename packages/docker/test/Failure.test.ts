@@ -41,6 +41,10 @@ const texts: Readonly<Record<string, ReadonlyArray<string>>> = {
     `docker: Error response from daemon: Invalid address 192.168.79.2: It does not belong to any of this network's subnets${help}`,
     `docker: Error response from daemon: Invalid address 192.168.79.2: It does not belong to any of this network's subnets${see}`
   ],
+  isMountSourceMissing: [
+    `docker: Error response from daemon: invalid mount config for type "bind": bind source path does not exist: /nonexistent${help}`,
+    `docker: Error response from daemon: invalid mount config for type "bind": bind source path does not exist: /non,exi st: x${see}`
+  ],
   isContainerExists: [`${conflict}.${help}`, `${conflict}.\nSee 'docker run --help'.\n`],
   isContainerNotFound: [
     "Error response from daemon: No such container: nope\n",
@@ -67,6 +71,7 @@ const predicates: Readonly<Record<string, (outcome: Failure.Outcome) => boolean>
   isNetworkInUse: Failure.isNetworkInUse,
   isAddressInUse: Failure.isAddressInUse,
   isAddressOutsideSubnet: Failure.isAddressOutsideSubnet,
+  isMountSourceMissing: Failure.isMountSourceMissing,
   isContainerExists: Failure.isContainerExists,
   isContainerNotFound: Failure.isContainerNotFound,
   isContainerNotRunning: Failure.isContainerNotRunning,
@@ -78,7 +83,7 @@ const predicates: Readonly<Record<string, (outcome: Failure.Outcome) => boolean>
 const others = [
   "no matching subnet for gateway 10.1.1.1\n",
   'Error response from daemon: conflict: unable to remove repository reference "probe:1" (must force) - container 322275c4eb6e is using its referenced image 607d5f61cf36\n',
-  `docker: Error response from daemon: invalid mount config for type "bind": bind source path does not exist: /nonexistent${help}`,
+  `docker: Error response from daemon: invalid mount config for type "bind": field Source must not be empty${help}`,
   `docker: Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "nosuchcmd": executable file not found in $PATH: unknown${help}`,
   "Error response from daemon: Invalid signal: FOO\n",
   ""

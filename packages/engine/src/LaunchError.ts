@@ -175,7 +175,7 @@ export class StageFailed extends Schema.TaggedError<StageFailed>("@bottle/engine
 }) {
   static of(stage: Stage): (error: SmolvmError | DockerError) => StageFailed {
     return (error) => {
-      const isInOtherWords = error._tag === "CommandFailed" || error._tag === "DockerCommandFailed"
+      const isInOtherWords = ["CommandFailed", "DockerCommandFailed", "BuildFailed"].includes(error._tag)
       return new StageFailed({
         stage,
         reason: error.message,

@@ -23,6 +23,7 @@ import * as Stream from "effect/Stream"
 import type { Bottle } from "./Bottle.js"
 import { BottleId } from "./BottleId.js"
 import type { Directories } from "./Directories.js"
+import { reasonOf } from "./internal/files.js"
 import * as LineFile from "./internal/lineFile.js"
 import { LaunchObserver } from "./LaunchObserver.js"
 import { LaunchPlan } from "./LaunchPlan.js"
@@ -123,10 +124,6 @@ export interface RecordOptions {
  * @category constructors
  */
 export const directoryOf = (directories: Directories): string => `${directories.state}/records`
-
-/** The cause in the system's words ("ENOSPC: no space left on device"), without the call and the path that follow. */
-const reasonOf = (error: PlatformError.PlatformError): string =>
-  error._tag === "SystemError" ? (error.description?.split(",")[0] ?? error.reason) : "the path cannot be used"
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 

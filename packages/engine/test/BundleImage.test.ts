@@ -72,7 +72,7 @@ describe("BundleImage.reference", () => {
     onSite(({ build }) =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(BundleImage.reference({ ...build, program: "/nowhere/program.mjs" }))
-        assert.strictEqual(error.message, "/nowhere/program.mjs: NotFound")
+        assert.strictEqual(error.message, "/nowhere/program.mjs: ENOENT: no such file or directory")
       })
     )
   )
@@ -146,6 +146,7 @@ describe("BundleImage.ensure", () => {
         )
         assert.strictEqual(error._tag, "StageFailed")
         assert.match(error.message, /^image: image bottle-bundle:\S+ could not be built: COPY failed/)
+        assert.match(error.suggestion, /base image/)
         assert.isFalse(Fs.existsSync(context))
       })
     )

@@ -4,11 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Path from "node:path"
 import { HostFileFailed } from "../LaunchError.js"
 
+/** The cause in the system's words ("ENOSPC: no space left on device"), without the call and the path that follow. */
+export const reasonOf = (error: PlatformError.PlatformError): string =>
+  error._tag === "SystemError" ? (error.description?.split(",")[0] ?? error.reason) : "the path cannot be used"
+
 /** A file error without the platform's own message, which names the whole call. */
 export const fileFailed =
   (path: string) =>
   (error: PlatformError.PlatformError): HostFileFailed =>
-    new HostFileFailed({ path, reason: error._tag === "SystemError" ? error.reason : "the path cannot be used" })
+    new HostFileFailed({ path, reason: reasonOf(error) })
 
 /** Where a path leads through links; one that is not there leads where the nearest directory above it does. */
 export const realPath = (path: string): Effect.Effect<string, never, FileSystem.FileSystem> =>
