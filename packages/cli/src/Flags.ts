@@ -40,10 +40,10 @@ export const launch = {
   from: { name: "from", value: "PACK", description: "Boot from a .smolmachine pack instead of an image" },
   allow: {
     name: "allow",
-    value: "HOST[:PORT]",
+    value: "HOST|CIDR[:PORT]",
     repeated: true,
     description:
-      "Let the guest reach this host through the proxy: HOST, *.HOST, HOST:PORT or an IP address (ports 80 and 443 where none is named). Nothing else can be reached"
+      "Let the guest reach this host through the proxy: HOST, *.HOST, HOST:PORT, an IP address or a range such as 10.0.0.0/8 (ports 80 and 443 where none is named). Nothing else can be reached"
   },
   deny: {
     name: "deny",
@@ -138,7 +138,8 @@ export const launch = {
   bundleBase: {
     name: "bundle-base",
     value: "IMAGE",
-    description: "The image with Node.js that the bundle's own is built on; otherwise $BOTTLE_BUNDLE_BASE"
+    description:
+      "The image with Node.js that the bundle's own is built on; otherwise $BOTTLE_BUNDLE_BASE, or node:22-slim"
   },
   format: {
     name: "format",

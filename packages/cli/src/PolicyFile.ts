@@ -7,6 +7,7 @@ import * as Policy from "@bottle/egress/Policy"
 import { limits, type PolicyDocument } from "@bottle/egress/PolicyDocument"
 import type { DocumentInvalid, PolicyError } from "@bottle/egress/PolicyError"
 import type { LaunchOptions, Mount } from "@bottle/engine/LaunchOptions"
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -118,7 +119,10 @@ const refuseMounted = (
 const readText = (fs: FileSystem.FileSystem, file: string, name: string): Effect.Effect<string, PolicyFileRefused> =>
   Effect.gen(function* () {
     const refuse = (reason: string, advice: string) => new PolicyFileRefused({ file: name, reason, advice })
-    const unreadable = () => refuse("it cannot be read", "Name a file that is there, and that you may read.")
+    const unreadable = (error: PlatformError) =>
+      error._tag === "SystemError" && error.reason === "NotFound"
+        ? refuse("there is no such file", "Check its name, and the directory that it is looked for in.")
+        : refuse("it cannot be read", "Name a file that you may read.")
     const info = yield* Effect.mapError(fs.stat(file), unreadable)
     // A pipe would be read once, and a reload would wait for it.
     if (info.type !== "File")

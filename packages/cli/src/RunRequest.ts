@@ -232,6 +232,16 @@ const parseBundle = (flags: LaunchFlags): Either.Either<LaunchOptions["bundle"],
   if (bundle === "none" && flags.allow.length > 0) {
     return Either.left(usage("--allow needs a proxy, and --bundle none has none", "leave out --bundle, or --allow"))
   }
+  const image = Option.isSome(flags.bundleImage)
+    ? "--bundle-image"
+    : Option.isSome(flags.bundleBase)
+      ? "--bundle-base"
+      : undefined
+  if (image !== undefined && (bundle === "process" || bundle === "none")) {
+    return Either.left(
+      usage(`${image} needs a container, and --bundle ${bundle} has none`, `leave out ${image}, or --bundle container`)
+    )
+  }
   return Either.right(bundle === "process" || bundle === "container" || bundle === "none" ? bundle : undefined)
 }
 

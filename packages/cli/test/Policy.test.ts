@@ -145,7 +145,7 @@ describe("bottle policy check", () => {
       Effect.gen(function* () {
         const { code, stderr } = yield* bottle(cwd, "policy", "check", "none.json")
         assert.strictEqual(code, 2)
-        assert.match(stderr, /^bottle: none\.json: it cannot be read\ntry: .+\n$/)
+        assert.match(stderr, /^bottle: none\.json: there is no such file\ntry: .+\n$/)
       })
     )
   )
@@ -274,6 +274,10 @@ describe("bottle policy explain", () => {
     [
       ["a.example:0"],
       'bottle: "a.example:0" has a port that is not a number from 1 to 65535\ntry: HOST or HOST:PORT\n'
+    ],
+    [
+      ["http://a.example/v1"],
+      'bottle: "http://a.example/v1" is more than a host and a port\ntry: HOST or HOST:PORT; --path /v1/models for a request of plain HTTP\n'
     ],
     [["a.example", "--method", "psot"], 'bottle: --method does not take "psot"\ntry: --method POST\n'],
     [["a.example", "--method", "CONNECT"], 'bottle: --method does not take "CONNECT"\ntry: --method GET\n'],

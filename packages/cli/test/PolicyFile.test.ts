@@ -46,7 +46,7 @@ describe("PolicyFile.read", () => {
   it.live("takes regular files of a bounded length only", () =>
     Temp.withTempDir((directory) =>
       Effect.gen(function* () {
-        assert.match(yield* refusal(`${directory}/none.json`), /none\.json: it cannot be read$/)
+        assert.match(yield* refusal(`${directory}/none.json`), /none\.json: there is no such file$/)
         assert.match(yield* refusal(directory), /it is not a file$/)
         ChildProcess.execFileSync("mkfifo", [`${directory}/pipe`])
         assert.match(yield* refusal(`${directory}/pipe`), /it is not a file$/)

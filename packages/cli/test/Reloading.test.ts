@@ -93,7 +93,7 @@ describe("Reloading.follow", () => {
         const bad = yield* reload(request(file, { format: "json" }))
         const { reload: said } = JSON.parse(bad.lines[0] ?? "")
         assert.isFalse(said.ok)
-        assert.include(said.message, "it cannot be read")
+        assert.include(said.message, "there is no such file")
       })
     )
   )

@@ -194,6 +194,14 @@ describe("RunRequest.make", () => {
       ["--bundle", "none", "--allow", "x"],
       "--allow needs a proxy, and --bundle none has none | leave out --bundle, or --allow"
     ],
+    [
+      ["--bundle", "process", "--bundle-base", "node:20"],
+      "--bundle-base needs a container, and --bundle process has none | leave out --bundle-base, or --bundle container"
+    ],
+    [
+      ["--bundle", "none", "--bundle-image", "mine:1"],
+      "--bundle-image needs a container, and --bundle none has none | leave out --bundle-image, or --bundle container"
+    ],
     [["--timeout", "30"], '--timeout "30" is not a time with its unit (ms, s, m, h) | --timeout 30s'],
     [["--cpus", "0"], '--cpus "0" is not a number of CPUs | --cpus 2'],
     [["--mem", "1T"], '--mem "1T" is not an amount of memory in MiB, or with M or G | --mem 2G'],

@@ -65,6 +65,10 @@ const usage = (problem: string, advice: string): Either.Either<never, UsageError
 const splitTarget = (
   target: string
 ): Either.Either<{ readonly host: string; readonly port: number | undefined }, UsageError> => {
+  if (target.includes("://")) {
+    const advice = "HOST or HOST:PORT; --path /v1/models for a request of plain HTTP"
+    return usage(`"${Printable.line(target, 80)}" is more than a host and a port`, advice)
+  }
   const bracket = target.lastIndexOf("]")
   const colon = target.indexOf(":", bracket + 1)
   // More than one: an IPv6 address without its brackets.

@@ -55,7 +55,12 @@ export const planProof = (input: PlanInput, { bundle, doubt }: Decided): typeof 
 })
 
 const none = ({ input, isAllowing }: Question): Decision => {
-  if (isAllowing) return refuse("bundle", "none leaves nothing to allow", "Leave out --allow, or --bundle none.")
+  if (isAllowing)
+    return refuse(
+      "bundle",
+      "none leaves nothing that a policy could allow",
+      "Leave out --allow and --policy, or --bundle none."
+    )
   return input.options.topology === undefined
     ? Either.right({ bundle: { _tag: "None" }, doubt: null })
     : refuse("topology", "without a bundle there is nothing to reach", "Leave out --topology, or --bundle none.")
