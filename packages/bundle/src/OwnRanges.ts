@@ -7,18 +7,8 @@ import * as Address from "@bottle/egress/Address"
 import { InterfacesUnreadable } from "@bottle/egress/Interfaces"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import IpAddr from "ipaddr.js"
 import type { NetworkInterfaceInfo } from "node:os"
 import * as Os from "node:os"
-
-const networkOf = ({ address, cidr, family }: NetworkInterfaceInfo): Either.Either<Address.Cidr, unknown> => {
-  // An address with an unusual mask has no prefix: then it is known to be alone.
-  if (cidr === null) return Address.parseCidr(address)
-  const prefix = cidr.slice(cidr.indexOf("/"))
-  const network =
-    family === "IPv4" ? IpAddr.IPv4.networkAddressFromCIDR(cidr) : IpAddr.IPv6.networkAddressFromCIDR(cidr)
-  return Address.parseCidr(network.toString() + prefix)
-}
 
 /**
  * The networks of these interfaces but the loopback's, each once.
@@ -30,7 +20,8 @@ export const fromInterfaces = (interfaces: NodeJS.Dict<Array<NetworkInterfaceInf
   const ranges = new Map<string, Address.Cidr>()
   for (const info of Object.values(interfaces).flatMap((found) => found ?? [])) {
     if (info.internal) continue
-    const range = networkOf(info)
+    // An address with an unusual mask has no prefix: then it is known to be alone.
+    const range = Address.parseNetwork(info.cidr ?? info.address)
     if (Either.isRight(range)) ranges.set(range.right.text, range.right)
   }
   return [...ranges.values()]

@@ -57,8 +57,8 @@ describe("BundleConfig", () => {
   it.scoped("adds the host's addresses to its own, and takes their absence for none", () =>
     Effect.gen(function* () {
       const own = yield* Interfaces.system.addresses
-      const some = yield* withFile("host-addresses", "192.0.2.1\n\n 2001:db8::1 \n")
-      assert.deepStrictEqual(yield* BundleConfig.interfaces(some).addresses, [...own, "192.0.2.1", "2001:db8::1"])
+      const some = yield* withFile("host-addresses", "192.0.2.1/24\n\n 2001:db8::1 \n")
+      assert.deepStrictEqual(yield* BundleConfig.interfaces(some).addresses, [...own, "192.0.2.1/24", "2001:db8::1"])
       assert.deepStrictEqual(yield* BundleConfig.interfaces(yield* directory).addresses, own)
       const path = yield* directory
       Fs.mkdirSync(`${path}/host-addresses`)

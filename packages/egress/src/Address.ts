@@ -10,7 +10,8 @@ import * as Host from "./Host.js"
 import { printableHost } from "./internal/text.js"
 
 /**
- * The kind of an address: `own` is a public one of this machine itself. Only `public` is dialled without being listed;
+ * The kind of an address: `own` is a public one of this machine itself, `neighbour` one of a network that it stands in,
+ * which only a decision tells from `public`. Only `public` is dialled without being listed;
  * `unspecified`, `multicast` and `broadcast` are never dialled.
  *
  * @since 0.1.0
@@ -19,6 +20,7 @@ import { printableHost } from "./internal/text.js"
 export const AddressKind = Schema.Literal(
   "public",
   "own",
+  "neighbour",
   "private",
   "loopback",
   "link-local",
@@ -187,6 +189,7 @@ export const kind = (address: Host.Address, own: ReadonlySet<string> = none): Ad
  */
 export const describeKind = (kind: AddressKind): string => {
   if (kind === "own") return "an address of this machine"
+  if (kind === "neighbour") return "an address of this machine's network"
   return `${kind === "unspecified" ? "an" : "a"} ${kind} address`
 }
 
@@ -207,15 +210,14 @@ const groupsOf = ({ address, family }: Host.Address): ReadonlyArray<number> => {
   return [(a << 8) | b, (c << 8) | d]
 }
 
-/**
- * A range from `address/prefix`, or from one address (which is the range of itself alone).
- *
- * @since 0.1.0
- * @category constructors
- */
-export const parseCidr = (text: string): Either.Either<Cidr, CidrInvalid> => {
-  const fail = (reason: CidrInvalid["reason"]): Either.Either<never, CidrInvalid> =>
-    Either.left(new CidrInvalid({ text: printableHost(text), reason }))
+const refuseCidr = (text: string, reason: CidrInvalid["reason"]): Either.Either<never, CidrInvalid> =>
+  Either.left(new CidrInvalid({ text: printableHost(text), reason }))
+
+/** An address, with a prefix or alone, and the range that it lies in. */
+const parsePrefixed = (
+  text: string
+): Either.Either<{ readonly address: string; readonly range: Cidr }, CidrInvalid> => {
+  const fail = (reason: CidrInvalid["reason"]) => refuseCidr(text, reason)
   const slash = text.indexOf("/")
   const addressText = slash < 0 ? text : text.slice(0, slash)
   const host = Either.getOrUndefined(Host.parse(addressText))
@@ -226,14 +228,32 @@ export const parseCidr = (text: string): Either.Either<Cidr, CidrInvalid> => {
   const prefixText = slash < 0 ? String(bits) : text.slice(slash + 1)
   const prefix = Number(prefixText)
   if (!/^(?:0|[1-9][0-9]{0,2})$/.test(prefixText) || prefix > bits) return fail("prefix")
-  const canonical = `${host.address}/${prefix}`
-  const network =
-    host.family === 4
-      ? IpAddr.IPv4.networkAddressFromCIDR(canonical).toString()
-      : IpAddr.IPv6.networkAddressFromCIDR(canonical).toString()
-  if (network !== host.address) return fail("host-bits")
-  return Either.right({ text: canonical, address: host.address, family: host.family, prefix, groups: groupsOf(host) })
+  const { address, family } = host
+  const ip = family === 4 ? IpAddr.IPv4 : IpAddr.IPv6
+  const first = ip.networkAddressFromCIDR(`${address}/${prefix}`).toString()
+  const groups = groupsOf({ _tag: "Address", address: first, family })
+  return Either.right({ address, range: { text: `${first}/${prefix}`, address: first, family, prefix, groups } })
 }
+
+/**
+ * A range from `address/prefix`, or from one address (which is the range of itself alone).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parseCidr = (text: string): Either.Either<Cidr, CidrInvalid> =>
+  Either.flatMap(parsePrefixed(text), ({ address, range }) =>
+    address === range.address ? Either.right(range) : refuseCidr(text, "host-bits")
+  )
+
+/**
+ * The network that an interface with this address and prefix stands in: 192.0.2.0/24 from `192.0.2.7/24`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parseNetwork = (text: string): Either.Either<Cidr, CidrInvalid> =>
+  Either.map(parsePrefixed(text), ({ range }) => range)
 
 /** An address as it is compared with ranges. */
 interface Form {

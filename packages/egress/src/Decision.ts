@@ -52,14 +52,16 @@ export interface HttpRequest {
 }
 
 /**
- * The addresses that are not to be reached because the proxy is at home there: those of its machine, canonical, which
- * are dialled only where a rule lists them, and ranges in which nothing is dialled, whatever lists it.
+ * The addresses that are not to be reached because the proxy is at home there: those of its machine, canonical, and of the
+ * networks that it stands in, which are dialled only where a rule lists them, and ranges in which nothing is dialled,
+ * whatever lists it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Own {
   readonly addresses: ReadonlySet<string>
+  readonly networks: ReadonlyArray<Address.Cidr>
   readonly ranges: ReadonlyArray<Address.Cidr>
 }
 
@@ -295,7 +297,12 @@ export const decide = (policy: Policy, asked: Asked): Verdict => {
 /** Each answer is held against every rule, and an answer of DNS has room for thousands. */
 const ANSWERS_MAX = 256
 
-const nobody: Own = { addresses: new Set(), ranges: [] }
+const nobody: Own = { addresses: new Set(), networks: [], ranges: [] }
+
+const kindOf = (address: Host.Address, own: Own): Address.AddressKind => {
+  const kind = Address.kind(address, own.addresses)
+  return kind === "public" && own.networks.some(Address.compare(address).touches) ? "neighbour" : kind
+}
 
 const isListed = (policy: Policy, allow: Allow, address: Host.Address): boolean => {
   const { isHeldBy } = Address.compare(address)
@@ -358,7 +365,7 @@ export const decideAddresses = (
     }
     const refused = refuseAddress(policy, allow, address, own)
     if (refused !== undefined) return Either.left(refused)
-    const kind = Address.kind(address, own.addresses)
+    const kind = kindOf(address, own)
     if (kind !== "public" && !isListed(policy, allow, address)) {
       return Either.left(
         refuse(allow, {

@@ -1,6 +1,6 @@
 /**
- * The addresses of this machine, which a name may turn out to have: what listens there for everybody is often meant for
- * the machine's own network only, a firewall in front of it notwithstanding.
+ * The addresses of this machine and of the networks that it stands in, which a name may turn out to have: what listens
+ * there for everybody is often meant for that network only, a firewall in front of it notwithstanding.
  *
  * @since 0.1.0
  */
@@ -28,7 +28,8 @@ export class InterfacesUnreadable extends Schema.TaggedError<InterfacesUnreadabl
 }
 
 /**
- * Reads the addresses of this machine, in any spelling. It is run between two decisions, so it must not wait.
+ * Reads the addresses of this machine, in any spelling, each with the prefix of its network (`192.0.2.7/24`) where it has
+ * one. It is run between two decisions, so it must not wait.
  *
  * @since 0.1.0
  * @category models
@@ -45,7 +46,10 @@ export interface Interfaces {
  */
 export const system: Interfaces = {
   addresses: Effect.try({
-    try: () => Object.values(Os.networkInterfaces()).flatMap((found) => (found ?? []).map(({ address }) => address)),
+    try: () =>
+      Object.values(Os.networkInterfaces()).flatMap((found) =>
+        (found ?? []).map(({ address, cidr }) => cidr ?? address)
+      ),
     catch: () => new InterfacesUnreadable()
   })
 }

@@ -13,6 +13,8 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Cidr } from "./Address.js"
+import { parseNetwork } from "./Address.js"
+import type { Own } from "./Decision.js"
 import { EgressEvent } from "./EgressEvent.js"
 import * as Host from "./Host.js"
 import type { Interfaces } from "./Interfaces.js"
@@ -140,12 +142,14 @@ export const defaultLimits: Limits = {
   events: 4096
 }
 
-const canonical = (addresses: ReadonlyArray<string>): ReadonlySet<string> =>
-  new Set(
-    addresses.flatMap((text) =>
-      Either.match(Host.parse(text), { onLeft: () => [], onRight: (host) => [Host.text(host)] })
-    )
-  )
+const parsed = <A, E>(texts: ReadonlyArray<string>, parse: (text: string) => Either.Either<A, E>): ReadonlyArray<A> =>
+  texts.flatMap((text) => Either.match(parse(text), { onLeft: () => [], onRight: (found) => [found] }))
+
+const ownOf = (texts: ReadonlyArray<string>, ranges: Own["ranges"]): Own => ({
+  addresses: new Set(parsed(texts, (text) => Host.parse(text.replace(/\/[0-9]+$/, ""))).map(Host.text)),
+  networks: parsed(texts, parseNetwork),
+  ranges
+})
 
 /** Reads the interfaces now, and again when they are asked for; what cannot be read again stays as it was. */
 const makeOwn = (
@@ -155,12 +159,12 @@ const makeOwn = (
 ): Effect.Effect<Core["own"], ProxyError> =>
   Effect.gen(function* () {
     const runtime = yield* Effect.runtime<never>()
-    let own = { addresses: canonical(yield* interfaces.addresses), ranges }
+    let own = ownOf(yield* interfaces.addresses, ranges)
     let readMillis = performance.now()
     return () => {
       if (performance.now() - readMillis < interfacesMillis) return own
       const read = Runtime.runSyncExit(runtime)(interfaces.addresses)
-      if (Exit.isSuccess(read)) own = { addresses: canonical(read.value), ranges }
+      if (Exit.isSuccess(read)) own = ownOf(read.value, ranges)
       readMillis = performance.now()
       return own
     }

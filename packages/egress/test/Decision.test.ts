@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as fc from "fast-check"
+import * as Address from "../src/Address.js"
 import * as Decision from "../src/Decision.js"
 import * as Host from "../src/Host.js"
 import * as Policy from "../src/Policy.js"
@@ -121,6 +122,10 @@ describe("Decision.decideAddresses", () => {
     assert(verdict._tag === "Allow", `${host} is allowed`)
     const judged = Decision.decideAddresses(policy, verdict, answers, {
       addresses: own ?? new Set(),
+      networks: [
+        Either.getOrThrow(Address.parseNetwork("2600:1::7/64")),
+        Either.getOrThrow(Address.parseNetwork("9.1.2.3/16"))
+      ],
       ranges: []
     })
     return Either.isRight(judged)
@@ -165,21 +170,31 @@ describe("Decision.decideAddresses", () => {
     ["example.com", ["9.9.9.9"], "address-not-public 9.9.9.9"],
     ["example.com", ["8.8.8.8", "64:ff9b::9.9.9.9"], "address-not-public 64:ff9b::909:909"],
     ["example.com", ["8.8.8.8"], "8.8.8.8"],
+    ["example.com", ["9.1.77.7"], "address-not-public 9.1.77.7"],
+    ["example.com", ["9.2.77.7"], "9.2.77.7"],
+    ["example.com", ["2600:1::1:2:3:4"], "address-not-public 2600:1::1:2:3:4"],
+    ["example.com", ["2600:1:0:1::1"], "2600:1:0:1::1"],
+    ["example.com", ["64:ff9b::9.1.77.7"], "address-not-public 64:ff9b::901:4d07"],
+    ["example.com", ["2002:901:4d07::1"], "address-not-public 2002:901:4d07::1"],
     ["pinned.com", [], "127.0.0.1"],
     ["api.corp", ["10.9.9.9", "8.8.8.8"], "10.9.9.9 8.8.8.8"],
     ["api.corp", ["9.9.9.9"], "address-not-public 9.9.9.9"]
   ]
 
-  it.each(machine)("%s with %j, to a machine that is 9.9.9.9: %s", (host, answers, expected) => {
-    assert.strictEqual(judge(host, 443, answers, new Set(["9.9.9.9"])), expected)
-  })
+  it.each(machine)(
+    "%s with %j, to a machine that is 9.9.9.9, beside 9.1.0.0/16 and 2600:1::/64: %s",
+    (host, answers, expected) => {
+      assert.strictEqual(judge(host, 443, answers, new Set(["9.9.9.9"])), expected)
+    }
+  )
 
-  it("lets a rule for the address itself list this machine's own", () => {
+  it("lets a rule for the address itself list this machine's own, and its network's", () => {
     const listing = Either.getOrThrow(Policy.make({ allow: ["example.com", "9.9.9.9:443"] }))
     const verdict = Decision.decide(listing, { host: "example.com", port: 443 })
     assert(verdict._tag === "Allow", "example.com is allowed")
     const judged = Decision.decideAddresses(listing, verdict, ["9.9.9.9"], {
       addresses: new Set(["9.9.9.9"]),
+      networks: [Either.getOrThrow(Address.parseNetwork("9.9.9.9/16"))],
       ranges: []
     })
     assert.deepStrictEqual(Either.getOrThrow(judged), [{ _tag: "Address", address: "9.9.9.9", family: 4 }])

@@ -211,6 +211,7 @@ describe("Decision.decide's remedy", () => {
 describe("Decision.decideAddresses, with ranges", () => {
   const own: Decision.Own = {
     addresses: new Set(["9.9.9.9"]),
+    networks: [],
     ranges: [Either.getOrThrow(Address.parseCidr("172.20.0.0/24")), Either.getOrThrow(Address.parseCidr("fd20::/64"))]
   }
   const home = policyOf({

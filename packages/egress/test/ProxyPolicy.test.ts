@@ -118,8 +118,8 @@ describe("an address of this machine", () => {
         allow: [authority, `good.test:${upstream.port}`],
         resolve: ["good.test=127.0.0.1"],
         // The second address refuses the name in any case, so that nothing is dialled.
-        resolver: Fixture.recording(() => ["9.9.9.9", "10.0.0.1"]),
-        interfaces: { addresses: Effect.succeed(["127.0.0.1", "fe80::1%eth0", "::ffff:9.9.9.9"]) }
+        resolver: Fixture.recording((_, call) => [call === 1 ? "9.9.9.9" : "9.1.77.7", "10.0.0.1"]),
+        interfaces: { addresses: Effect.succeed(["127.0.0.1/8", "fe80::1%eth0", "::ffff:9.9.9.9", "9.1.2.3/16"]) }
       })
       const answer = yield* Client.request(proxy.address, `http://${authority}/`)
       assert.strictEqual(answer.status, 403)
@@ -127,6 +127,11 @@ describe("an address of this machine", () => {
       assert.include(answer.body, `--allow ${authority} --resolve web.test=9.9.9.9\n`)
       const event = yield* Fixture.lastOf(proxy, 1)
       assert.deepStrictEqual([event.reason, event.address], ["address-not-public", "9.9.9.9"])
+      const near = yield* Client.request(proxy.address, `http://${authority}/`)
+      assert.include(
+        near.body,
+        "its name resolves to 9.1.77.7, an address of this machine's network that no rule lists.\n"
+      )
       assert.strictEqual((yield* Client.request(proxy.address, `http://good.test:${upstream.port}/`)).status, 200)
     })
   )
@@ -190,7 +195,7 @@ describe("an address of this machine", () => {
       assert.strictEqual(error._tag, "InterfacesUnreadable")
       assert.match(error.message, /^[\x20-\x7e]+$/)
       assert.match(error.suggestion, /^[\x20-\x7e]+$/)
-      assert.include(yield* systemInterfaces.addresses, "127.0.0.1")
+      assert.include(yield* systemInterfaces.addresses, "127.0.0.1/8")
       yield* Proxy.serve({ policy: Policy.empty, listen })
     })
   )

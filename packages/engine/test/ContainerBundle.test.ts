@@ -97,7 +97,7 @@ describe("a container bundle", () => {
           const { config } = dock.container
           assert.deepStrictEqual(JSON.parse(readConfig(dock, "policy.json")).allow, ["api.example.com"])
           assert.strictEqual(readConfig(dock, "proof").trim(), "n0nce")
-          assert.include(readConfig(dock, "host-addresses").split("\n"), "127.0.0.1")
+          assert.include(readConfig(dock, "host-addresses").split("\n"), "127.0.0.1/8")
           assert.deepStrictEqual(Fs.readdirSync(config).toSorted(), ["host-addresses", "policy.json", "proof"])
           assert.strictEqual(Fs.statSync(config).mode & 0o777, 0o755)
           for (const name of Fs.readdirSync(config)) {
