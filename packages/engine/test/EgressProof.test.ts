@@ -51,7 +51,7 @@ interface Given {
   /** What the guest says instead, by the probe's name or target; `null` for nothing. */
   readonly says?: Readonly<Record<string, string | null>>
   readonly tool?: "perl" | "wget"
-  readonly arrivals?: Readonly<Record<string, string>>
+  readonly arrivals?: Readonly<Record<string, ReadonlyArray<string>>>
   readonly asked?: ReadonlyArray<string | null>
   readonly unreached?: ReadonlyArray<string>
   readonly isOffline?: boolean
@@ -92,11 +92,11 @@ const judge = (given: Given = {}): ReadonlyArray<Probe> => {
     banner: BANNER,
     answers: Answers.parse(stdout, new Set(targets.map(({ id }) => id))),
     decoys: decoys.map((decoy) => {
-      const payload = given.arrivals?.[`${decoy.protocol} ${decoy.address}`]
+      const payloads = given.arrivals?.[`${decoy.protocol} ${decoy.address}`] ?? []
       return {
         ...decoy,
         failure: null,
-        arrivals: payload === undefined ? [] : [{ payload }],
+        arrivals: payloads.map((payload) => ({ payload })),
         reached: given.unreached?.includes(decoy.address) !== true
       }
     }),
@@ -168,7 +168,7 @@ describe("EgressProof, what is a leak", () => {
 
   it("is what reaches a decoy, whatever the guest says", () => {
     const id = targetsOf(process).targets.find(({ target }) => target === decoy)?.id
-    const probes = judge({ arrivals: { "tcp 198.51.100.7": `bottle-proof-${id}` } })
+    const probes = judge({ arrivals: { "tcp 198.51.100.7": [`bottle-proof-${id}`] } })
     assert.deepStrictEqual(verdictOf(probes, decoy), ["leaked"])
     const outcome = Judge.outcome(probes)
     assert.strictEqual(outcome._tag === "Leaked" ? outcome.probe.target : "", decoy)
@@ -177,9 +177,18 @@ describe("EgressProof, what is a leak", () => {
 
   it("is what reaches a decoy and names no probe", () => {
     for (const payload of ["", "GET / HTTP/1.1", "bottle-proof-999"]) {
-      const outcome = Judge.outcome(judge({ arrivals: { "udp 127.0.0.1": payload } }))
+      const outcome = Judge.outcome(judge({ arrivals: { "udp 127.0.0.1": [payload] } }))
       assert.strictEqual(outcome._tag === "Leaked" ? outcome.probe.name : "", "host-loopback")
     }
+  })
+
+  it("is a connection that says nothing, but for the host's own check where that was cut off", () => {
+    const at = (unreached: ReadonlyArray<string>, ...payloads: ReadonlyArray<string>) =>
+      Judge.outcome(judge({ unreached, arrivals: { "tcp 198.51.100.7": payloads } }))._tag
+    assert.strictEqual(at([], ""), "Leaked")
+    assert.strictEqual(at(["198.51.100.7"], "", ""), "Leaked")
+    assert.strictEqual(at(["198.51.100.7"], "", "x"), "Leaked")
+    assert.notStrictEqual(at(["198.51.100.7"], ""), "Leaked")
   })
 
   it("is what asks another bundle", () => {
@@ -197,6 +206,7 @@ describe("EgressProof, what is a leak", () => {
     "guest-resolver-udp": "data bp",
     "resolver-udp": "data bp",
     "resolver-tcp": "open",
+    internet: "open HTTP/1.1 400",
     metadata: "open HTTP/1.1 400",
     "unlisted-name": "open HTTP/1.1 502 Bad Gateway",
     "loopback-through-proxy": "open HTTP/1.1 200 OK",
@@ -353,6 +363,7 @@ describe("EgressProof, what the guest says", () => {
     assert.strictEqual(byId.size, 0)
     assert.isNull(tool)
     assert.isFalse(complete)
+    assert.isFalse(parse("1 5 sent\nend\n").complete)
   })
 
   it("is visible ASCII, and bounded in length, in lines and in places", () => {

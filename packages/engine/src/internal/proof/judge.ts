@@ -216,6 +216,16 @@ interface Arrived {
   readonly place: string | null
 }
 
+/**
+ * What came to a decoy without our own check where it was cut off: a bridge of another bottle's goes away when that one
+ * ends, and the check has connected by then and said nothing. A second connection that says nothing is somebody else's.
+ */
+const foreignTo = ({ arrivals, protocol, reached }: DecoySeen): ReadonlyArray<Arrival> => {
+  const speaking = arrivals.filter(({ payload }) => payload !== "")
+  const isCheck = protocol === "tcp" && !reached && arrivals.length - speaking.length === 1
+  return isCheck ? speaking : arrivals
+}
+
 const arrivedAt = (targets: ReadonlyArray<Target>, evidence: Evidence) => {
   const named: Array<Arrived> = []
   const unnamed: Array<Probe> = []
@@ -230,7 +240,7 @@ const arrivedAt = (targets: ReadonlyArray<Target>, evidence: Evidence) => {
     }
   }
   for (const decoy of evidence.decoys) {
-    for (const { payload } of decoy.arrivals) {
+    for (const { payload } of foreignTo(decoy)) {
       note(markOf(payload), `${decoy.protocol} ${decoy.address} port ${decoy.port}`, decoy.name)
     }
   }
