@@ -113,10 +113,30 @@ const warnOfAllow = ({ place, rule }: Placed, deny: ReadonlyArray<Placed>): Read
   return messages.map((message) => ({ place, message }))
 }
 
-const warnOfDeny = ({ place, rule }: Placed): ReadonlyArray<Warning> =>
-  Rules.isHttp(rule) && rule.ports?.includes(443) === true
-    ? [{ place, message: `${rule.text} denies every tunnel to its ports: in one, no method and no path can be seen` }]
-    : []
+/** The rule of `allow` that lets https through to hosts of one of `deny`, which is about plain HTTP alone. */
+const lettingPast = (allow: ReadonlyArray<Placed>, deny: ReadonlyArray<Placed>, { host }: Rule): Placed | undefined => {
+  const isAround = covering(host)
+  if (deny.some(({ rule }) => isAround(rule.host) && Match.isOnPort(rule, 443))) return undefined
+  return allow.find(
+    ({ rule }) => !Rules.isHttp(rule) && Match.isOnPort(rule, 443) && (isAround(rule.host) || covering(rule.host)(host))
+  )
+}
+
+const warnOfDeny = (
+  { place, rule }: Placed,
+  allow: ReadonlyArray<Placed>,
+  deny: ReadonlyArray<Placed>
+): ReadonlyArray<Warning> => {
+  if (!Rules.isHttp(rule)) return []
+  const unseen = "no method and no path can be seen"
+  if (Match.isOnPort(rule, 443)) {
+    return [{ place, message: `${rule.text} denies every tunnel to its ports: in one, ${unseen}` }]
+  }
+  const past = lettingPast(allow, deny, rule)
+  if (past === undefined) return []
+  const by = `${past.rule.text} in ${past.place}`
+  return [{ place, message: `${rule.text} denies no https: ${by} allows tunnels, in which ${unseen}` }]
+}
 
 const warnOfPin = (policy: Policy, name: string, address: Host.Address): ReadonlyArray<Warning> => {
   const place = "resolve"
@@ -158,7 +178,7 @@ export const review = (document: PolicyDocument): Either.Either<Review, PolicyEr
         ...warnOfTwice(allow),
         ...allow.flatMap((placed) => warnOfAllow(placed, deny)),
         ...warnOfTwice(deny),
-        ...deny.flatMap(warnOfDeny),
+        ...deny.flatMap((placed) => warnOfDeny(placed, allow, deny)),
         ...[...policy.pins].flatMap(([name, address]) => warnOfPin(policy, name, address))
       ]
     }

@@ -33,7 +33,20 @@ describe("PolicyReview.review", () => {
       { allow: ["a.example", "a.example:443"], deny: ["a.example:443"] },
       ["allow[1]: a.example:443 never allows anything: a.example:443 in deny[0] denies all of it"]
     ],
-    [{ allow: ["a.example"], deny: [{ host: "a.example", methods: ["PUT"] }] }, []],
+    [
+      { allow: ["b.example", "a.example"], deny: [{ host: "a.example", methods: ["PUT"] }] },
+      [
+        "deny[0]: PUT a.example denies no https: a.example in allow[1] allows tunnels, in which no method and no path can be seen"
+      ]
+    ],
+    [
+      { allow: ["x.a.example:443"], deny: [{ host: "*.a.example", paths: ["/x"] }] },
+      [
+        "deny[0]: *.a.example /x denies no https: x.a.example:443 in allow[0] allows tunnels, in which no method and no path can be seen"
+      ]
+    ],
+    [{ allow: ["a.example:80", "b.example"], deny: [{ host: "a.example", methods: ["PUT"] }] }, []],
+    [{ allow: ["a.example"], deny: [{ host: "a.example", methods: ["PUT"] }, "a.example:443"] }, []],
     [
       { allow: [{ host: "a.example", ports: [443], methods: ["GET"] }] },
       ["allow[0]: GET a.example:443 allows no https: that is a tunnel, in which no method and no path can be seen"]
