@@ -84,7 +84,8 @@ export class CidrInvalid extends Schema.TaggedError<CidrInvalid>("@bottle/egress
 /**
  * Addresses at which clouds hand out credentials to whoever asks from inside; some of them lie in public ranges.
  *
- * Sources: the documentation of AWS (IMDS, ECS, EKS pod identity), Google Cloud, Azure (WireServer), Alibaba, Oracle.
+ * Sources: the documentation of AWS (IMDS, ECS, EKS pod identity), Google Cloud, Azure (WireServer), Alibaba, Oracle,
+ * Scaleway, Tencent, Linode.
  *
  * @since 0.1.0
  * @category models
@@ -98,7 +99,13 @@ export const metadataAddresses: ReadonlySet<string> = new Set([
   "192.0.0.192",
   "fd00:ec2::254",
   "fd00:ec2::23",
-  "fd20:ce::254"
+  "fd20:ce::254",
+  "fd00:100::100:200",
+  "fd00:c1::a9fe:a9fe",
+  "169.254.42.42",
+  "fd00:42::42",
+  "169.254.0.23",
+  "fd00:a9fe:a9fe::1"
 ])
 
 const kindOfFour = (address: string, own: ReadonlySet<string>): AddressKind => {

@@ -93,6 +93,9 @@ const kinds: ReadonlyArray<readonly [string, Address.AddressKind]> = [
   ["fc00::1", "unique-local"],
   ["fdff::1", "unique-local"],
   ["fd00:ec2::254", "metadata"],
+  ["169.254.42.42", "metadata"],
+  ["FD00:42:0::42", "metadata"],
+  ["64:ff9b::169.254.0.23", "metadata"],
   ["ff02::1", "multicast"]
 ]
 
