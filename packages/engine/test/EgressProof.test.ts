@@ -9,8 +9,10 @@ import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import * as Net from "node:net"
 import * as EgressProof from "../src/EgressProof.js"
 import * as Answers from "../src/internal/proof/answers.js"
+import * as Decoys from "../src/internal/proof/decoys.js"
 import * as Judge from "../src/internal/proof/judge.js"
 import * as Targets from "../src/internal/proof/targets.js"
 import { ProofRecord, type Probe } from "../src/ProofRecord.js"
@@ -140,6 +142,14 @@ describe("EgressProof, what a closed bottle shows", () => {
     assert.notInclude([...names(process)], "bundle-port")
     assert.notInclude([...names(none)], "unlisted-name")
     assert.include([...names(none)], "guest-tool")
+  })
+
+  it("tries the host's loopback in every spelling", () => {
+    const targets = targetsOf(process).targets.map(({ target }) => target)
+    for (const spelled of ["127.0.0.1", "0.0.0.0", "[::ffff:7f00:1]", "100.96.0.1", "@gateway"]) {
+      assert.include(targets, `tcp ${spelled}:${PORT_FIRST}`)
+      assert.include(targets, `udp ${spelled}:${PORT_FIRST + 1}`)
+    }
   })
 
   it("dials the proxy's own port directly only where the guest must not reach it", () => {
@@ -336,6 +346,37 @@ describe("EgressProof, what is broken", () => {
       assert.deepStrictEqual(verdictOf(judge({ says: { bundle: said } }), "bundle"), ["broken"])
     }
   })
+})
+
+describe("EgressProof, a decoy", () => {
+  const request = { name: "host-loopback", protocol: "tcp", address: "127.0.0.1" } as const
+
+  it.scopedLive("answers nobody who has not said anything, so that what holds its answer has left its mark", () =>
+    Effect.gen(function* () {
+      const decoy = yield* Decoys.open(request, BANNER)
+      let answer = ""
+      const guest = yield* Effect.acquireRelease(
+        Effect.sync(() => Net.connect({ host: decoy.address, port: decoy.port })),
+        (socket) => Effect.sync(() => socket.destroy())
+      )
+      guest.on("data", (bytes) => (answer += bytes.toString("latin1")))
+      yield* waitUntil(
+        Effect.sync(() => decoy.arrivals().length === 1),
+        { boundMillis: 10_000, what: "the connection" }
+      )
+      assert.isTrue(yield* decoy.check)
+      assert.strictEqual(answer, "")
+      guest.write("bottle-proof-1")
+      yield* waitUntil(
+        Effect.sync(() => answer.includes(BANNER)),
+        { boundMillis: 10_000, what: "the answer" }
+      )
+      assert.deepStrictEqual(
+        decoy.arrivals().map(({ payload }) => payload),
+        ["bottle-proof-1"]
+      )
+    })
+  )
 })
 
 describe("EgressProof, what the guest says", () => {

@@ -211,3 +211,45 @@ describe("EgressProof, a guest that cannot be probed", () => {
     isOpen("host-loopback-tcp")
   )
 })
+
+/** A guest that runs this instead of the proof's command, and is to be kept where its launch fails. */
+const behaving = (script: string, more: Partial<Proving.Setting> = {}): Proving.Setting => ({
+  leak: "none",
+  guest: instead((words) => ["sh", "-c", script, "sh", ...words]),
+  options: { keepOnFailure: true },
+  ...more
+})
+
+describe("EgressProof, a guest that does not behave", () => {
+  for (const [what, script] of [
+    ["closes its input and goes", "exec <&-"],
+    ["says that it is done and nothing else", "cat >/dev/null; echo end"],
+    ["writes without an end", "exec yes '1 1 no refused'"],
+    ["writes a gigabyte in one line", "exec head -c 1000000000 /dev/zero"],
+    ["writes a gigabyte of errors", "exec head -c 1000000000 /dev/zero >&2"],
+    ["ends its own probes", 'sleep 0.05 | kill -9 $$; exec "$@"'],
+    ["answers for probes that are not there", "echo tool perl; seq -f '%g 1 no refused' 500 999; echo nothing"]
+  ] as const) {
+    launches(`refuses one that ${what}, and keeps nothing of it`, behaving(script), isUnproven("no-answer"))
+  }
+
+  launches(
+    "refuses one that says that it has tried and nothing else",
+    behaving("echo tool perl; echo end"),
+    isUnproven("untested")
+  )
+
+  launches(
+    "gives up on one that hangs, and keeps nothing of it",
+    behaving("trap '' TERM HUP; sleep 1000 & wait; sleep 1000", { isHurried: true }),
+    isUnproven("timed-out")
+  )
+
+  launches(
+    "keeps nothing of one that leaks, and hangs then",
+    behaving('"$@"; sleep 1000', { leak: "policy-dropped", isHurried: true }),
+    isOpen("host-loopback-tcp")
+  )
+
+  launches("hands over one that behaves, in the same words", behaving('exec "$@"'), isProven)
+})

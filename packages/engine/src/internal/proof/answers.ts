@@ -15,7 +15,7 @@ export interface Answers {
   readonly tool: Tool | null
   /** By the probe's id; of a place that is answered twice the last word counts. */
   readonly byId: ReadonlyMap<string, ReadonlyArray<Answer>>
-  /** Whether the guest said that it was done. */
+  /** Whether the guest said what it probes with, and that it was done. */
   readonly complete: boolean
 }
 
@@ -46,5 +46,5 @@ export const parse = (stdout: Uint8Array, ids: ReadonlySet<string>): Answers => 
     if (others.length >= PLACES_MAX) continue
     byId.set(id, [...others, { place, millis: Number(millis), word, rest }])
   }
-  return { tool, byId, complete }
+  return { tool, byId, complete: complete && tool !== null }
 }

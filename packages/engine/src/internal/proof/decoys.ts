@@ -93,8 +93,8 @@ const listenTcp = (request: DecoyRequest, banner: string, log: Log): Effect.Effe
         if (entry === undefined) return void socket.destroy()
         sockets.add(socket)
         socket.on("error", () => socket.destroy()).on("close", () => sockets.delete(socket))
-        socket.on("data", (bytes) => log.take(entry, bytes))
-        socket.end(answer)
+        // Not before it has said something: whoever holds the answer has left its mark.
+        socket.on("data", (bytes) => log.take(entry, bytes)).once("data", () => socket.end(answer))
       })
       const close = () => {
         for (const socket of sockets) socket.destroy()

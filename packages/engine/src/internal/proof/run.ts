@@ -4,6 +4,7 @@ import type { ExecResult } from "@bottle/smolvm/MachineExec"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -219,7 +220,8 @@ const settle = (
     const runtime = `${plan.runtime.program} ${plan.runtime.version}`
     return new EgressNotEnforced({ machine, runtime, probe: judged.probe, record })
   }
-  if (Either.isLeft(asked)) return Effect.fail(asked.left)
+  // That a guest floods is its own doing, and no failure of the runtime's.
+  if (Either.isLeft(asked) && asked.left._tag !== "SmolvmOutputTooLarge") return Effect.fail(asked.left)
   if (unproven === null || (plan.proof.demand === "attempted" && isTolerable(unproven.reason))) {
     return Effect.succeed(record)
   }
@@ -235,14 +237,13 @@ const proveIn = (
     const names = { token: randomBytes(8).toString("hex") }
     const banner = `bottle-decoy-${randomBytes(8).toString("hex")}`
     const situation = Targets.situationOf(options.plan)
-    const opened = yield* open(situation, names, banner)
+    // The guest's command starts meanwhile; it waits for its targets.
+    const opening = yield* Effect.forkScoped(open(situation, names, banner))
+    const text = Effect.map(Fiber.join(opening), ({ targets }) => Buffer.from(Targets.text(targets)))
     const asked = yield* smolvm
-      .machineExec({
-        ...proofOptions(options.plan),
-        stdin: Targets.text(opened.targets),
-        capBytes: STDOUT_BYTES_MAX
-      })
+      .machineExec({ ...proofOptions(options.plan), stdin: Stream.fromEffect(text), capBytes: STDOUT_BYTES_MAX })
       .pipe(Effect.timeoutOption(GUEST_TIMEOUT_MILLIS), Effect.either)
+    const opened = yield* Fiber.join(opening)
     const stdout = Either.isRight(asked) && Option.isSome(asked.right) ? asked.right.value.stdout : new Uint8Array()
     const answers = Answers.parse(stdout, new Set(opened.targets.map(({ id }) => id)))
     const seen = yield* gather(opened, answers, options, names, banner)

@@ -83,7 +83,7 @@ export interface Target {
 }
 
 /** `bundle` is the proxy's own port at the bundle's address, `bundle-port` any other there. */
-export type OutsideKind = "resolver" | "metadata" | "bundle" | "bundle-port"
+export type OutsideKind = "resolver" | "internet" | "metadata" | "bundle" | "bundle-port"
 
 /** What is opened on the host for a proof, apart from the targets that come of it. */
 export interface Requests {
@@ -96,19 +96,26 @@ const ADDRESSES_MAX = 8
 const RESOLVERS_MAX = 3
 const PUBLIC_RESOLVERS = ["1.1.1.1", "8.8.8.8"]
 const METADATA = "169.254.169.254"
-const METADATA_REQUEST = Buffer.from("GET / HTTP/1.0\r\n\r\n")
+const HTTP_REQUEST = Buffer.from("GET / HTTP/1.0\r\n\r\n")
+
+/** A server that everybody may ask, on the ports that a network leaves open when it leaves open no other. */
+const INTERNET = "1.1.1.1"
+const INTERNET_PORTS = [80, 443]
 
 /** Ports on which a container may serve, besides the proxy's. */
 const OTHER_PORTS = [22, 53, 80, 443, 8080]
+
+/** The loopback in other words, which a runtime that carries connections itself (TSI) may fail to take for one. */
+const LOOPBACKS = ["0.0.0.0", "::ffff:7f00:1"]
 
 /**
  * Where a machine's host may be, seen from inside: QEMU's and slirp's address of it, gvproxy's, smolvm's gateway and the
  * name that stands for it from 1.8.3, and whatever the guest itself routes to.
  */
 const ALIASES = {
-  tcp: ["100.96.0.1", "host.smolvm.internal", "10.0.2.2", "192.168.127.254", "@gateway"],
+  tcp: [...LOOPBACKS, "100.96.0.1", "host.smolvm.internal", "10.0.2.2", "192.168.127.254", "@gateway"],
   // smolvm's gateway carries no datagrams, and a name costs the guest a process to look up.
-  udp: ["100.96.0.1", "10.0.2.2", "192.168.127.254", "@gateway"]
+  udp: [...LOOPBACKS, "100.96.0.1", "10.0.2.2", "192.168.127.254", "@gateway"]
 } as const
 
 const unique = (texts: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(texts)]
@@ -185,7 +192,11 @@ export const requests = (
         { kind: "resolver", protocol: "udp", address, port: 53, payload: query, answer } as const,
         { kind: "resolver", protocol: "tcp", address, port: 53, payload: overTcp(query), answer } as const
       ]),
-      { kind: "metadata", protocol: "tcp", address: METADATA, port: 80, payload: METADATA_REQUEST, answer: "" },
+      ...INTERNET_PORTS.map(
+        (port) =>
+          ({ kind: "internet", protocol: "tcp", address: INTERNET, port, payload: HTTP_REQUEST, answer: "" }) as const
+      ),
+      { kind: "metadata", protocol: "tcp", address: METADATA, port: 80, payload: HTTP_REQUEST, answer: "" },
       ...ownPorts.map((own) => ({ ...own, protocol: "tcp", payload: null, answer: "" }) as const)
     ]
   }
@@ -385,9 +396,10 @@ const outside = (situation: Situation, requests: Requests, names: Names): Readon
             line: () => line(payloadOf(outside.protocol)),
             judge: { _tag: "Resolver", witnesses: [index], answer }
           }
+        case "internet":
         case "metadata":
           return {
-            name: "metadata",
+            name: outside.kind,
             target,
             expectation: "no answer",
             line: (id) => line(`${mark(id)} HTTP/1.0\\r\\n\\r\\n`),
