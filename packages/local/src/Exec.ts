@@ -24,6 +24,7 @@ import * as Stream from "effect/Stream"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as GuestEnvironment from "./GuestEnvironment.js"
+import * as Ending from "./internal/ending.js"
 import * as OwnStreams from "./internal/ownStreams.js"
 import { printable } from "./internal/printable.js"
 import * as Join from "./Join.js"
@@ -241,12 +242,15 @@ const startPrepared = (
 ): Effect.Effect<CommandExecutor.Process, PlatformError, Scope.Scope> =>
   Effect.gen(function* () {
     const started = yield* below.start(toCommand(prepared, stdio))
+    // With a terminal, what is in the machine has a session of its own, and `script` around it ends it.
+    const kill = prepared.tty ? started.kill : Ending.kill(started)
+    if (!prepared.tty) yield* Effect.addFinalizer(() => Ending.release(started))
     const verdict = yield* Deferred.make<boolean>()
     let isTimedOut = false
     if (prepared.timeoutMillis !== undefined) {
       const expire = Effect.suspend(() => {
         isTimedOut = true
-        return Effect.ignore(started.kill("SIGKILL"))
+        return Effect.ignore(kill("SIGKILL"))
       })
       yield* Effect.forkScoped(Effect.delay(expire, prepared.timeoutMillis))
     }
@@ -271,7 +275,7 @@ const startPrepared = (
     })
     const stdout =
       typeof stdio.stdout === "string" || prepared.tty ? process.stdout : Stream.transduce(process.stdout, stdio.stdout)
-    return Object.assign(Object.create(Object.getPrototypeOf(process)), process, { exitCode, stdout, stderr })
+    return Object.assign(Object.create(Object.getPrototypeOf(process)), process, { exitCode, kill, stdout, stderr })
   })
 
 const detachText = String.raw`unset PWD; "$@" </dev/null >/dev/null 2>&1 & echo $!`

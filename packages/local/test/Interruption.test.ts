@@ -1,3 +1,4 @@
+import * as Capture from "@bottle/process/Capture"
 import * as Identity from "@bottle/process/Identity"
 import * as Survivors from "@bottle/testing/Survivors"
 import { waitUntil } from "@bottle/testing/Wait"
@@ -16,14 +17,39 @@ import {
   filesBelow,
   freshName,
   handle,
+  isRoot,
   layer,
   machine,
   nothingLeft,
+  rootByProgram,
   type Runner
 } from "./support/runner.js"
 
 /** The moments of a start, from before its first process to after its last. */
 const moments = [0, 3, 6, 9, 12, 15, 18, 21, 25, 30, 35, 40, 50, 60, 80]
+
+/** As a container's first process often is: it waits for its own child, and collects nobody else's. */
+const carelessInit = "my $child = fork; exec @ARGV or exit 127 unless $child; waitpid($child, 0); exit($? >> 8)"
+
+/** Runs commands in a machine, ends each while it runs, and deletes the machine: `sh -c TEXT sh NAME FILE RUNTIME...`. */
+const endingText = String.raw`
+name=$1 out=$2; shift 2
+until_begun() { until grep -q begun "$out"; do kill -0 $! || exit 9; sleep 0.02; done; }
+"$@" machine create --name "$name" && "$@" machine start --name "$name" || exit 1
+for round in 1 2 3 4; do
+  "$@" machine exec --name "$name" -- sh -c 'echo begun; sleep 1000' >"$out" &
+  until_begun
+  kill -TERM $!; wait $!
+  [ $? = 143 ] || exit 2
+done
+"$@" machine exec --name "$name" --timeout 300ms -- sh -c 'sleep 1000'
+[ $? = 124 ] || exit 3
+"$@" machine exec --name "$name" -- sh -c 'trap "echo told >/workspace/told; exit" TERM; echo begun; sleep 1000 & wait' >"$out" &
+until_begun
+kill -TERM $!; wait $!
+"$@" machine exec --name "$name" -- cat /workspace/told || exit 4
+"$@" machine delete -f --name "$name" || exit 5
+`
 
 const locksOf = (runner: Runner) => Fs.readdirSync(Path.join(runner.state, "bottle", "local", "locks"))
 
@@ -152,6 +178,36 @@ describe.each(everybody)(`what is interrupted, $name${note}`, ({ make }) => {
       expectOk(yield* runner.call(["machine", "start", "--name", guest.name]))
       assert.strictEqual((yield* guest.sh("cat /workspace/f")).stdout, "first\n")
     }))
+
+  it.scopedLive.skipIf(skip || !isRoot)(
+    `a command that is told to end ends, and its machine can be deleted, where nobody collects orphans${
+      isRoot ? "" : " (skipped: a process namespace takes root)"
+    }`,
+    () =>
+      Effect.gen(function* () {
+        const runner = yield* make
+        // In this process there is no program to run.
+        const words = runner.words.length > 1 ? runner.words : (yield* rootByProgram).words
+        const name = freshName()
+        const out = Path.join(runner.directory, "out")
+        const captured = yield* Capture.capture(
+          {
+            program: "unshare",
+            args: [
+              ...["--pid", "--fork", "--mount-proc", "--kill-child", "perl", "-e", carelessInit, "--"],
+              ...["sh", "-c", endingText, "sh", name, out, ...words]
+            ],
+            env: runner.env,
+            cwd: "/"
+          },
+          { timeoutMillis: 100_000 }
+        )
+        assert.strictEqual(captured.exit.code, 0, Capture.stderrText(captured))
+        assert.match(Capture.stdoutText(captured), /(^|\n)told\n/)
+        yield* nothingLeft(name)
+      }).pipe(Effect.provide(layer)),
+    120_000
+  )
 
   test("the lock of an owner that is dead is taken over, that of a live one is waited for", (runner) =>
     Effect.gen(function* () {

@@ -27,6 +27,26 @@ export const descendsFrom = (ancestor: number, pid: number): boolean => {
   return false
 }
 
+/** How many process namespaces know a process, from ours on; none of a process that is gone. */
+const depthOf = (pid: number): number | undefined =>
+  /^NSpid:(.*)$/m
+    .exec(read(`/proc/${pid}/status`) ?? "")?.[1]
+    ?.trim()
+    .split(/\s+/).length
+
+/** The processes of a group, but for the zombies, that are in a process namespace below its leader's. */
+export const innerOfGroup = (leader: number): ReadonlyArray<{ readonly pid: number; readonly startTime: string }> => {
+  const outer = depthOf(leader)
+  if (outer === undefined) return []
+  return all().flatMap((pid) => {
+    const text = read(`/proc/${pid}/stat`)
+    const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ") ?? []
+    const [state, , group] = fields
+    if (Number(group) !== leader || state === "Z" || state === "X") return []
+    return (depthOf(pid) ?? 0) > outer ? [{ pid, startTime: fields[19] ?? "" }] : []
+  })
+}
+
 const spaceOf = (pid: number | "self"): string | undefined => {
   try {
     return Fs.readlinkSync(`/proc/${pid}/ns/mnt`)

@@ -168,9 +168,12 @@ export const everybody: ReadonlyArray<Who> = [
   { name: "as an ordinary user, by the program", make: asOrdinaryUser }
 ]
 
+/** Root, by the program. */
+export const rootByProgram: Who["make"] = byProgram(0)
+
 /** The same, all of them by the program. */
 export const everybodyByProgram: ReadonlyArray<Who> = [
-  ...(isRoot ? [{ name: "as root, by the program", make: byProgram(0) }] : []),
+  ...(isRoot ? [{ name: "as root, by the program", make: rootByProgram }] : []),
   { name: "as an ordinary user, by the program", make: asOrdinaryUser }
 ]
 
