@@ -48,8 +48,9 @@ const reasons = {
     advice: "See the record for what came back; something in the image may stand in the proxy's place."
   },
   untested: {
-    text: "what the guest brings cannot show that the bottle is closed",
-    advice: "Use an image that has perl, python3 or node, or accept an unproven bottle (--unproven-egress)."
+    text: "too little could be tried to show that the bottle is closed",
+    advice:
+      "Use an image that has perl, python3 or node, see the record for what this host lacks, or accept an unproven bottle (--unproven-egress)."
   }
 } as const
 
@@ -59,7 +60,7 @@ const reasons = {
  * - `no-shell`, `no-tool`: the guest has nothing to probe with
  * - `timed-out`, `no-answer`: its probes did not come to an end, or said nothing
  * - `proxy-broken`: what must work does not
- * - `untested`: the main ways out could not be tried
+ * - `untested`: the main ways out could not be tried, by the guest or by this host
  *
  * @since 0.1.0
  * @category models

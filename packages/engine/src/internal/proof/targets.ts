@@ -98,9 +98,12 @@ const PUBLIC_RESOLVERS = ["1.1.1.1", "8.8.8.8"]
 const METADATA = "169.254.169.254"
 const HTTP_REQUEST = Buffer.from("GET / HTTP/1.0\r\n\r\n")
 
-/** A server that everybody may ask, on the ports that a network leaves open when it leaves open no other. */
-const INTERNET = "1.1.1.1"
-const INTERNET_PORTS = [80, 443]
+/** A server that everybody may ask, on the ports that are open where no others are. */
+const INTERNET = [
+  { address: "1.1.1.1", port: 80 },
+  { address: "1.1.1.1", port: 443 },
+  { address: "2606:4700:4700::1111", port: 443 }
+]
 
 /** Ports on which a container may serve, besides the proxy's. */
 const OTHER_PORTS = [22, 53, 80, 443, 8080]
@@ -192,9 +195,8 @@ export const requests = (
         { kind: "resolver", protocol: "udp", address, port: 53, payload: query, answer } as const,
         { kind: "resolver", protocol: "tcp", address, port: 53, payload: overTcp(query), answer } as const
       ]),
-      ...INTERNET_PORTS.map(
-        (port) =>
-          ({ kind: "internet", protocol: "tcp", address: INTERNET, port, payload: HTTP_REQUEST, answer: "" }) as const
+      ...INTERNET.map(
+        (it) => ({ ...it, kind: "internet", protocol: "tcp", payload: HTTP_REQUEST, answer: "" }) as const
       ),
       { kind: "metadata", protocol: "tcp", address: METADATA, port: 80, payload: HTTP_REQUEST, answer: "" },
       ...ownPorts.map((own) => ({ ...own, protocol: "tcp", payload: null, answer: "" }) as const)
