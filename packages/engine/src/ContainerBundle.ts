@@ -31,6 +31,7 @@ import * as BundleImage from "./BundleImage.js"
 import { Engine } from "./Engine.js"
 import * as DockerResource from "./internal/dockerResource.js"
 import { fileFailed } from "./internal/files.js"
+import { checkUpstream } from "./internal/planChecks.js"
 import * as Ring from "./internal/ring.js"
 import { stage } from "./internal/stage.js"
 import { BundleDied, BundleFailed, type HostFileFailed, StageFailed } from "./LaunchError.js"
@@ -346,6 +347,9 @@ const makeReload = (
     const failed = (advice: string) => (reason: string) => new ReloadFailed({ reason, advice })
     const again = failed("Try again; `bottle doctor` tells what this machine lacks.")
     return Effect.gen(function* () {
+      yield* Effect.mapError(checkUpstream(policy, { _tag: "Container" }), (error) =>
+        failed(error.advice)(error.reason)
+      )
       const digest = yield* Effect.mapError(config.putPolicy(policy), (error) => again(error.message))
       const answered = yield* Deferred.make<Option.Option<string>>()
       heard.reloading = { policy: digest, answer: answered }

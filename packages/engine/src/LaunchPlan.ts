@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import { BottleId, machineName } from "./BottleId.js"
 import type { EngineSettings } from "./Engine.js"
 import { planBundle, planProof } from "./internal/planBundle.js"
-import { checkOptions } from "./internal/planChecks.js"
+import { checkOptions, checkUpstream } from "./internal/planChecks.js"
 import { proxyEnvironment, subnetOf, type Undecided } from "./internal/planOptions.js"
 import { planSource } from "./internal/planSource.js"
 import { planSteps } from "./internal/planSteps.js"
@@ -268,6 +268,7 @@ export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =
     const directory = `${settings.directories.run}/${id}`
     const decided = yield* planBundle({ input, source, directory, isAllowing: policy.allow.length > 0 })
     const { bundle } = decided
+    yield* checkUpstream(policy, bundle)
     const plan: Undecided = {
       version: 1,
       id,

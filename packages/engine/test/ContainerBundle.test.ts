@@ -687,6 +687,22 @@ describe("a container bundle", () => {
       )
     }
 
+    it.live("but not by one whose upstream proxy would be looked for in the container, which it never sees", () =>
+      reloading(
+        (dock) => dock.say({ _tag: "Reloaded", name: "egress", policy: digestThere(dock) }),
+        (dock, running) =>
+          Effect.gen(function* () {
+            const through = (upstream: string) => Policy.fromDocument({ allow: ["new.example.com"], upstream })
+            const error = yield* Effect.flip(running.reload(yield* through("http://127.0.0.1:3128")))
+            assert.strictEqual(error._tag, "ReloadFailed")
+            assert.match(error.message, /the upstream 127\.0\.0\.1:3128 is the bundle's container itself/)
+            assert.deepStrictEqual(JSON.parse(readConfig(dock, "policy.json")).allow, ["old.example.com"])
+            yield* running.reload(yield* through("http://192.168.1.1:3128"))
+            assert.deepStrictEqual(JSON.parse(readConfig(dock, "policy.json")).allow, ["new.example.com"])
+          })
+      )
+    )
+
     it.effect("or says that nobody answered, and that nothing is known then", () =>
       reloading(
         (dock) => dock.say({ _tag: "ReloadRefused", name: "egress", policy: null, reason: "it cannot be read" }),

@@ -316,6 +316,28 @@ describe("a bundle in a container", () => {
     assert.strictEqual(planOf(options, "1.9.3", withContainer).bundle._tag, "Container")
   })
 
+  it("is refused with an upstream proxy that would be looked for in it, and planned with another one", () => {
+    const options = (upstream: string, bundle: LaunchOptions["bundle"] = "container"): LaunchOptions => ({
+      ...bare,
+      bundle,
+      policy: { allow: ["api.example.com"], upstream }
+    })
+    const itself = ["127.0.0.1", "127.9.9.9", "[::1]", "localhost", "LOCALHOST.", "proxy.localhost"]
+    for (const host of itself) {
+      const upstream = `http://${host}:3128`
+      const error = refusal(options(upstream), "1.9.3", withContainer)
+      assert.strictEqual(error._tag, "OptionRefused")
+      assert.match(error.message, /^policy: the upstream \S+:3128 is the bundle's container itself/)
+      assert.include(error.suggestion, "--bundle process")
+      // A bundle at an address is a container too, whoever chose it.
+      refusal({ ...options(upstream, undefined), topology: "address" }, "1.9.3", withContainer)
+      assert.strictEqual(planOf(options(upstream, "process"), "1.9.3", withContainer).bundle._tag, "Process")
+    }
+    for (const host of ["192.168.1.1", "[fd00::1]", "proxy.corp.example", "localhost.example"]) {
+      assert.strictEqual(planOf(options(`http://${host}:3128`), "1.9.3", withContainer).bundle._tag, "Container")
+    }
+  })
+
   it("is refused where the host routes every private network, and planned where one is left", () => {
     const options: LaunchOptions = { ...bare, bundle: "container" }
     const routes = ["10.0.0.0/8", "172.16.0.0/12"]

@@ -1,14 +1,37 @@
+import * as Address from "@bottle/egress/Address"
+import * as Host from "@bottle/egress/Host"
+import type { Policy } from "@bottle/egress/Policy"
 import * as Either from "effect/Either"
 import type { Directories } from "../Directories.js"
 import * as GuestRelay from "../GuestRelay.js"
 import { OptionRefused } from "../LaunchError.js"
 import type { LaunchOptions } from "../LaunchOptions.js"
+import type { PlannedBundle } from "../LaunchPlan.js"
 
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** Why an option says nothing sensible, and what to say instead. */
 export const refuse = (option: string, reason: string, advice: string): Either.Either<never, OptionRefused> =>
   Either.left(new OptionRefused({ option, reason, advice }))
+
+/** Whether whoever connects there reaches the machine, or the container, that it is itself in. */
+const isItself = (host: Host.Host): boolean =>
+  host._tag === "Name"
+    ? host.name === "localhost" || host.name.endsWith(".localhost")
+    : Address.kind(host) === "loopback"
+
+/** Refuses a policy whose upstream proxy a bundle in a container would look for in that container. */
+export const checkUpstream = (
+  { upstream }: Policy,
+  bundle: Pick<PlannedBundle, "_tag">
+): Either.Either<void, OptionRefused> =>
+  bundle._tag === "Container" && upstream !== null && isItself(upstream.host)
+    ? refuse(
+        "policy",
+        `the upstream ${Host.formatAuthority(upstream.host, upstream.port)} is the bundle's container itself, where nothing listens`,
+        "Write an address of this machine that a container reaches and the proxy listens on, or use --bundle process."
+      )
+    : Either.void
 
 const checkVariables = (options: LaunchOptions): Either.Either<void, OptionRefused> => {
   const names = [...(options.env ?? []).map(([name]) => name), ...(options.secrets ?? [])]
