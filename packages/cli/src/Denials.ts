@@ -20,10 +20,6 @@ const reasons: Readonly<Partial<Record<EgressEvent["reason"], string>>> = {
 
 const reasonText = (event: EgressEvent): string => {
   switch (event.reason) {
-    case "address-not-public":
-      return event.address === null
-        ? Printable.line(event.detail, DETAIL_CHARS_MAX)
-        : `its address ${Printable.line(event.address, 64)} is not a public one`
     case "denied-by-rule":
       return event.rule === null ? "a rule denies it" : `the rule ${Printable.line(event.rule, 100)} denies it`
     case "request-not-allowed":
@@ -52,7 +48,9 @@ const advice = (event: EgressEvent): string => {
     case "port-not-allowed":
       return `; allow it with --allow ${target(event)}`
     case "address-not-public":
-      return event.address === null ? "" : `; allow it with --resolve ${host}=${Printable.line(event.address, 64)}`
+      return event.address === null || event.detail.endsWith("never reached")
+        ? ""
+        : `; allow it with --resolve ${host}=${Printable.line(event.address, 64)}`
     case "denied-by-rule":
       return "; to allow it, take that rule away: denying wins"
     case "request-not-allowed":

@@ -1,7 +1,10 @@
 import * as Denials from "@bottle/cli/Denials"
+import * as Decision from "@bottle/egress/Decision"
 import { EgressEvent } from "@bottle/egress/EgressEvent"
+import * as Policy from "@bottle/egress/Policy"
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
+import * as Either from "effect/Either"
 
 const denial = (fields: Partial<ConstructorParameters<typeof EgressEvent>[0]>): EgressEvent =>
   new EgressEvent(
@@ -26,6 +29,15 @@ const denial = (fields: Partial<ConstructorParameters<typeof EgressEvent>[0]>): 
     { disableValidation: true }
   )
 
+/** What is said of example.com when its name turns out to have this address. */
+const answered = (answer: string): Parameters<typeof denial>[0] => {
+  const policy = Either.getOrThrow(Policy.make({ allow: ["example.com"] }))
+  const allow = Decision.decide(policy, { host: "example.com", port: 443 })
+  assert(allow._tag === "Allow")
+  const { address, detail, reason } = Either.getOrThrow(Either.flip(Decision.decideAddresses(policy, allow, [answer])))
+  return { address, detail, reason }
+}
+
 describe("Denials.toLine", () => {
   const lines: ReadonlyArray<readonly [fields: Parameters<typeof denial>[0], line: string]> = [
     [{}, "bottle: refused example.com:443 (no rule allows it); allow it with --allow example.com"],
@@ -43,9 +55,10 @@ describe("Denials.toLine", () => {
       "bottle: refused example.com:22 (it is allowed on other ports only); allow it with --allow example.com:22"
     ],
     [
-      { reason: "address-not-public", address: "10.0.0.1" },
-      "bottle: refused example.com:443 (its address 10.0.0.1 is not a public one); allow it with --resolve example.com=10.0.0.1"
+      answered("10.0.0.1"),
+      "bottle: refused example.com:443 (its name resolves to 10.0.0.1, a private address that no rule lists); allow it with --resolve example.com=10.0.0.1"
     ],
+    [answered("224.0.0.1"), "bottle: refused example.com:443 (224.0.0.1 is a multicast address, and never reached)"],
     [
       { reason: "denied-by-rule", rule: "*.example.com" },
       "bottle: refused example.com:443 (the rule *.example.com denies it); to allow it, take that rule away: denying wins"
