@@ -22,7 +22,7 @@ export interface InspectOptions {
 }
 
 /** The longest hello that is waited for; those of today take 2 KiB. */
-export const helloBytesMax = 64 * 1024
+const helloBytesMax = 64 * 1024
 
 /** A fatal alert, access_denied (RFC 8446 6.2): what a TLS client can be told. */
 export const accessDenied = Buffer.from([0x15, 3, 3, 0, 2, 2, 49])
