@@ -210,6 +210,10 @@ describe("EgressProof, what is a leak", () => {
   it("is a guest that holds a decoy's answer, though nothing was seen to arrive", () => {
     assert.deepStrictEqual(verdictOf(judge({ says: { [decoy]: `open ${BANNER}` } }), decoy), ["leaked"])
     assert.deepStrictEqual(verdictOf(judge({ says: { [decoy]: "open something else" } }), decoy), ["held"])
+    assert.deepStrictEqual(
+      verdictOf(judge({ says: { "guest-resolver-tcp": `cannot ${BANNER}` } }), "guest-resolver-tcp"),
+      ["leaked"]
+    )
   })
 
   const answered = {
@@ -288,7 +292,8 @@ describe("EgressProof, what shows nothing", () => {
   })
 
   it("is what the guest's program cannot try, and what the guest passes over", () => {
-    const probes = judge({ says: { "host-loopback-udp": "cannot", metadata: null } })
+    const probes = judge({ says: { "host-loopback-udp": "cannot", metadata: null, "network-device": "none" } })
+    assert.deepStrictEqual(verdictOf(probes, "network-device"), ["untested"])
     assert.deepStrictEqual(verdictOf(probes, "host-loopback-udp"), ["untested"])
     assert.deepStrictEqual(verdictOf(probes, "metadata"), ["untested"])
     assert.strictEqual(Judge.outcome(probes)._tag, "Proven")

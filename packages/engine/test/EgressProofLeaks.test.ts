@@ -70,7 +70,11 @@ for (const bundle of bundles) {
       isOpen(
         "host-loopback-tcp",
         "host-loopback-udp",
+        // The loopback in other words, as there is no gateway of smolvm's here.
+        "host-alias-tcp",
+        "host-alias-udp",
         "other-bundle",
+        ...(Proving.hasLoopback6 ? ["host-loopback-tcp6", "host-loopback-udp6"] : []),
         // Of a host that has other addresses, those too; they are where its own network is.
         ...(Proving.hasOuterAddress ? ["host-address-tcp", "host-address-udp", "network-device"] : [])
       )

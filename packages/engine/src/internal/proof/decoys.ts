@@ -34,7 +34,7 @@ const ARRIVALS_MAX = 64
 const PAYLOAD_BYTES_MAX = 256
 
 /** The host's own connection to itself takes less than a millisecond; this is for a host that stands still. */
-const CHECK_MILLIS = 2000
+export const CHECK_MILLIS = 2000
 
 interface Logged {
   payload: string

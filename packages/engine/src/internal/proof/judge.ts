@@ -53,6 +53,7 @@ const ANSWER_CHARS_MIN = 12
 
 const SILENT = untested("the guest said nothing about it")
 const CANNOT = untested("the guest's program cannot try this")
+const NONE = untested("the guest has no such address")
 
 const reasons = new Map([
   ["refused", "refused"],
@@ -92,7 +93,6 @@ export const readHttp = (
 }
 
 const judgeBundle = (answer: Answer, evidence: Evidence): Finding => {
-  if (answer.word === "cannot") return CANNOT
   if (answer.rest.includes(evidence.nonce)) return held("the bundle answered")
   const http = readHttp(answer, evidence.answers.tool)
   return broken(http === undefined ? tell(answer) : `HTTP ${http.status} without the nonce`)
@@ -101,7 +101,6 @@ const judgeBundle = (answer: Answer, evidence: Evidence): Finding => {
 const judgeRefused = (answer: Answer, target: Target, evidence: Evidence): Finding => {
   if (target.judge._tag !== "Refused") return SILENT
   const { host, port } = target.judge
-  if (answer.word === "cannot") return CANNOT
   const http = readHttp(answer, evidence.answers.tool)
   if (http === undefined) return broken(`the proxy did not answer: ${tell(answer)}`)
   if (http.isOurs && !http.isRefusal) return broken(`HTTP ${http.status}, which is not about the policy`)
@@ -113,11 +112,8 @@ const judgeRefused = (answer: Answer, target: Target, evidence: Evidence): Findi
 }
 
 /** What did not arrive is worth as much as the host's own way there. */
-const judgeDecoy = (answer: Answer, decoy: DecoySeen, banner: string): Finding => {
-  if (answer.rest.includes(banner)) return leaked("the guest holds what only this listener says")
-  if (answer.word === "cannot") return CANNOT
-  if (answer.word === "none") return untested("the guest has no such address")
-  if (!decoy.reached) return untested("the host itself cannot reach it")
+const judgeNotArrived = (answer: Answer, isReached: boolean): Finding => {
+  if (!isReached) return untested("the host itself cannot reach it")
   return held(answer.word === "open" ? `${tell(answer)}, by something else: it did not arrive` : tell(answer))
 }
 
@@ -125,8 +121,6 @@ const unlessReached = (answer: Answer, isReached: boolean): Finding =>
   isReached ? held(tell(answer)) : untested(`${tell(answer)}; the host itself got no answer by then`)
 
 const judgeOutside = (answer: Answer, isReached: boolean, isNetworked: boolean): Finding => {
-  if (answer.word === "cannot") return CANNOT
-  if (answer.word === "none") return untested("the guest has no such address")
   if (answer.word === "data" || (answer.word === "open" && answer.rest !== "")) return leaked(tell(answer))
   if (answer.word !== "open") return unlessReached(answer, isReached)
   // The gateway of a network may take a connection before it knows that it leads nowhere; without one nobody may.
@@ -145,7 +139,6 @@ const judgeResolver = (answer: Answer, wanted: string, isReached: boolean): Find
 
 /** Where nothing listens for the host either, a connection that was taken but not answered is a gateway's own. */
 const judgeBundlePort = (answer: Answer, isReached: boolean): Finding => {
-  if (answer.word === "cannot") return CANNOT
   if (answer.word === "open" && (answer.rest !== "" || isReached)) return leaked(tell(answer))
   return held(tell(answer))
 }
@@ -155,27 +148,23 @@ const isReachedBy = (witnesses: ReadonlyArray<number>, evidence: Evidence): bool
 
 const judgeAnswer = (answer: Answer, target: Target, evidence: Evidence): Finding => {
   const { judge } = target
+  // Whatever it says of the way: this came by one.
+  if (answer.rest.includes(evidence.banner)) return leaked("the guest holds what only a decoy says")
+  if (answer.word === "cannot") return CANNOT
+  if (answer.word === "none") return NONE
   switch (judge._tag) {
     case "Allowed":
       return untested("the policy allows it")
     case "Bundle":
       return judgeBundle(answer, evidence)
     case "OwnListener":
-      if (answer.word === "cannot") return CANNOT
       return answer.rest.includes(evidence.token) ? held("answered") : broken(tell(answer))
     case "Refused":
       return judgeRefused(answer, target, evidence)
-    case "Decoy": {
-      const decoy = evidence.decoys[judge.decoy]
-      return decoy === undefined ? SILENT : judgeDecoy(answer, decoy, evidence.banner)
-    }
-    case "Neighbour": {
-      const neighbour = evidence.neighbours[judge.neighbour]
-      if (answer.word === "cannot") return CANNOT
-      if (answer.word === "none") return untested("the guest has no such address")
-      if (neighbour?.reached !== true) return untested("the host itself cannot reach it")
-      return held(answer.word === "open" ? `${tell(answer)}, by something else: it did not arrive` : tell(answer))
-    }
+    case "Decoy":
+      return judgeNotArrived(answer, evidence.decoys[judge.decoy]?.reached === true)
+    case "Neighbour":
+      return judgeNotArrived(answer, evidence.neighbours[judge.neighbour]?.reached === true)
     case "Outside":
       return judgeOutside(answer, isReachedBy(judge.witnesses, evidence), judge.isNetworked)
     case "Resolver":
@@ -183,7 +172,6 @@ const judgeAnswer = (answer: Answer, target: Target, evidence: Evidence): Findin
     case "BundlePort":
       return judgeBundlePort(answer, evidence.outsides[judge.witness] === true)
     case "Device":
-      if (answer.word === "cannot") return CANNOT
       return answer.rest === "" ? held("none") : leaked(`there is ${answer.rest.slice(0, OBSERVATION_CHARS_MAX)}`)
   }
 }

@@ -7,6 +7,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { randomBytes } from "node:crypto"
 import * as Net from "node:net"
+import { CHECK_MILLIS } from "./decoys.js"
 
 /** A second bundle, as another bottle has one: the same proxy, which allows nothing and writes down who asks. */
 export interface Neighbour {
@@ -16,8 +17,6 @@ export interface Neighbour {
   /** Asks it from the host, then ends it: whether it answered, and every host that it was asked for by others. */
   readonly end: Effect.Effect<{ readonly reached: boolean; readonly asked: ReadonlyArray<string> }>
 }
-
-const CHECK_MILLIS = 2000
 
 /** Whether a proxy answers a request for this host. */
 const answers = (address: string, port: number, host: string): Effect.Effect<boolean> =>
