@@ -151,7 +151,8 @@ export class BundleDied extends Schema.TaggedError<BundleDied>("@bottle/engine/B
 /** What to do about a failure that the runtime or docker has its own words for. */
 const stageAdvice: Readonly<Record<Stage, string>> = {
   pack: "Check the image's name, and that this machine reaches its registry.",
-  image: "Check the base image's name; `bottle plan` prints the whole command.",
+  image:
+    "Name a base image with Node.js that docker has or can fetch (--bundle-base); `bottle plan` prints the command.",
   network: "`bottle doctor` tells what this machine lacks for a container bundle.",
   bundle: "Look at what it says; `bottle doctor` tells what this machine lacks.",
   create: "Correct the option that it names; `bottle plan` prints the whole command.",

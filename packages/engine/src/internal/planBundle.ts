@@ -123,7 +123,7 @@ const beside = (question: Question): Decision => {
         question,
         question.isAllowing ? ALLOWLIST : "the proxy (--bundle process)",
         noSocket(question),
-        `${SOCKET_ADVICE}, or leave out --allow.`
+        `${SOCKET_ADVICE}, or leave out ${question.input.options.bundle === undefined ? "--topology socket" : "--bundle process"}.`
       )
 }
 
