@@ -18,7 +18,7 @@ const texts: Readonly<Partial<Record<Stage, string>>> = {
 }
 
 /**
- * Tells of each long stage while it goes on, in one line.
+ * Tells of each long stage and each slow removal while it goes on, in one line.
  *
  * @since 0.1.0
  * @category constructors
@@ -38,6 +38,7 @@ export const make = (say: (line: string) => Effect.Effect<void>): ((event: Launc
               Effect.map((fiber) => void waiting.set(event.stage, fiber))
             )
       }
+      if (event._tag === "ReleaseSlow") return say(`bottle: still removing ${event.resource} ...`)
       const fiber = event._tag === "StageEnded" ? waiting.get(event.stage) : undefined
       return fiber === undefined ? Effect.void : Fiber.interruptFork(fiber)
     })

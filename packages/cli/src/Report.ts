@@ -116,6 +116,7 @@ export const makeRecorder = (): Recorder => ({
 export const record = (recorder: Recorder, event: LaunchEvent): void => {
   switch (event._tag) {
     case "StageStarted":
+    case "ReleaseSlow":
       return
     case "StageEnded":
       recorder.stages.push({ stage: event.stage, durationMillis: event.durationMillis, ok: event.ok })

@@ -23,4 +23,13 @@ describe("Progress.make", () => {
       assert.deepStrictEqual(said, ["bottle: building the bundle's image, once ..."])
     })
   )
+
+  it.effect("tells what is still being removed", () =>
+    Effect.gen(function* () {
+      const said: Array<string> = []
+      const notify = Progress.make((line) => Effect.sync(() => void said.push(line)))
+      yield* notify({ _tag: "ReleaseSlow", resource: "network bottle-x1" })
+      assert.deepStrictEqual(said, ["bottle: still removing network bottle-x1 ..."])
+    })
+  )
 })

@@ -11,6 +11,7 @@ import type { Stage } from "./Stage.js"
  * One thing that happened to a bottle.
  *
  * - `StageEnded.durationMillis` is wall-clock time
+ * - `ReleaseSlow`: something takes long to remove; how that ends is yet to come
  * - `ReleaseFailed`: something may be left behind; the text says what and how to remove it
  * - `Kept`: the machine was left in place on purpose
  *
@@ -20,6 +21,7 @@ import type { Stage } from "./Stage.js"
 export type LaunchEvent =
   | { readonly _tag: "StageStarted"; readonly stage: Stage }
   | { readonly _tag: "StageEnded"; readonly stage: Stage; readonly durationMillis: number; readonly ok: boolean }
+  | { readonly _tag: "ReleaseSlow"; readonly resource: string }
   | {
       readonly _tag: "ReleaseFailed"
       readonly resource: string

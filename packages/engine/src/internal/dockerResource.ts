@@ -6,6 +6,7 @@ import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { notify } from "../LaunchObserver.js"
+import { tellingSlow } from "./patience.js"
 
 /** Longer than docker's own ten seconds for a container's end, and all the looks after it. */
 const RELEASE_TIMEOUT_MILLIS = 60_000
@@ -79,7 +80,11 @@ const release = (resource: Resource, existence: Ref.Ref<Existence>): Effect.Effe
   Effect.gen(function* () {
     const state = yield* Ref.get(existence)
     if (state === "none") return
-    const removed = yield* remove(resource, state).pipe(Release.within(RELEASE_TIMEOUT_MILLIS), Effect.either)
+    const removed = yield* remove(resource, state).pipe(
+      Release.within(RELEASE_TIMEOUT_MILLIS),
+      tellingSlow(resource.what),
+      Effect.either
+    )
     if (removed._tag === "Left") return yield* reportFailure(resource, removed.left.message)
     if (Option.isNone(removed.right)) {
       return yield* reportFailure(resource, `it could not be removed within ${RELEASE_TIMEOUT_MILLIS / 1000} s`)

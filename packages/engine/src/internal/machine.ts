@@ -12,6 +12,7 @@ import { NetworkMissing, NetworkNotOff, StageFailed } from "../LaunchError.js"
 import { notify } from "../LaunchObserver.js"
 import type { LaunchPlan } from "../LaunchPlan.js"
 import * as LaunchPlan_ from "../LaunchPlan.js"
+import { tellingSlow } from "./patience.js"
 import { stage } from "./stage.js"
 
 /** Longer than a delete may take by itself (smolvm's own deadline here is two minutes), so that it is not cut short. */
@@ -115,6 +116,7 @@ const release = (
     if (isKept(plan, yield* Ref.get(keeping), exit)) return yield* notify({ _tag: "Kept", machine: plan.machine })
     const removed = yield* remove(plan.machine, looksFor(plan, state)).pipe(
       Release.within(RELEASE_TIMEOUT_MILLIS),
+      tellingSlow(`machine ${plan.machine}`),
       Effect.either
     )
     if (removed._tag === "Left") return yield* reportFailure(plan, removed.left.message)
