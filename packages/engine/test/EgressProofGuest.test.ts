@@ -53,12 +53,17 @@ this is not read
 `
 
 const INSIDE = `ip link set lo up || exit 99
-node=$1; servers=$2; lines=$3; path=$4; shift 4
+node=$1; servers=$2; lines=$3; network=$4; path=$5; shift 5
+sh -c "$network" || exit 98
 mkfifo "$path/up"; "$node" -e "$servers" >"$path/up" & read -r up <"$path/up"
 printf %s "$lines" | env -i PATH="$path" "$@"`
 
 /** Runs the proof's command where only these programs are: the last word of each probe, and the exit code. */
-const inGuest = (directory: string, programs: ReadonlyArray<readonly [name: string, path: string]>) =>
+const inGuest = (
+  directory: string,
+  programs: ReadonlyArray<readonly [name: string, path: string]>,
+  { lines: asked = LINES, network = "" }: { readonly lines?: string; readonly network?: string } = {}
+) =>
   Effect.gen(function* () {
     const bin = Path.join(directory, "bin")
     Fs.mkdirSync(bin)
@@ -70,7 +75,7 @@ const inGuest = (directory: string, programs: ReadonlyArray<readonly [name: stri
         program: "unshare",
         args: [
           ["-Urnpf", "--kill-child", "sh", "-c", INSIDE, "inside"],
-          [process.execPath, SERVERS, LINES, bin, Path.join(bin, "sh"), ...rest]
+          [process.execPath, SERVERS, asked, network, bin, Path.join(bin, "sh"), ...rest]
         ].flat()
       },
       { timeoutMillis: 60_000 }
@@ -78,7 +83,7 @@ const inGuest = (directory: string, programs: ReadonlyArray<readonly [name: stri
     const lines = Capture.stdoutText(captured).split("\n")
     const words = new Map(
       lines.flatMap((line) => {
-        const [, id, word] = /^([0-9]+) [0-9]+ ?(.*)$/.exec(line) ?? []
+        const [, id, word] = /^([0-9/.]+) [0-9]+ ?(.*)$/.exec(line) ?? []
         return id === undefined || word === undefined ? [] : [[id, word.trim()] as const]
       })
     )
@@ -153,6 +158,22 @@ describe("EgressProof, the guest's side", () => {
           ["python3", next ?? ""]
         ])
         check("python3", ran)
+      })
+    ).pipe(Effect.provide(Executor.layer))
+  )
+
+  const perl = find("perl")
+  it.live.skipIf(perl === undefined || !canUnshare)("asks its gateway for names too, beside the resolvers it has", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const { words } = yield* inGuest(directory, [["perl", perl ?? ""]], {
+          lines: "1 udp @gateway 53 100 x\n2 udp @resolver 53 100 x\nend\n",
+          network:
+            "ip link add b0 type bridge && ip address add 203.0.113.2/24 dev b0 && ip link set b0 up && ip route add default via 203.0.113.9"
+        })
+        assert.match(words.get("1/203.0.113.9") ?? "", /^(sent|no unreachable)$/)
+        assert.match(words.get("2/203.0.113.9") ?? "", /^(sent|no unreachable)$/)
+        assert.isAbove(words.size, 2)
       })
     ).pipe(Effect.provide(Executor.layer))
   )

@@ -22,7 +22,7 @@ export interface Answers {
 // A hostile guest can say what it likes: so much of it is looked at.
 const LINES_MAX = 2000
 const LINE_CHARS_MAX = 1400
-const PLACES_MAX = 4
+const PLACES_MAX = 6
 
 const LINE = /^(\d{1,3})(?:\/([0-9A-Za-z.:%]{1,64}))? (\d{1,6}) (no|open|data|sent|device|none|cannot)(?: (.*))?$/
 

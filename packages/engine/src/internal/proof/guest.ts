@@ -3,7 +3,7 @@ import { TOOLS } from "../../ProofRecord.js"
 /*
  * What the guest reads: lines `ID KIND HOST PORT MILLIS PAYLOAD`, the last one `end`. KIND is `tcp`, `udp`, `self` (a
  * listener of the guest's own, dialled) or `device`; HOST may be `@gateway` or `@resolver`, which stand for what the
- * guest itself has; in PAYLOAD `\r`, `\n` and `\NNN` are bytes.
+ * guest itself has (a gateway is a resolver too); in PAYLOAD `\r`, `\n` and `\NNN` are bytes.
  *
  * What it answers: `tool NAME`, then lines `ID MILLIS WORD REST`, the last one of an ID counts, and `end`. An ID of
  * `@gateway` or `@resolver` is followed by `/ADDRESS`.
@@ -244,6 +244,10 @@ if [ -r /etc/resolv.conf ]; then
 fi
 # Where none is named, a libc asks its own machine.
 [ -n "$resolvers" ] || resolvers=127.0.0.1
+# A gateway may answer too, whoever is named.
+for gateway in $gateways; do
+  case " $resolvers " in *" $gateway "*) ;; *) resolvers="$resolvers $gateway" ;; esac
+done
 device() {
   if ! [ -r /proc/net/dev ]; then printf '%s 0 cannot\n' "$1"; return; fi
   found=
