@@ -25,12 +25,20 @@ import * as OwnRanges from "./OwnRanges.js"
 export const NAME = "egress"
 
 /**
+ * The port at which it listens in the container.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const PORT = 3128
+
+/**
  * Where it listens in the container: every address of it, because the launch alone knows which one it is given.
  *
  * @since 0.1.0
  * @category models
  */
-export const defaultListen = "0.0.0.0:3128"
+export const defaultListen = `0.0.0.0:${PORT}`
 
 /**
  * How the daemon is set up.

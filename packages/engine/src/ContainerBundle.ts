@@ -6,6 +6,7 @@
  */
 import * as BundleConfig from "@bottle/bundle/BundleConfig"
 import * as BundleOutput from "@bottle/bundle/BundleOutput"
+import * as EgressDaemon from "@bottle/bundle/EgressDaemon"
 import type { LogLine } from "@bottle/docker/ContainerLogs"
 import * as ContainerRemove from "@bottle/docker/ContainerRemove"
 import { Docker } from "@bottle/docker/Docker"
@@ -36,9 +37,6 @@ import * as Ring from "./internal/ring.js"
 import { stage } from "./internal/stage.js"
 import { BundleDied, BundleFailed, type HostFileFailed, StageFailed } from "./LaunchError.js"
 import * as LaunchPlan from "./LaunchPlan.js"
-
-/** The daemon that has the egress, as the container's init names it. */
-const EGRESS = "egress"
 
 /** A container's program is up within a second; a machine with much to do takes some. */
 const READY_TIMEOUT_MILLIS = 60_000
@@ -269,9 +267,9 @@ const hear = (heard: Heard, { isCut, stream, text }: LogLine): Effect.Effect<voi
       : BundleOutput.parse(text)
   switch (line._tag) {
     case "Ready":
-      return line.daemons.includes(EGRESS) ? Deferred.succeed(heard.ready, undefined) : Effect.void
+      return line.daemons.includes(EgressDaemon.NAME) ? Deferred.succeed(heard.ready, undefined) : Effect.void
     case "DaemonEnded": {
-      if (line.name !== EGRESS) return Effect.void
+      if (line.name !== EgressDaemon.NAME) return Effect.void
       const how = line.signal === null ? `exit code ${line.code}` : line.signal
       return lose(heard, withLastWords(heard, `its egress daemon ended with ${how}`))
     }

@@ -1,3 +1,4 @@
+import * as EgressDaemon from "@bottle/bundle/EgressDaemon"
 import * as Either from "effect/Either"
 import { machineName } from "../BottleId.js"
 import type { ContainerSettings } from "../Engine.js"
@@ -12,9 +13,6 @@ const SOCKET_MODE = 0o600
 
 /** As root, a machine acts as another uid, which must reach the socket; its directory lets nobody but root pass. */
 const SOCKET_MODE_SUPERUSER = 0o666
-
-/** The port at which the proxy in a container listens. */
-const CONTAINER_PORT = 3128
 
 /** What is decided about. */
 interface Question {
@@ -234,6 +232,6 @@ const containerOf = (
     config: `${directory}/bundle`,
     candidates: [first, ...others],
     chosen: 0,
-    port: CONTAINER_PORT
+    port: EgressDaemon.PORT
   })
 }

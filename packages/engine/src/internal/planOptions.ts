@@ -1,3 +1,5 @@
+import * as BundleConfig from "@bottle/bundle/BundleConfig"
+import * as EgressDaemon from "@bottle/bundle/EgressDaemon"
 import type { ContainerRunOptions } from "@bottle/docker/ContainerRun"
 import type { ImageBuildOptions } from "@bottle/docker/ImageBuild"
 import type { NetworkCreateOptions } from "@bottle/docker/NetworkCreate"
@@ -23,9 +25,6 @@ const CONTAINER_PIDS = 128
 
 /** Where the container keeps what it must write: the state of its health. */
 const CONTAINER_TMPFS = { path: "/run", sizeMib: 16 }
-
-/** Where the container sees the directory of its policy and nonce. */
-const CONTAINER_CONFIG = "/etc/bottle"
 
 /**
  * The socket of the host that the guest sees, or `null` where there is none: without a bundle, and where the guest
@@ -157,8 +156,8 @@ export const containerOptions = (bundle: PlannedContainer): ContainerRunOptions 
   network: bundle.network,
   ip: subnetOf(bundle).address,
   labels: bundle.labels,
-  env: { BOTTLE_DAEMONS: "egress" },
-  mounts: [{ host: bundle.config, container: CONTAINER_CONFIG, readonly: true }],
+  env: { BOTTLE_DAEMONS: EgressDaemon.NAME },
+  mounts: [{ host: bundle.config, container: BundleConfig.DIRECTORY, readonly: true }],
   tmpfs: [CONTAINER_TMPFS],
   readonlyRoot: true,
   user: CONTAINER_USER,
