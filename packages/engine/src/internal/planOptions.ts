@@ -17,8 +17,8 @@ export type Undecided = Omit<LaunchPlan, "steps">
 /** Who may be in the container: nobody of the host's. */
 const CONTAINER_USER = "65532:65532"
 
-/** A proxy with its limits of connections takes less than half of it. */
-const CONTAINER_MEMORY_MIB = 256
+/** The most that a guest could make the proxy take was less than half of it: docs/internals/egress.md. */
+const CONTAINER_MEMORY_MIB = 512
 
 /** Threads count; two Node.js programs have about thirty. */
 const CONTAINER_PIDS = 128
