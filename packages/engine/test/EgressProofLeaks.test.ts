@@ -2,6 +2,8 @@ import type * as LeakingSmolvm from "@bottle/testing/LeakingSmolvm"
 import * as Temp from "@bottle/testing/Temp"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import { TOOLS } from "../src/ProofRecord.js"
 import * as Bridged from "./fixtures/bridged.js"
 import * as Forwarding from "./fixtures/forwarding.js"
 import * as Proving from "./fixtures/proving.js"
@@ -214,6 +216,40 @@ describe("EgressProof, a guest that cannot be probed", () => {
     { leak: "policy-dropped", options: { unprovenEgress: true } },
     isOpen("host-loopback-tcp")
   )
+})
+
+describe("EgressProof, a guest with one program alone", () => {
+  const only = (tool: string) =>
+    instead((words) => [
+      "sh",
+      "-c",
+      'at=$(mktemp -d) && ln -s "$(command -v sh)" "$(command -v "$1")" "$at" && shift && PATH=$at exec "$@"',
+      "sh",
+      tool,
+      ...words
+    ])
+
+  for (const tool of TOOLS) {
+    const lacks = [...Proving.missing("policy-dropped"), ...(Fs.existsSync(`/usr/bin/${tool}`) ? [] : [tool])]
+    launches(
+      `is proven closed by ${tool}`,
+      { leak: "none", guest: only(tool) },
+      (ended) => {
+        isProven(ended)
+        assert.strictEqual(Proving.recordOf(ended).tool, tool)
+      },
+      lacks
+    )
+    launches(
+      `is caught by ${tool} where it leaks`,
+      { leak: "policy-dropped", guest: only(tool) },
+      (ended) => {
+        isOpen("host-loopback-tcp", "host-alias-tcp")(ended)
+        assert.strictEqual(Proving.recordOf(ended).tool, tool)
+      },
+      lacks
+    )
+  }
 })
 
 /** A guest that runs this instead of the proof's command, and is to be kept where its launch fails. */
