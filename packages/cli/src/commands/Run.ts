@@ -194,9 +194,9 @@ const makeRecord = (request: RunRequest, recorder: Report.Recorder, plan: Launch
     return record
   })
 
-/** Whoever accepted a bottle that is not proven closed is told when it is one. */
-const tellUnproven = ({ proof }: Bottle, { format, options, quiet }: RunRequest) =>
-  options.unprovenEgress === true && proof.outcome === "unproven" && !quiet && format === "text"
+/** Whoever accepts a bottle that is not proven closed, by a flag or since it has no bundle, is told when it is one. */
+const tellUnproven = ({ proof }: Bottle, { format, quiet }: RunRequest) =>
+  proof.outcome === "unproven" && !quiet && format === "text"
     ? Stdio.errorLine(`bottle: not proven closed: ${Printable.line(proof.reason ?? "nothing could be tried")}`)
     : Effect.void
 

@@ -234,20 +234,17 @@ exec "${home.node}" "${home.path("smolvm-local.mjs")}" "$@"
           125,
           /^bottle: relay: .*socat, node, python3, perl/
         )
-        const ended = await home.bottle(
-          "run",
-          "-q",
-          "--image",
-          "./rootfs",
-          "--bundle",
-          "none",
-          "--",
-          "sh",
-          "-c",
-          "echo works; exit 6"
-        )
-        assert.strictEqual(ended.stdout.toString(), "works\n", ended.stderr)
-        assert.strictEqual(ended.code, 6)
+        const offline = (...args: ReadonlyArray<string>) =>
+          home.bottle("run", "--runtime", "local", "--bundle", "none", ...args, "--", "sh", "-c", "echo works; exit 6")
+        const bare = await offline()
+        const ended = await offline("--image", "./rootfs")
+        for (const { code, stderr, stdout } of [bare, ended]) {
+          assert.strictEqual(stdout.toString(), "works\n", stderr)
+          assert.strictEqual(code, 6)
+        }
+        // It has nothing to probe with either, which is taken without a bundle, and told.
+        assert.strictEqual(bare.stderr, "")
+        assert.match(ended.stderr, /^bottle: not proven closed: the guest has none of perl, [^\n]+\n$/)
       })
   )
 
