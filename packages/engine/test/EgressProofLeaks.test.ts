@@ -280,6 +280,12 @@ describe("EgressProof, a guest that does not behave", () => {
   )
 
   launches(
+    "does not take one that has answered for one without a shell",
+    behaving("echo tool perl; echo perl: not found >&2; exit 127", { options: { unprovenEgress: true } }),
+    isUnproven("no-answer")
+  )
+
+  launches(
     "gives up on one that hangs, and keeps nothing of it",
     behaving("trap '' TERM HUP; sleep 1000 & wait; sleep 1000", { isHurried: true }),
     isUnproven("timed-out")

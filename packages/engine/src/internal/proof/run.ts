@@ -181,7 +181,9 @@ const shortcoming = (
   const { exitCode, stderr } = asked.right.value
   const detail = tail(stderr)
   if (exitCode === Guest.NO_TOOL) return { reason: "no-tool", detail: "" }
-  if (exitCode === 127 || exitCode === 126 || /failed to spawn|not found|no such file/i.test(detail)) {
+  // Each runtime has its own words for a missing program. What has answered has a shell.
+  const isSilent = answers.tool === null && answers.byId.size === 0
+  if (isSilent && (exitCode === 127 || exitCode === 126 || /failed to spawn|not found|no such file/i.test(detail))) {
     return { reason: "no-shell", detail: "" }
   }
   return { reason: "no-answer", detail: detail === "" ? `exit code ${exitCode}` : detail }
