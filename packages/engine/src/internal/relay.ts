@@ -4,17 +4,8 @@ import * as Effect from "effect/Effect"
 import * as GuestRelay from "../GuestRelay.js"
 import { RelayFailed, StageFailed } from "../LaunchError.js"
 import { type LaunchPlan, socketOf } from "../LaunchPlan.js"
+import { tail } from "./guestText.js"
 import { stage } from "./stage.js"
-
-const OUTPUT_CHARS_MAX = 300
-
-/** The guest's words are shown in an error of ours: one line of visible characters. */
-const tail = (bytes: Uint8Array): string =>
-  new TextDecoder()
-    .decode(bytes)
-    .replace(/[^\x20-\x7e]+/g, " ")
-    .trim()
-    .slice(-OUTPUT_CHARS_MAX)
 
 const reasonOf = (result: ExecResult, output: string): RelayFailed["reason"] => {
   switch (result.exitCode) {

@@ -15,6 +15,7 @@ import type { ProveOptions } from "../../EgressProof.js"
 import { proofOptions } from "../../LaunchPlan.js"
 import { EgressNotEnforced, EgressUnproven, reasonText, type UnprovenReason } from "../../ProofError.js"
 import { type Probe, ProofRecord } from "../../ProofRecord.js"
+import { tail } from "../guestText.js"
 import * as Answers from "./answers.js"
 import * as Decoys from "./decoys.js"
 import * as Guest from "./guest.js"
@@ -159,16 +160,6 @@ const gather = (
       lastEvent: Math.max(0, ...events.map((it) => it.sequence))
     }
   })
-
-const OUTPUT_CHARS_MAX = 200
-
-/** The guest's words are shown in an error of ours: one line of visible characters. */
-const tail = (bytes: Uint8Array): string =>
-  new TextDecoder()
-    .decode(bytes)
-    .replace(/[^\x20-\x7e]+/g, " ")
-    .trim()
-    .slice(-OUTPUT_CHARS_MAX)
 
 /** Why the guest said less than it should, if it did. */
 const shortcoming = (
