@@ -182,7 +182,7 @@ export class MachineNotReady extends Schema.TaggedError<MachineNotReady>("@bottl
   }
   /** What to do next. */
   get suggestion(): string {
-    return "Give it more time, or look at the machine's state and its logs."
+    return "See that its image has a program `true`; else give it more time, or look at its state and its logs."
   }
 }
 
