@@ -17,7 +17,7 @@ import * as ProcTable from "./internal/procTable.js"
  * @category models
  */
 export const Identity = Schema.Struct({
-  pid: Schema.Int.pipe(Schema.greaterThan(1)),
+  pid: Schema.Int.pipe(Schema.positive()),
   startTime: Schema.String.pipe(Schema.pattern(/^[0-9]+$/)),
   bootId: Schema.NonEmptyString
 })
@@ -48,7 +48,7 @@ export const fromPid = (pid: number): Effect.Effect<Option.Option<Identity>> =>
   Effect.sync(() => {
     const row = ProcTable.readRow(pid)
     const bootId = readBootId()
-    return row === undefined || bootId === undefined || !ProcTable.isRunning(row) || row.pid <= 1
+    return row === undefined || bootId === undefined || !ProcTable.isRunning(row)
       ? Option.none()
       : Option.some({ pid: row.pid, startTime: row.startTime, bootId })
   })
@@ -73,6 +73,7 @@ export const isAlive = (identity: Identity): Effect.Effect<boolean> => Effect.sy
 
 /**
  * Sends a signal to this very process; `false` when it no longer runs or is not ours to signal, and then nobody gets it.
+ * Process 1 is never signalled: it ends everything.
  *
  * @since 0.1.0
  * @category constructors
@@ -80,7 +81,7 @@ export const isAlive = (identity: Identity): Effect.Effect<boolean> => Effect.sy
 export const signal = (identity: Identity, name: NodeJS.Signals): Effect.Effect<boolean> =>
   Effect.sync(() => {
     // Look and send in one go: between the two no other code of ours runs, and the pid would have to come round again.
-    if (!isSame(identity)) return false
+    if (identity.pid === 1 || !isSame(identity)) return false
     try {
       return process.kill(identity.pid, name)
     } catch {

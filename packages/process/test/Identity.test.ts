@@ -80,11 +80,21 @@ describe("Identity", () => {
     }).pipe(Effect.provide(Executor.layer))
   )
 
-  it.effect("names nobody for a number that nobody has, nor for the first process", () =>
+  it.effect("names nobody for a number that nobody has", () =>
     Effect.gen(function* () {
-      for (const pid of [1, 0, -1, 4_999_999, Number.NaN]) {
+      for (const pid of [0, -1, 4_999_999, Number.NaN]) {
         assert.isTrue(Option.isNone(yield* Identity.fromPid(pid)))
       }
+    })
+  )
+
+  it.effect("knows the first process, and never signals it", () =>
+    Effect.gen(function* () {
+      const first = yield* identify(1)
+      assert.isTrue(yield* Identity.isAlive(first))
+      // SIGCONT does nothing to a process that runs.
+      assert.isFalse(yield* Identity.signal(first, "SIGCONT"))
+      assert.isTrue(yield* Identity.signal(yield* identify(process.pid), "SIGCONT"))
     })
   )
 })

@@ -20,7 +20,7 @@ const parentOf = (pid: number): number | undefined => {
 /** Whether a process was started by `ancestor`, or by one that was; `ancestor` itself is not. */
 export const descendsFrom = (ancestor: number, pid: number): boolean => {
   let parent = parentOf(pid)
-  for (let depth = 0; depth < 64 && parent !== undefined && parent > 1; depth++) {
+  for (let depth = 0; depth < 64 && parent !== undefined && parent > 0; depth++) {
     if (parent === ancestor) return true
     parent = parentOf(parent)
   }
