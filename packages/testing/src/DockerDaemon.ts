@@ -18,13 +18,16 @@ const CALL_MILLIS = 60_000
 let answer: boolean | undefined
 
 /**
- * Whether a daemon answers `docker`, and answers us. Asked once in a test file.
+ * Whether a daemon answers `docker`, and answers us. Asked once in a test file. Throws where `DOCKER_HOST` names one that
+ * does not: it was meant to be there, and tests that skip themselves then would hide that it is not.
  *
  * @since 0.1.0
  * @category predicates
  */
 export const answers = (): boolean => {
   answer ??= version("docker") !== undefined
+  const host = process.env["DOCKER_HOST"] ?? ""
+  if (!answer && host !== "") throw new Error(`no docker daemon answers at DOCKER_HOST, which is ${host}`)
   return answer
 }
 

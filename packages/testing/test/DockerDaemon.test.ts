@@ -1,5 +1,5 @@
 import * as DockerDaemon from "@bottle/testing/DockerDaemon"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import { randomUUID } from "node:crypto"
@@ -7,7 +7,36 @@ import { randomUUID } from "node:crypto"
 const docker = (...args: ReadonlyArray<string>): string =>
   ChildProcess.execFileSync("docker", args, { encoding: "utf8" }).trim()
 
-describe.skipIf(!DockerDaemon.answers())("DockerDaemon", { timeout: 60_000 }, () => {
+describe("DockerDaemon, without a daemon", () => {
+  const asked = async (host: string): Promise<boolean> => {
+    vi.resetModules()
+    vi.stubEnv("PATH", "/nowhere")
+    vi.stubEnv("DOCKER_HOST", host)
+    try {
+      const fresh = await import("@bottle/testing/DockerDaemon")
+      return fresh.answers()
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  }
+
+  it("says that there is none where nobody said that there is", async () => {
+    assert.isFalse(await asked(""))
+  })
+
+  it("fails where DOCKER_HOST says that there is one", async () => {
+    const failure = await asked("unix:///nowhere/docker.sock").then(
+      () => "",
+      (error: unknown) => String(error)
+    )
+    assert.include(failure, "no docker daemon answers at DOCKER_HOST, which is unix:///nowhere/docker.sock")
+  })
+})
+
+const isThere = DockerDaemon.answers()
+const unless = isThere ? "" : " (skipped: no docker daemon answers)"
+
+describe.skipIf(!isThere)(`DockerDaemon${unless}`, { timeout: 60_000 }, () => {
   it.live("imports an image whose programs run", () =>
     Effect.gen(function* () {
       const name = yield* Effect.scoped(
