@@ -3,30 +3,12 @@ import * as Executor from "@bottle/process/Executor"
 import * as Temp from "@bottle/testing/Temp"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
 import * as GuestRelay from "../src/GuestRelay.js"
-
-const outputOf = (program: string, ...args: ReadonlyArray<string>): string | undefined => {
-  try {
-    return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim() || undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Where a program is; of python3 the interpreter itself, since what is on PATH may be a shim that needs its own PATH. */
-const find = (program: string): string | undefined =>
-  program === "python3"
-    ? outputOf("python3", "-c", "import sys; print(sys.executable)")
-    : outputOf("/bin/sh", "-c", 'command -v "$0"', program)
-
-/** A "guest": namespaces of its own with a loopback, and a PATH that holds only what the test puts there. */
-const canUnshare =
-  outputOf("unshare", "-Urnpf", "--kill-child", "/bin/sh", "-c", "ip link set lo up && echo yes") === "yes"
+import { canUnshare, find } from "./fixtures/guests.js"
 
 const BYTES = 300_000
 
