@@ -94,7 +94,7 @@ describe.each(everybody)(`what others may have changed, $name${note}`, ({ make, 
     Effect.gen(function* () {
       const volume = directory(runner, "volume", ownerOf(runner))
       const other = directory(runner, "other", ownerOf(runner))
-      const name = yield* created(runner, ["-v", `${volume}:/work`])
+      const name = yield* created(runner, ["-v", `${volume}:/project`])
       const start = ["machine", "start", "--name", name]
       Fs.renameSync(volume, `${volume}.moved`)
       for (const target of [other, "/etc"]) {
@@ -299,7 +299,7 @@ describe.each(everybody)(`what others may have changed, $name${note}`, ({ make, 
     (runner) =>
       Effect.gen(function* () {
         const volume = directory(runner, "volume", 61_243)
-        const name = yield* created(runner, ["-v", `${volume}:/work`])
+        const name = yield* created(runner, ["-v", `${volume}:/project`])
         Fs.chownSync(volume, 0, 0)
         yield* refused(runner, ["machine", "start", "--name", name], "belongs to root")
         Fs.chownSync(volume, 61_244, 61_244)
@@ -315,8 +315,8 @@ describe.each(everybody)(`what others may have changed, $name${note}`, ({ make, 
     (runner) =>
       Effect.gen(function* () {
         const volume = directory(runner, "volume", 61_243, 0)
-        const guest = yield* machine(runner, ["-v", `${volume}:/work`])
-        expectOk(yield* guest.sh("echo x >/work/f"))
+        const guest = yield* machine(runner, ["-v", `${volume}:/project`])
+        expectOk(yield* guest.sh("echo x >/project/f"))
         const stat = Fs.statSync(Path.join(volume, "f"))
         assert.deepStrictEqual([stat.uid, stat.gid], [61_243, 61_243])
       }),

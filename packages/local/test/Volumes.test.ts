@@ -28,19 +28,19 @@ describe.each(everybody)(`what a machine is given, $name${note}`, ({ make, name:
       const host = directory(runner, "work dir", owner)
       Fs.writeFileSync(Path.join(host, "in"), "from the host")
       if (isRoot) Fs.chownSync(Path.join(host, "in"), owner, owner)
-      const guest = yield* machine(runner, ["-v", `${host}:/work`])
+      const guest = yield* machine(runner, ["-v", `${host}:/project`])
       assert.strictEqual(
-        (yield* guest.sh("cat /work/in; echo -n x >>/work/in; echo new >/work/out")).stdout,
+        (yield* guest.sh("cat /project/in; echo -n x >>/project/in; echo new >/project/out")).stdout,
         "from the host"
       )
       assert.strictEqual(Fs.readFileSync(Path.join(host, "in"), "utf8"), "from the hostx")
       const stat = Fs.statSync(Path.join(host, "out"))
       assert.deepStrictEqual([stat.uid, stat.gid], [owner, owner])
-      assert.strictEqual((yield* guest.sh("stat -c %U /work/out")).stdout, "bottle\n")
+      assert.strictEqual((yield* guest.sh("stat -c %U /project/out")).stdout, "bottle\n")
       // Nothing with the rights of another user can be left for the host to run.
-      yield* guest.sh("cp /usr/bin/id /work/id && chmod 4755 /work/id")
+      yield* guest.sh("cp /usr/bin/id /project/id && chmod 4755 /project/id")
       assert.strictEqual(Fs.statSync(Path.join(host, "id")).uid, owner)
-      assert.notStrictEqual((yield* guest.sh("mknod /work/dev c 1 3")).code, 0)
+      assert.notStrictEqual((yield* guest.sh("mknod /project/dev c 1 3")).code, 0)
     }))
 
   test("a read-only volume stays so, while it can be read", (runner) =>
@@ -69,9 +69,9 @@ describe.each(everybody)(`what a machine is given, $name${note}`, ({ make, name:
       directory(runner, "outer # \\ ü,x/sub", owner)
       const inner = directory(runner, "inner", owner)
       Fs.writeFileSync(Path.join(inner, "f"), "inner")
-      const guest = yield* machine(runner, ["-v", `${inner}:/work a/sub:ro`, "-v", `${outer}:/work a`])
-      assert.strictEqual((yield* guest.sh("cat '/work a/sub/f'")).stdout, "inner")
-      expectOk(yield* guest.sh("echo x >'/work a/new'"))
+      const guest = yield* machine(runner, ["-v", `${inner}:/project a/sub:ro`, "-v", `${outer}:/project a`])
+      assert.strictEqual((yield* guest.sh("cat '/project a/sub/f'")).stdout, "inner")
+      expectOk(yield* guest.sh("echo x >'/project a/new'"))
       assert.isTrue(Fs.existsSync(Path.join(outer, "new")))
     }))
 
@@ -84,11 +84,11 @@ describe.each(everybody)(`what a machine is given, $name${note}`, ({ make, name:
       Fs.symlinkSync("../secret", Path.join(host, "relative"))
       Fs.symlinkSync("f", Path.join(host, "inside"))
       Fs.writeFileSync(Path.join(host, "f"), "inside")
-      const guest = yield* machine(runner, ["-v", `${host}:/work`])
+      const guest = yield* machine(runner, ["-v", `${host}:/project`])
       for (const name of ["absolute", "relative", "../secret"]) {
-        assert.notStrictEqual((yield* guest.sh('cat "/work/$1"', name)).code, 0, name)
+        assert.notStrictEqual((yield* guest.sh('cat "/project/$1"', name)).code, 0, name)
       }
-      assert.strictEqual((yield* guest.sh("cat /work/inside")).stdout, "inside")
+      assert.strictEqual((yield* guest.sh("cat /project/inside")).stdout, "inside")
     }))
 
   test("system directories, our own state, sockets and impossible targets are refused", (runner) =>
