@@ -117,6 +117,7 @@ export const record = (recorder: Recorder, event: LaunchEvent): void => {
   switch (event._tag) {
     case "StageStarted":
     case "ReleaseSlow":
+    case "BundleSaid":
       return
     case "StageEnded":
       recorder.stages.push({ stage: event.stage, durationMillis: event.durationMillis, ok: event.ok })

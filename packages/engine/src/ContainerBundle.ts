@@ -36,6 +36,7 @@ import { checkUpstream } from "./internal/planChecks.js"
 import * as Ring from "./internal/ring.js"
 import { stage } from "./internal/stage.js"
 import { BundleDied, BundleFailed, type HostFileFailed, StageFailed } from "./LaunchError.js"
+import { notify } from "./LaunchObserver.js"
 import * as LaunchPlan from "./LaunchPlan.js"
 
 /** A container's program is up within a second; a machine with much to do takes some. */
@@ -283,17 +284,20 @@ const hear = (heard: Heard, { isCut, stream, text }: LogLine): Effect.Effect<voi
     case "Reloaded":
       return answer(heard, line.policy, Option.none())
     case "ReloadRefused":
-      return line.policy === null ? note(heard, line.reason) : answer(heard, line.policy, Option.some(line.reason))
+      return line.policy === null
+        ? note(heard, null, line.reason)
+        : answer(heard, line.policy, Option.some(line.reason))
     case "Said":
-      return note(heard, line.text)
+      return note(heard, line.name, line.text)
     case "Listening":
       return Effect.void
   }
 }
 
-const note = (heard: Heard, words: string): Effect.Effect<void> =>
-  Effect.sync(() => {
-    heard.lastWords = [...heard.lastWords, words].slice(-LAST_WORDS)
+const note = (heard: Heard, daemon: string | null, text: string): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    heard.lastWords = [...heard.lastWords, text].slice(-LAST_WORDS)
+    return notify({ _tag: "BundleSaid", daemon, text })
   })
 
 /** An answer about another policy came too late for whoever waited for it, and is nobody's. */

@@ -14,6 +14,8 @@ import type { Stage } from "./Stage.js"
  * - `ReleaseSlow`: something takes long to remove; how that ends is yet to come
  * - `ReleaseFailed`: something may be left behind; the text says what and how to remove it
  * - `Kept`: the machine was left in place on purpose
+ * - `BundleSaid`: a bundle in a container said something that has no other meaning; one line of visible ASCII, bounded.
+ *   `daemon` is which of its programs did, `null` where that is not known
  *
  * @since 0.1.0
  * @category models
@@ -29,6 +31,7 @@ export type LaunchEvent =
       readonly suggestion: string
     }
   | { readonly _tag: "Kept"; readonly machine: string }
+  | { readonly _tag: "BundleSaid"; readonly daemon: string | null; readonly text: string }
 
 /**
  * @since 0.1.0

@@ -6,6 +6,9 @@
  * - `proof.json`: what was shown before the bottle was handed over
  * - `decisions.jsonl`: each decision of the bundle, one line of JSON each, as it came
  * - `launch.jsonl`: the stages of the launch, what could not be released, and the end
+ * - `bundle.jsonl`: what a bundle in a container said in words; there is none beside a launch that has none
+ * - `output.log`: what the bottle's main command wrote, both streams in the order in which they came; only where it has
+ *   one that nobody is attached to from the start
  *
  * @since 0.1.0
  */
@@ -25,7 +28,7 @@ import { BottleId } from "./BottleId.js"
 import type { Directories } from "./Directories.js"
 import { reasonOf } from "./internal/files.js"
 import * as LineFile from "./internal/lineFile.js"
-import { LaunchObserver } from "./LaunchObserver.js"
+import { type LaunchEvent, LaunchObserver } from "./LaunchObserver.js"
 import { LaunchPlan } from "./LaunchPlan.js"
 import { EgressNotEnforced, EgressUnproven } from "./ProofError.js"
 import { ProofRecord } from "./ProofRecord.js"
@@ -36,6 +39,9 @@ const FILE_MODE = 0o600
 /** A guest can make more decisions than a disk can hold. */
 const DECISIONS_BYTES_MAX = 64 * 1024 * 1024
 const LAUNCH_BYTES_MAX = 1024 * 1024
+
+const BUNDLE_BYTES_MAX = 16 * 1024 * 1024
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024
 
 /** How many records are kept. */
 const RECORDS_MAX = 200
@@ -69,7 +75,8 @@ export class RecordFailed extends Schema.TaggedError<RecordFailed>("@bottle/engi
  * @category models
  */
 export interface RecordedEnd {
-  readonly code: number
+  /** Of the main command; of whatever ended the bottle where it had none; null where it is not known. */
+  readonly code: number | null
   readonly origin: string
   readonly timedOut: boolean
   /** The tag of the error that ended it. */
@@ -100,6 +107,8 @@ export interface BottleRecord {
   readonly launching: <B extends Recorded, E, R>(launch: Effect.Effect<B, E, R>) => Effect.Effect<B, E, R>
   /** Writes down that the bundle follows another policy from now on. */
   readonly reloaded: (egress: PolicyDocument) => Effect.Effect<void>
+  /** Writes down what the main command wrote; it returns at once. */
+  readonly output: (bytes: Uint8Array) => Effect.Effect<void>
   /** Writes down how the run ended. */
   readonly ended: (end: RecordedEnd) => Effect.Effect<void>
 }
@@ -179,8 +188,30 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
     if (launch === null) return inert(directory)
     yield* Effect.forkScoped(Effect.interruptible(forgetOldest(fs, directories)))
 
-    const say = (line: object) =>
-      Effect.map(DateTime.now, (time) => launch.append(JSON.stringify({ time: DateTime.formatIso(time), ...line })))
+    const timed = (line: object) =>
+      Effect.map(DateTime.now, (time) => JSON.stringify({ time: DateTime.formatIso(time), ...line }))
+    const say = (line: object) => Effect.map(timed(line), launch.append)
+
+    /** A file that is made when there is something to write to it; null where it cannot be. */
+    const lazily = <A>(make: Effect.Effect<A, PlatformError.PlatformError, Scope.Scope | FileSystem.FileSystem>) =>
+      Effect.cached(
+        make.pipe(
+          Scope.extend(scope),
+          Effect.provideService(FileSystem.FileSystem, fs),
+          Effect.catchAll((error) => Effect.as(onFileBroken(error), null)),
+          Effect.uninterruptible
+        )
+      )
+    const words = yield* lazily(
+      LineFile.make(`${directory}/bundle.jsonl`, { capBytes: BUNDLE_BYTES_MAX, onBroken: onFileBroken })
+    )
+    const output = yield* lazily(
+      LineFile.makeBytes(`${directory}/output.log`, { capBytes: OUTPUT_BYTES_MAX, onBroken: onFileBroken })
+    )
+    const hear = (event: LaunchEvent) =>
+      event._tag === "BundleSaid"
+        ? Effect.zipWith(words, timed({ daemon: event.daemon, text: event.text }), (file, line) => file?.append(line))
+        : say(event)
 
     const putProof = (error: unknown) =>
       error instanceof EgressNotEnforced || error instanceof EgressUnproven
@@ -216,11 +247,12 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
             Effect.tapError(putProof),
             Effect.tap(follow),
             Effect.provideService(LaunchObserver, {
-              notify: (event) => Effect.zipRight(say(event), outer.notify(event))
+              notify: (event) => Effect.zipRight(hear(event), outer.notify(event))
             })
           )
         ),
       reloaded: (egress) => say({ _tag: "Reloaded", egress }),
+      output: (bytes) => Effect.map(output, (file) => file?.append(bytes)),
       ended: (end) => say({ _tag: "Ended", ...end })
     }
   }).pipe(Effect.uninterruptible)
@@ -230,6 +262,7 @@ const inert = (directory: string): BottleRecord => ({
   directory,
   launching: (launch) => launch,
   reloaded: () => Effect.void,
+  output: () => Effect.void,
   ended: () => Effect.void
 })
 
@@ -269,7 +302,11 @@ const forgetOldest = (fs: FileSystem.FileSystem, directories: Directories): Effe
       ({ name }) =>
         Effect.unlessEffect(
           Effect.ignore(fs.remove(`${parent}/${name}`, { recursive: true, force: true })),
-          fs.exists(`${directories.run}/${name}`)
+          Effect.zipWith(
+            fs.exists(`${directories.state}/bottles/${name}`),
+            fs.exists(`${directories.run}/${name}`),
+            (inLedger, inRun) => inLedger || inRun
+          )
         ),
       { discard: true }
     )

@@ -9,7 +9,7 @@ import type * as Scope from "effect/Scope"
 const FILE_MODE = 0o600
 
 /** What may wait in memory for a disk that is slower than the guest. */
-const WAITING_CHARS_MAX = 8 * 1024 * 1024
+const WAITING_BYTES_MAX = 8 * 1024 * 1024
 
 /** A disk that does not take the rest within this will not later. */
 const FLUSH_TIMEOUT_MILLIS = 2000
@@ -20,60 +20,92 @@ export interface LineFile {
   readonly append: (line: string) => void
 }
 
+/** As `LineFile`, of bytes as they come. */
+export interface ByteFile {
+  /** Takes the bytes, and returns at once. */
+  readonly append: (bytes: Uint8Array) => void
+}
+
 export interface LineFileOptions {
-  /** No file grows beyond this; the line that would is replaced by one that says so, the last. */
+  /** No file grows beyond this; what would is replaced by a line that says so, the last. */
   readonly capBytes: number
   /** Is told once why nothing more can be written. */
   readonly onBroken: (error: PlatformError.PlatformError) => Effect.Effect<void>
 }
 
+/** What stands for what was not written. */
+interface Marks {
+  /** Everything that came after the cap. */
+  readonly cut: string
+  /** So many appends, which came faster than the disk could take them. */
+  readonly lost: (count: number) => string
+}
+
+type Made<A> = Effect.Effect<A, PlatformError.PlatformError, Scope.Scope | FileSystem.FileSystem>
+
 /** Makes the file, which must not be there, and writes to it until the scope closes; what waits then is still written. */
-export const make = (
-  path: string,
-  { capBytes, onBroken }: LineFileOptions
-): Effect.Effect<LineFile, PlatformError.PlatformError, Scope.Scope | FileSystem.FileSystem> =>
+export const make = (path: string, options: LineFileOptions): Made<LineFile> =>
+  Effect.map(
+    open(path, options, {
+      cut: `${JSON.stringify({ cut: true, capBytes: options.capBytes })}\n`,
+      lost: (lost) => `${JSON.stringify({ lost })}\n`
+    }),
+    (append) => ({ append: (line) => append(Buffer.from(`${line}\n`)) })
+  )
+
+/** As `make`, for bytes as they come. */
+export const makeBytes = (path: string, options: LineFileOptions): Made<ByteFile> =>
+  Effect.map(
+    open(path, options, {
+      cut: `\n[bottle: what came after ${options.capBytes} bytes was not kept]\n`,
+      lost: (count) => `\n[bottle: ${count} pieces were lost here]\n`
+    }),
+    (append) => ({ append })
+  )
+
+const open = (path: string, { capBytes, onBroken }: LineFileOptions, marks: Marks): Made<(bytes: Uint8Array) => void> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const cut = `${JSON.stringify({ cut: true, capBytes })}\n`
+    const cut = Buffer.from(marks.cut)
     // Exclusive, so that it is neither somebody else's file nor behind a link.
     const file = yield* fs.open(path, { flag: "ax", mode: FILE_MODE })
     const wake = yield* Queue.sliding<void>(1)
-    let waiting: Array<string> = []
-    let waitingChars = 0
+    let waiting: Array<Uint8Array> = []
+    let waitingBytes = 0
     let takenBytes = 0
     let lost = 0
     let isClosed = false
 
-    const push = (text: string): void => {
-      waiting.push(text)
-      waitingChars += text.length
-      takenBytes += Buffer.byteLength(text)
+    const push = (bytes: Uint8Array): void => {
+      waiting.push(bytes)
+      waitingBytes += bytes.length
+      takenBytes += bytes.length
       Queue.unsafeOffer(wake, undefined)
     }
-    const pushWithinCap = (text: string): void => {
-      if (takenBytes + Buffer.byteLength(text) <= capBytes - cut.length) return push(text)
+    const pushWithinCap = (bytes: Uint8Array): void => {
+      if (takenBytes + bytes.length <= capBytes - cut.length) return push(bytes)
       isClosed = true
       push(cut)
     }
-    const append = (line: string): void => {
+    const append = (bytes: Uint8Array): void => {
       if (isClosed) return
-      if (waitingChars > WAITING_CHARS_MAX) {
+      if (waitingBytes > WAITING_BYTES_MAX) {
         lost += 1
         return
       }
       if (lost > 0) {
-        pushWithinCap(`${JSON.stringify({ lost })}\n`)
+        pushWithinCap(Buffer.from(marks.lost(lost)))
         lost = 0
       }
-      if (!isClosed) pushWithinCap(`${line}\n`)
+      if (!isClosed) pushWithinCap(bytes)
     }
 
     const flush = Effect.suspend(() => {
       if (waiting.length === 0) return Effect.void
-      const text = waiting.join("")
+      const bytes = Buffer.concat(waiting)
       waiting = []
-      waitingChars = 0
-      return file.writeAll(Buffer.from(text))
+      waitingBytes = 0
+      return file.writeAll(bytes)
     }).pipe(
       Effect.catchAll((error) => {
         isClosed = true
@@ -89,5 +121,5 @@ export const make = (
     yield* Effect.addFinalizer(() =>
       Fiber.interrupt(writer).pipe(Effect.zipRight(flush), Release.within(FLUSH_TIMEOUT_MILLIS))
     )
-    return { append }
+    return append
   })
