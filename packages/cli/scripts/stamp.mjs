@@ -14,6 +14,7 @@ const HEAD_BYTES = 256
 /** What is bundled: one file for each program, from its package's own entry. */
 export const bundles = [
   { entry: path.join(packages, "cli/src/bin.ts"), file: path.join(packages, "cli/dist/bottle.mjs") },
+  { entry: path.join(packages, "cli/src/keeperBin.ts"), file: path.join(packages, "cli/dist/bottle-keeper.mjs") },
   { entry: path.join(packages, "local/src/bin.ts"), file: path.join(packages, "local/dist/smolvm-local.mjs") },
   {
     entry: path.join(packages, "bundle/src/bin.ts"),

@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url"
 const dist = (name: string): string => fileURLToPath(new URL(`../../../${name}`, import.meta.url))
 
 const BUNDLE = dist("cli/dist/bottle.mjs")
+const KEEPER = dist("cli/dist/bottle-keeper.mjs")
 const LOCAL = dist("local/dist/smolvm-local.mjs")
 const IMAGE_FILES = dist("cli/dist/bundle")
 
@@ -103,6 +104,7 @@ export class Home {
     }
     // The checkout may be where an ordinary user cannot look.
     Fs.copyFileSync(BUNDLE, this.path("bottle.mjs"))
+    Fs.copyFileSync(KEEPER, this.path("bottle-keeper.mjs"))
     Fs.copyFileSync(LOCAL, this.path("smolvm-local.mjs"))
     Fs.cpSync(IMAGE_FILES, this.path("bundle"), { recursive: true })
     this.node = user.become.length === 0 || isOpenToAll(process.execPath) ? process.execPath : this.path("node")
