@@ -4,7 +4,9 @@
  * @since 0.1.0
  */
 
-const millis = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
+const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
+
+type Unit = keyof typeof units
 
 /** The longest that Node's timers can count, about 24 days; a longer one would fire at once. */
 const MILLIS_MAX = 2 ** 31 - 1
@@ -16,13 +18,75 @@ const MILLIS_MAX = 2 ** 31 - 1
  * @since 0.1.0
  * @category conversions
  */
-export const parseDuration = (text: string): number | undefined => {
-  const match = /^([0-9]{1,10})(ms|s|m|h)$/.exec(text)
-  if (match === null) return undefined
-  const [, digits, unit] = match
-  const value =
-    Number(digits) * (unit === "ms" ? millis.ms : unit === "s" ? millis.s : unit === "m" ? millis.m : millis.h)
-  return value > 0 && value <= MILLIS_MAX ? value : undefined
+export const parseDuration = (text: string): number | undefined => parseSpan(text, ["ms", "s", "m", "h"])
+
+/**
+ * As `parseDuration`, with days too: `36h`, `7d`. No more than 24 days all the same.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const parseLifetime = (text: string): number | undefined => parseSpan(text, ["ms", "s", "m", "h", "d"])
+
+/** More than a hundred years. */
+const AGE_MILLIS_MAX = 2 ** 42
+
+/**
+ * Milliseconds from an age: `90m`, `12h`, `30d`, `8w`. Undefined for anything else and for zero.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const parseAge = (text: string): number | undefined => parseSpan(text, ["m", "h", "d", "w"], AGE_MILLIS_MAX)
+
+const parseSpan = (text: string, taken: ReadonlyArray<Unit>, max: number = MILLIS_MAX): number | undefined => {
+  const [, digits, written] = /^([0-9]{1,10})([a-z]{1,2})$/.exec(text) ?? []
+  const unit = taken.find((candidate) => candidate === written)
+  if (digits === undefined || unit === undefined) return undefined
+  const value = Number(digits) * units[unit]
+  return value > 0 && value <= max ? value : undefined
+}
+
+const factors = { K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 } as const
+
+/**
+ * Bytes from a whole number with its unit: `500M`, `5G`. Undefined for anything else and for more than can be counted;
+ * zero is an amount.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const parseBytes = (text: string): number | undefined => {
+  const [, digits, unit] = /^([0-9]{1,12})([KMGT])(?:iB)?$/.exec(text) ?? []
+  if (unit !== "K" && unit !== "M" && unit !== "G" && unit !== "T") return undefined
+  const value = Number(digits) * factors[unit]
+  return Number.isSafeInteger(value) ? value : undefined
+}
+
+/**
+ * Bytes as people read them: `512 B`, `1.5 MiB`.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const formatBytes = (bytes: number): string => {
+  if (bytes < 1024) return `${bytes} B`
+  const unit = bytes < factors.M ? "K" : bytes < factors.G ? "M" : bytes < factors.T ? "G" : "T"
+  return `${(bytes / factors[unit]).toFixed(1)} ${unit}iB`
+}
+
+/**
+ * An age, or a time that is left, as people read it: `0s`, `42s`, `5m`, `3h`, `12d`. Never rounded up.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const formatAge = (age: number): string => {
+  const rounded = Math.max(0, age)
+  if (rounded < units.m) return `${Math.floor(rounded / units.s)}s`
+  if (rounded < units.h) return `${Math.floor(rounded / units.m)}m`
+  if (rounded < 2 * units.d) return `${Math.floor(rounded / units.h)}h`
+  return `${Math.floor(rounded / units.d)}d`
 }
 
 /**

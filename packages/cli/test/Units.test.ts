@@ -22,6 +22,63 @@ describe("Units", () => {
     it(`reads the duration "${text}"`, () => assert.strictEqual(Units.parseDuration(text), expected))
   }
 
+  const lifetimes: ReadonlyArray<readonly [string, number | undefined]> = [
+    ["500ms", 500],
+    ["2h", 7_200_000],
+    ["7d", 604_800_000],
+    ["24d", 2_073_600_000],
+    ["25d", undefined],
+    ["1w", undefined],
+    ["0d", undefined]
+  ]
+  for (const [text, expected] of lifetimes) {
+    it(`reads the lifetime "${text}"`, () => assert.strictEqual(Units.parseLifetime(text), expected))
+  }
+
+  const ages: ReadonlyArray<readonly [string, number | undefined]> = [
+    ["90m", 5_400_000],
+    ["30d", 2_592_000_000],
+    ["8w", 4_838_400_000],
+    ["9999999999w", undefined],
+    ["1s", undefined],
+    ["0d", undefined],
+    ["d", undefined],
+    ["30", undefined]
+  ]
+  for (const [text, expected] of ages) {
+    it(`reads the age "${text}"`, () => assert.strictEqual(Units.parseAge(text), expected))
+  }
+
+  const sizes: ReadonlyArray<readonly [string, number | undefined]> = [
+    ["0M", 0],
+    ["1K", 1024],
+    ["500MiB", 524_288_000],
+    ["5G", 5_368_709_120],
+    ["2T", 2_199_023_255_552],
+    ["999999999999T", undefined],
+    ["5", undefined],
+    ["5GB", undefined],
+    ["-1G", undefined],
+    ["1.5G", undefined]
+  ]
+  for (const [text, expected] of sizes) {
+    it(`reads the size "${text}"`, () => assert.strictEqual(Units.parseBytes(text), expected))
+  }
+
+  it("writes bytes and ages as people read them", () => {
+    assert.deepStrictEqual([0, 1023, 1536, 5_368_709_120, 3 * 1024 ** 4].map(Units.formatBytes), [
+      "0 B",
+      "1023 B",
+      "1.5 KiB",
+      "5.0 GiB",
+      "3.0 TiB"
+    ])
+    assert.deepStrictEqual(
+      [-5, 0, 59_999, 60_000, 3_599_999, 3_600_000, 172_799_999, 172_800_000].map(Units.formatAge),
+      ["0s", "0s", "59s", "1m", "59m", "1h", "47h", "2d"]
+    )
+  })
+
   const amounts: ReadonlyArray<readonly [string, number | undefined]> = [
     ["512", 512],
     ["512M", 512],
