@@ -223,7 +223,8 @@ export type UpEvent =
  * - `name`: a name that no other living bottle has
  * - `ttlMillis`: it goes down after that, whatever goes on in it
  * - `idleMillis`: it goes down when for that long no command has run in it and its bundle was asked for nothing
- * - `command`: its main command; the bottle goes down when it ends
+ * - `command`: its main command; the bottle goes down when it ends. Where it is `interactive`, its input stays open for
+ *   who attaches to it; else it has none
  *
  * @since 0.1.0
  * @category models
@@ -233,7 +234,7 @@ export interface UpOptions {
   readonly name?: string | undefined
   readonly ttlMillis?: number | undefined
   readonly idleMillis?: number | undefined
-  readonly command?: CommandOptions | undefined
+  readonly command?: (CommandOptions & { readonly interactive?: boolean | undefined }) | undefined
   readonly onEvent?: ((event: UpEvent) => Effect.Effect<void>) | undefined
 }
 

@@ -15,38 +15,19 @@ import type * as Stream from "effect/Stream"
 import { type BottleOutput, CommandExit } from "./Bottle.js"
 import { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
+import { type BottleGone, type ControlError, DownReason, type OwnerFailed } from "./ControlError.js"
 import { LaunchPlan } from "./LaunchPlan.js"
 import { ProofRecord } from "./ProofRecord.js"
 
-/**
- * Why a bottle goes down.
- *
- * - `asked`: somebody asked for it
- * - `ended`: its main command, or the run that it was launched for, has ended
- * - `time-to-live`, `idle`: its time was up
- * - `machine-gone`, `bundle-died`: it had lost one of its two parts
- * - `signal`: its owner was told to end
- *
- * @since 0.1.0
- * @category models
- */
-export const DownReason = Schema.Literal(
-  "asked",
-  "ended",
-  "time-to-live",
-  "idle",
-  "machine-gone",
-  "bundle-died",
-  "signal"
-)
-
-/**
- * Why a bottle goes down.
- *
- * @since 0.1.0
- * @category models
- */
-export type DownReason = typeof DownReason.Type
+// What whoever calls an owner needs beside it.
+export {
+  BottleGone,
+  type ControlError,
+  ControlRefused,
+  ControlUnreachable,
+  DownReason,
+  OwnerFailed
+} from "./ControlError.js"
 
 /**
  * Something that may be left behind, and how to remove it by hand.
@@ -75,7 +56,9 @@ export type ReleaseFailure = typeof ReleaseFailure.Type
  * - `ttlLeftMillis`, `idleLeftMillis`: what is left of its times; `null` without such a time, and `idleLeftMillis` also
  *   while something is going on in it
  * - `sessions`: commands that go on in it now, the main command not counted
- * - `main`: the command that the bottle lives for; its `exit` is `null` while it runs
+ * - `main`: the command that the bottle lives for; its `exit` is `null` while it runs, and it takes input where it is
+ *   `interactive`
+ * - `committing`: its machine is stopped, since its disk is being made into a pack
  * - `closing`: why it goes down; `null` while it is up
  *
  * @since 0.1.0
@@ -93,167 +76,18 @@ export class Description extends Schema.Class<Description>("@bottle/engine/Descr
   idleMillis: Schema.NullOr(Schema.Number),
   idleLeftMillis: Schema.NullOr(Schema.Number),
   sessions: Schema.Int,
-  main: Schema.NullOr(Schema.Struct({ command: Schema.Array(Schema.String), exit: Schema.NullOr(CommandExit) })),
+  main: Schema.NullOr(
+    Schema.Struct({
+      command: Schema.Array(Schema.String),
+      interactive: Schema.Boolean,
+      exit: Schema.NullOr(CommandExit)
+    })
+  ),
   committing: Schema.Boolean,
   closing: Schema.NullOr(DownReason),
   plan: LaunchPlan,
   proof: ProofRecord
 }) {}
-
-/**
- * Nobody answers for the bottle in time.
- *
- * - `no-socket`: it has no control, or is not ready yet
- * - `refused`: its owner is dead
- * - `silent`: its owner lives, and says nothing: it is stopped, or its machine is far too busy
- * - `not-ours`: the socket belongs to another user, or speaks for another bottle
- * - `too-many`: its owner serves as many connections as it takes
- * - `other`: the system said `detail`
- *
- * @since 0.1.0
- * @category errors
- */
-export class ControlUnreachable extends Schema.TaggedError<ControlUnreachable>("@bottle/engine/ControlUnreachable")(
-  "ControlUnreachable",
-  {
-    id: Schema.String,
-    reason: Schema.Literal("no-socket", "refused", "silent", "not-ours", "too-many", "other"),
-    detail: Schema.NullOr(Schema.String)
-  }
-) {
-  override get message(): string {
-    return `${this.id}: ${unreachable[this.reason].text}${this.detail === null ? "" : ` (${this.detail})`}`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return unreachable[this.reason].advice
-  }
-}
-
-const unreachable = {
-  "no-socket": {
-    text: "its owner has no control socket",
-    advice: "It is not ready yet, or already closing: `bottle inspect` tells its state."
-  },
-  refused: { text: "its owner no longer listens", advice: "`bottle down` takes away what it left." },
-  silent: {
-    text: "its owner does not answer",
-    advice: "It may be stopped or busy: try again, or take the bottle down with `bottle down`."
-  },
-  "not-ours": {
-    text: "its control socket is not this bottle's",
-    advice: "Look at who made the socket before you use the bottle; `bottle down` takes it down."
-  },
-  "too-many": {
-    text: "its owner has too many callers",
-    advice: "Wait until some of the commands in the bottle have ended, and try again."
-  },
-  other: { text: "its owner cannot be reached", advice: "`bottle inspect` tells its state." }
-} as const
-
-/**
- * The bottle is no longer there, or is on its way down; `reason` says why where its owner said so.
- *
- * @since 0.1.0
- * @category errors
- */
-export class BottleGone extends Schema.TaggedError<BottleGone>("@bottle/engine/BottleGone")("BottleGone", {
-  id: Schema.String,
-  reason: Schema.NullOr(DownReason)
-}) {
-  override get message(): string {
-    return `${this.id} ${this.reason === null ? "has lost its owner" : goneBy[this.reason]}`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return this.reason === null
-      ? `\`bottle logs ${this.id}\` tells what it did; what its owner left is taken away by itself, or by \`bottle cleanup\`.`
-      : `\`bottle logs ${this.id}\` tells what it did; bring up a new one with \`bottle up\`.`
-  }
-}
-
-const goneBy: Readonly<Record<DownReason, string>> = {
-  asked: "was taken down",
-  ended: "went down, since its main command ended",
-  "time-to-live": "went down, since its time to live was over",
-  idle: "went down, since nothing was done in it",
-  "machine-gone": "went down, since its machine had stopped",
-  "bundle-died": "went down, since its proxy had ended",
-  signal: "went down, since its owner was told to end"
-}
-
-/**
- * The owner would not do what was asked.
- *
- * - `unknown-call`: it is of another version
- * - `no-main`: the bottle has no main command
- * - `busy`: commands run in it
- * - `committing`: it is being committed
- * - `unsupported`: this owner cannot do that
- * - `malformed`: it could not read the call
- *
- * @since 0.1.0
- * @category errors
- */
-export class ControlRefused extends Schema.TaggedError<ControlRefused>("@bottle/engine/ControlRefused")(
-  "ControlRefused",
-  {
-    id: Schema.String,
-    reason: Schema.Literal("unknown-call", "no-main", "busy", "committing", "unsupported", "malformed"),
-    detail: Schema.NullOr(Schema.String)
-  }
-) {
-  override get message(): string {
-    return `${this.id}: ${refusals[this.reason].text}${this.detail === null ? "" : ` (${this.detail})`}`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return refusals[this.reason].advice
-  }
-}
-
-const refusals = {
-  "unknown-call": {
-    text: "its owner does not know what was asked",
-    advice: "It was launched by another version of bottle: use that one, or take it down and bring it up again."
-  },
-  "no-main": { text: "it has no main command", advice: "Run a command in it with `bottle exec` or `bottle shell`." },
-  busy: { text: "commands run in it", advice: "Wait for them, end them, or use --force, which ends them." },
-  committing: { text: "it is being committed", advice: "Try again when the commit has ended." },
-  unsupported: { text: "its owner cannot do that", advice: "Only a bottle that `bottle up` brought up can." },
-  malformed: { text: "its owner could not read what was asked", advice: "Report this with the versions of both." }
-} as const
-
-/**
- * What was asked for was tried, and failed. The failure is the one that happened in the owner's process: `error` is its
- * tag, and `stage` the stage of the launch where it has one.
- *
- * @since 0.1.0
- * @category errors
- */
-export class OwnerFailed extends Schema.TaggedError<OwnerFailed>("@bottle/engine/OwnerFailed")("OwnerFailed", {
-  id: Schema.String,
-  error: Schema.String,
-  reason: Schema.String,
-  advice: Schema.NullOr(Schema.String),
-  stage: Schema.NullOr(Schema.String)
-}) {
-  override get message(): string {
-    return this.reason
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return this.advice ?? `\`bottle logs ${this.id}\` tells what it did.`
-  }
-}
-
-/**
- * How a call fails that anybody may make.
- *
- * @since 0.1.0
- * @category errors
- */
-export type ControlError = ControlUnreachable | BottleGone | ControlRefused
 
 /**
  * What a session is about.
@@ -278,6 +112,15 @@ export interface Session {
   /** Fails when the bottle goes down; never succeeds. */
   readonly gone: Effect.Effect<never, BottleGone>
 }
+
+/**
+ * What an attached main command says. `Lost` counts bytes of its output that came too fast for whoever reads here; the
+ * record's `output.log` has them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AttachOutput = BottleOutput | { readonly _tag: "Lost"; readonly bytes: number }
 
 /**
  * The control of one bottle.
@@ -310,11 +153,12 @@ export interface ControlClient {
   readonly reload: (policy: PolicyDocument) => Effect.Effect<void, ControlError | ReloadFailed | OwnerFailed>
   /**
    * The main command's output, from the newest 64 KiB on, and exactly one `Exit` when it ends. What `stdin` gives is its
-   * input; the end of it is not, so that others can go on.
+   * input, refused (`no-input`) where it takes none; the end of `stdin` is not the end of its input, so that others can
+   * go on. Leaving the stream leaves the command as it is.
    */
   readonly attach: (options?: {
     readonly stdin?: Stream.Stream<Uint8Array> | undefined
-  }) => Stream.Stream<BottleOutput, ControlError>
+  }) => Stream.Stream<AttachOutput, ControlError>
 }
 
 /**
@@ -336,4 +180,3 @@ export interface ControlAddress {
  * @category constructors
  */
 export const socketOf = (directory: string): string => `${directory}/control.sock`
-

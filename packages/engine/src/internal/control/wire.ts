@@ -1,0 +1,99 @@
+import * as Policy from "@bottle/egress/Policy"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { CommandExit } from "../../Bottle.js"
+import { ReloadFailed } from "../../BundleError.js"
+import { BottleGone, ControlRefused, ControlUnreachable, DownReason, OwnerFailed } from "../../ControlError.js"
+
+/** What changes when one side would not understand the other any more. */
+export const PROTOCOL = 1
+
+/** The longest line that an owner reads: a policy is the longest thing that anybody has to say. */
+export const CALL_BYTES_MAX = 1024 * 1024
+
+/** The longest line that a client reads: a description holds a plan. */
+export const ANSWER_BYTES_MAX = 16 * 1024 * 1024
+
+/** How often an owner says that it is still about what takes long. */
+export const ALIVE_EVERY_MILLIS = 1000
+
+/** The owner's first line: who it is. */
+export const Greeting = Schema.Struct({
+  protocol: Schema.Int,
+  bottle: Schema.String,
+  pid: Schema.Int
+})
+
+/**
+ * The client's one call.
+ *
+ * - `watch`, `session` and `attach` last until one side ends them
+ * - `witness`: where the session's command writes down who it is
+ * - `input`: whether what the client says is input of the main command
+ */
+export const Call = Schema.Union(
+  Schema.Struct({ call: Schema.Literal("watch") }),
+  Schema.Struct({ call: Schema.Literal("describe") }),
+  Schema.Struct({ call: Schema.Literal("secrets") }),
+  Schema.Struct({ call: Schema.Literal("session"), witness: Schema.NullOr(Schema.String) }),
+  Schema.Struct({ call: Schema.Literal("down") }),
+  Schema.Struct({ call: Schema.Literal("commit"), output: Schema.String, force: Schema.Boolean }),
+  Schema.Struct({ call: Schema.Literal("reload"), policy: Policy.PolicyDocument }),
+  Schema.Struct({ call: Schema.Literal("attach"), input: Schema.Boolean })
+)
+
+export type Call = typeof Call.Type
+
+/** What a client says after its call: that its session has ended well, or input of the main command. */
+export const Word = Schema.Union(
+  Schema.Struct({ end: Schema.Literal(true) }),
+  Schema.Struct({ in: Schema.Uint8ArrayFromBase64 })
+)
+
+export type Word = typeof Word.Type
+
+/** How a call fails, as it goes over the wire. */
+export const Failure = Schema.Union(ControlUnreachable, ControlRefused, BottleGone, ReloadFailed, OwnerFailed)
+
+export type Failure = typeof Failure.Type
+
+/**
+ * What an owner answers. `ok` and `error` are the last word of a call.
+ *
+ * - `alive`: what was asked goes on
+ * - `started`: the session, watch or attachment has begun
+ * - `closing`: the bottle goes down
+ * - `out`, `err`, `exit`: of the main command; `lost` counts bytes of its output that came too fast for this client
+ */
+export const Answer = Schema.Union(
+  Schema.Struct({ ok: Schema.Unknown }),
+  Schema.Struct({ error: Failure }),
+  Schema.Struct({ alive: Schema.Literal(true) }),
+  Schema.Struct({ started: Schema.Literal(true) }),
+  Schema.Struct({ closing: DownReason }),
+  Schema.Struct({ out: Schema.Uint8ArrayFromBase64 }),
+  Schema.Struct({ err: Schema.Uint8ArrayFromBase64 }),
+  Schema.Struct({ lost: Schema.Int }),
+  Schema.Struct({ exit: CommandExit })
+)
+
+export type Answer = typeof Answer.Type
+
+const reading = <A, I>(schema: Schema.Schema<A, I>): ((text: string) => A | undefined) => {
+  const decode = Schema.decodeEither(Schema.parseJson(schema))
+  return (text) => Either.getOrUndefined(decode(text))
+}
+
+const writing = <A, I>(schema: Schema.Schema<A, I>): ((value: A) => string) => {
+  const encode = Schema.encodeSync(schema)
+  return (value) => JSON.stringify(encode(value))
+}
+
+export const readGreeting = reading(Greeting)
+export const writeGreeting = writing(Greeting)
+export const readCall = reading(Call)
+export const writeCall = writing(Call)
+export const readWord = reading(Word)
+export const writeWord = writing(Word)
+export const readAnswer = reading(Answer)
+export const writeAnswer = writing(Answer)
