@@ -1,8 +1,8 @@
 /** What the end-to-end tests share: the built program, run as a user would run it, and a look at what it left behind. */
 import * as DockerDaemon from "@bottle/testing/DockerDaemon"
 import * as Survivors from "@bottle/testing/Survivors"
-import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { deepStrictEqual } from "node:assert/strict"
 import * as ChildProcess from "node:child_process"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
@@ -231,7 +231,7 @@ export class Home {
   }
 
   async assertNothingLeft(): Promise<void> {
-    assert.deepStrictEqual(await this.left(), [])
+    deepStrictEqual(await this.left(), [])
   }
 
   /** Removes the home, and whatever a failed test has left in the docker daemon. */
