@@ -14,59 +14,19 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Flags from "./Flags.js"
+import type { AttachFlags, InspectFlags, WaitFlags } from "./requests/BottleRequest.js"
+import type { CleanupFlags } from "./requests/CleanupRequest.js"
+import type { CommitFlags } from "./requests/CommitRequest.js"
+import type { CpFlags } from "./requests/CpRequest.js"
+import type { DownFlags } from "./requests/DownRequest.js"
+import type { ExecFlags, ShellFlags } from "./requests/ExecRequest.js"
+import type { ListFlags } from "./requests/ListRequest.js"
+import type { LogsFlags } from "./requests/LogsRequest.js"
+import type { PruneFlags } from "./requests/PruneRequest.js"
+import type { UpFlags } from "./requests/UpRequest.js"
 import type { LaunchFlags } from "./RunRequest.js"
 import { VERSION } from "./Version.js"
 import type { CommandRead } from "./Words.js"
-
-const toggle = (flag: Flags.Flag): Options.Options<boolean> =>
-  flag.short === undefined ? Options.boolean(flag.name) : Options.withAlias(Options.boolean(flag.name), flag.short)
-
-/** Gives a value back for the token that went through the parser in its place. */
-type ValueOf = (token: string) => string
-
-const named = (flag: Flags.Flag): Options.Options<string> =>
-  flag.short === undefined ? Options.text(flag.name) : Options.withAlias(Options.text(flag.name), flag.short)
-
-const { launch } = Flags
-
-const textOption =
-  (valueOf: ValueOf) =>
-  (flag: Flags.Flag): Options.Options<Option.Option<string>> =>
-    Options.map(Options.optional(named(flag)), Option.map(valueOf))
-
-const launchOptions = (valueOf: ValueOf) => {
-  const text = textOption(valueOf)
-  const texts = (flag: Flags.Flag): Options.Options<ReadonlyArray<string>> =>
-    Options.map(Options.repeated(named(flag)), (tokens) => tokens.map(valueOf))
-  return {
-    image: text(launch.image),
-    from: text(launch.from),
-    allow: texts(launch.allow),
-    deny: texts(launch.deny),
-    policy: text(launch.policy),
-    resolve: texts(launch.resolve),
-    env: texts(launch.env),
-    volume: texts(launch.volume),
-    workdir: text(launch.workdir),
-    timeout: text(launch.timeout),
-    interactive: toggle(launch.interactive),
-    tty: toggle(launch.tty),
-    noTty: toggle(launch.noTty),
-    cpus: text(launch.cpus),
-    mem: text(launch.mem),
-    name: text(launch.name),
-    keepOnFailure: toggle(launch.keepOnFailure),
-    runtime: text(launch.runtime),
-    bundle: text(launch.bundle),
-    topology: text(launch.topology),
-    unprovenEgress: toggle(launch.unprovenEgress),
-    bundleImage: text(launch.bundleImage),
-    bundleBase: text(launch.bundleBase),
-    format: text(launch.format),
-    report: text(launch.report),
-    quiet: toggle(launch.quiet)
-  }
-}
 
 /**
  * The flags of `doctor`, values still text.
@@ -111,37 +71,218 @@ export interface PolicyExplainFlags extends PolicyCheckFlags {
 export type Parsed =
   | { readonly _tag: "Run"; readonly flags: LaunchFlags; readonly dryRun: boolean }
   | { readonly _tag: "Plan"; readonly flags: LaunchFlags }
+  | { readonly _tag: "Up"; readonly flags: UpFlags; readonly dryRun: boolean }
+  | { readonly _tag: "Exec"; readonly flags: ExecFlags }
+  | { readonly _tag: "Shell"; readonly flags: ShellFlags }
+  | { readonly _tag: "Attach"; readonly flags: AttachFlags }
+  | { readonly _tag: "Cp"; readonly flags: CpFlags }
+  | { readonly _tag: "Logs"; readonly flags: LogsFlags }
+  | { readonly _tag: "Ls"; readonly flags: ListFlags }
+  | { readonly _tag: "Inspect"; readonly flags: InspectFlags }
+  | { readonly _tag: "Down"; readonly flags: DownFlags }
+  | { readonly _tag: "Wait"; readonly flags: WaitFlags }
+  | { readonly _tag: "Commit"; readonly flags: CommitFlags }
+  | { readonly _tag: "Prune"; readonly flags: PruneFlags }
+  | { readonly _tag: "Cleanup"; readonly flags: CleanupFlags }
   | { readonly _tag: "Doctor"; readonly flags: DoctorFlags }
   | { readonly _tag: "PolicyCheck"; readonly flags: PolicyCheckFlags }
   | { readonly _tag: "PolicyExplain"; readonly flags: PolicyExplainFlags }
 
 type Take = (parsed: Parsed) => Effect.Effect<void>
 
-const tree = (valueOf: ValueOf, take: Take) => {
-  const { format, runtime, ...others } = launchOptions(valueOf)
-  const options = { ...others, format, runtime }
-  const text = textOption(valueOf)
-  const operand = (name: string): Args.Args<string> => Args.map(Args.text({ name }), valueOf)
-  const file = operand("file")
-  return Command.make("bottle").pipe(
-    Command.withSubcommands([
-      Command.make("run", { ...options, dryRun: toggle(Flags.dryRun) }, ({ dryRun, ...flags }) =>
-        take({ _tag: "Run", flags, dryRun })
-      ),
-      Command.make("plan", options, (flags) => take({ _tag: "Plan", flags })),
-      Command.make("doctor", { format, runtime }, (flags) => take({ _tag: "Doctor", flags })),
-      Command.make("policy").pipe(
-        Command.withSubcommands([
-          Command.make("check", { file, format }, (flags) => take({ _tag: "PolicyCheck", flags })),
-          Command.make(
-            "explain",
-            { file, target: operand("target"), method: text(Flags.asked.method), path: text(Flags.asked.path), format },
-            (flags) => take({ _tag: "PolicyExplain", flags })
-          )
-        ])
+/** Gives a value back for the token that went through the parser in its place. */
+type ValueOf = (token: string) => string
+
+const toggle = (flag: Flags.Flag): Options.Options<boolean> =>
+  flag.short === undefined ? Options.boolean(flag.name) : Options.withAlias(Options.boolean(flag.name), flag.short)
+
+const named = (flag: Flags.Flag): Options.Options<string> =>
+  flag.short === undefined ? Options.text(flag.name) : Options.withAlias(Options.text(flag.name), flag.short)
+
+/** What flags and operands are to the parser. */
+const partsOf = (valueOf: ValueOf) => ({
+  text: (flag: Flags.Flag): Options.Options<Option.Option<string>> =>
+    Options.map(Options.optional(named(flag)), Option.map(valueOf)),
+  texts: (flag: Flags.Flag): Options.Options<ReadonlyArray<string>> =>
+    Options.map(Options.repeated(named(flag)), (tokens) => tokens.map(valueOf)),
+  operand: (name: string): Args.Args<string> => Args.map(Args.text({ name }), valueOf),
+  operands: (name: string): Args.Args<ReadonlyArray<string>> =>
+    Args.map(Args.repeated(Args.text({ name })), (tokens) => tokens.map(valueOf))
+})
+
+const { asked, background, launch, living } = Flags
+
+/** The flags that `run`, `plan` and `up` share. */
+const lastingOptions = ({ text, texts }: ReturnType<typeof partsOf>) => ({
+  image: text(launch.image),
+  from: text(launch.from),
+  allow: texts(launch.allow),
+  deny: texts(launch.deny),
+  policy: text(launch.policy),
+  resolve: texts(launch.resolve),
+  env: texts(launch.env),
+  volume: texts(launch.volume),
+  workdir: text(launch.workdir),
+  cpus: text(launch.cpus),
+  mem: text(launch.mem),
+  name: text(launch.name),
+  keepOnFailure: toggle(launch.keepOnFailure),
+  runtime: text(launch.runtime),
+  bundle: text(launch.bundle),
+  topology: text(launch.topology),
+  unprovenEgress: toggle(launch.unprovenEgress),
+  bundleImage: text(launch.bundleImage),
+  bundleBase: text(launch.bundleBase),
+  format: text(launch.format),
+  quiet: toggle(launch.quiet)
+})
+
+const commandFlags = ({ text }: ReturnType<typeof partsOf>) => ({
+  timeout: text(launch.timeout),
+  interactive: toggle(launch.interactive),
+  tty: toggle(launch.tty),
+  noTty: toggle(launch.noTty)
+})
+
+const launchOptions = (parts: ReturnType<typeof partsOf>) => ({
+  ...lastingOptions(parts),
+  ...commandFlags(parts),
+  report: parts.text(launch.report)
+})
+
+const parser = Command.run({ name: "bottle", version: VERSION })
+
+/** The parser of one subcommand; the others' would only take time to build. */
+const parserOf = (subcommand: Flags.Subcommand, valueOf: ValueOf, take: Take) => {
+  const parts = partsOf(valueOf)
+  const { operand, operands, text, texts } = parts
+  const format = text(launch.format)
+  const bottle = operand("bottle")
+  const [last = ""] = subcommand.split(" ").slice(-1)
+  switch (subcommand) {
+    case "run":
+      return parser(
+        Command.make(last, { ...launchOptions(parts), dryRun: toggle(Flags.dryRun) }, ({ dryRun, ...flags }) =>
+          take({ _tag: "Run", flags, dryRun })
+        )
       )
-    ])
-  )
+    case "plan":
+      return parser(Command.make(last, launchOptions(parts), (flags) => take({ _tag: "Plan", flags })))
+    case "up":
+      return parser(
+        Command.make(
+          last,
+          {
+            ...lastingOptions(parts),
+            ttl: text(background.ttl),
+            idle: text(background.idle),
+            dryRun: toggle(Flags.dryRun)
+          },
+          ({ dryRun, ...flags }) => take({ _tag: "Up", flags, dryRun })
+        )
+      )
+    case "exec":
+      return parser(
+        Command.make(
+          last,
+          { bottle, env: texts(launch.env), workdir: text(launch.workdir), ...commandFlags(parts), format },
+          (flags) => take({ _tag: "Exec", flags })
+        )
+      )
+    case "shell":
+      return parser(
+        Command.make(last, { bottle, env: texts(launch.env), workdir: text(launch.workdir), format }, (flags) =>
+          take({ _tag: "Shell", flags })
+        )
+      )
+    case "attach":
+      return parser(
+        Command.make(last, { bottle, interactive: toggle(living.input), format }, (flags) =>
+          take({ _tag: "Attach", flags })
+        )
+      )
+    case "cp":
+      return parser(
+        Command.make(last, { source: operand("source"), destination: operand("destination"), format }, (flags) =>
+          take({ _tag: "Cp", flags })
+        )
+      )
+    case "logs":
+      return parser(
+        Command.make(last, { bottle, follow: toggle(living.follow), only: texts(living.only), format }, (flags) =>
+          take({ _tag: "Logs", flags })
+        )
+      )
+    case "ls":
+      return parser(
+        Command.make(last, { all: toggle(living.allRecorded), quiet: toggle(living.quietIds), format }, (flags) =>
+          take({ _tag: "Ls", flags })
+        )
+      )
+    case "inspect":
+      return parser(Command.make(last, { bottle, format }, (flags) => take({ _tag: "Inspect", flags })))
+    case "down":
+      return parser(
+        Command.make(last, { bottles: operands("bottle"), all: toggle(living.allDown), format }, (flags) =>
+          take({ _tag: "Down", flags })
+        )
+      )
+    case "wait":
+      return parser(
+        Command.make(last, { bottle, timeout: text(living.waitTimeout), format }, (flags) =>
+          take({ _tag: "Wait", flags })
+        )
+      )
+    case "commit":
+      return parser(
+        Command.make(last, { bottle, output: text(living.output), force: toggle(living.force), format }, (flags) =>
+          take({ _tag: "Commit", flags })
+        )
+      )
+    case "prune":
+      return parser(
+        Command.make(
+          last,
+          {
+            older: text(living.older),
+            maxSize: text(living.maxSize),
+            packs: toggle(living.packs),
+            records: toggle(living.records),
+            dryRun: toggle(living.dryRun),
+            format
+          },
+          (flags) => take({ _tag: "Prune", flags })
+        )
+      )
+    case "cleanup":
+      return parser(
+        Command.make(last, { dryRun: toggle(living.dryRun), all: toggle(living.allLeftovers), format }, (flags) =>
+          take({ _tag: "Cleanup", flags })
+        )
+      )
+    case "doctor":
+      return parser(
+        Command.make(last, { runtime: text(launch.runtime), format }, (flags) => take({ _tag: "Doctor", flags }))
+      )
+    case "policy check":
+      return parser(
+        Command.make(last, { file: operand("file"), format }, (flags) => take({ _tag: "PolicyCheck", flags }))
+      )
+    case "policy explain":
+      return parser(
+        Command.make(
+          last,
+          {
+            file: operand("file"),
+            target: operand("target"),
+            method: text(asked.method),
+            path: text(asked.path),
+            format
+          },
+          (flags) => take({ _tag: "PolicyExplain", flags })
+        )
+      )
+  }
 }
 
 /** We never ask questions; a parser that wants to is a defect. */
@@ -164,13 +305,18 @@ const services = Layer.mergeAll(CliConfig.layer({ isCaseSensitive: true }), Path
  * @since 0.1.0
  * @category constructors
  */
-export const parse = ({ given, operands, subcommand }: CommandRead): Effect.Effect<Parsed, never, FileSystem> =>
+export const parse = ({
+  given,
+  operands,
+  subcommand
+}: Pick<CommandRead, "given" | "operands" | "subcommand">): Effect.Effect<Parsed, never, FileSystem> =>
   Effect.gen(function* () {
     let parsed: Parsed | undefined
     const values = new Map<string, string>()
     for (const [index, { value }] of given.entries()) values.set(`v${index}`, value ?? "")
     for (const [index, value] of operands.entries()) values.set(`o${index}`, value)
-    const commands = tree(
+    const parse = parserOf(
+      subcommand,
       (token) => values.get(token) ?? token,
       (taken) =>
         Effect.sync(() => {
@@ -180,9 +326,9 @@ export const parse = ({ given, operands, subcommand }: CommandRead): Effect.Effe
     const words = given.flatMap(({ name, value }, index) =>
       value === null ? [`--${name}`] : [`--${name}`, `v${index}`]
     )
-    const line = [...subcommand.split(" "), ...words, ...operands.map((_, index) => `o${index}`)]
+    const line = [...words, ...operands.map((_, index) => `o${index}`)]
     // The first two words are the program's own, which the parser drops.
-    yield* Command.run(commands, { name: "bottle", version: VERSION })(["node", "bottle", ...line])
+    yield* parse(["node", "bottle", ...line])
     return parsed ?? (yield* Effect.dieMessage("the parser called no command"))
   }).pipe(
     Effect.provide(services),

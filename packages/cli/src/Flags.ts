@@ -182,32 +182,81 @@ export const asked = {
 } as const satisfies Record<string, Flag>
 
 /**
- * The flags of each subcommand.
+ * The flags of `up` beside those of a launch.
  *
  * @since 0.1.0
  * @category models
  */
-export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Flag>>> = {
-  run: [...Object.values(launch), dryRun],
-  plan: Object.values(launch),
-  doctor: [launch.runtime, launch.format],
-  "policy check": [launch.format],
-  "policy explain": [asked.method, asked.path, launch.format]
-}
+export const background = {
+  name: {
+    name: "name",
+    value: "NAME",
+    description: "What the bottle is called; no other bottle that lives may be called so"
+  },
+  ttl: { name: "ttl", value: "2h", description: "Take the bottle down after this long (ms, s, m, h, d)" },
+  idle: {
+    name: "idle",
+    value: "30m",
+    description:
+      "Take the bottle down when no command has run in it, and it has asked for nothing, for this long (ms, s, m, h, d)"
+  }
+} as const satisfies Record<string, Flag>
 
 /**
- * What each subcommand takes beside flags, all of it needed; what `run` and `plan` run follows `--`.
+ * The flags of what is done with bottles that live, beside those they have of `launch`.
  *
  * @since 0.1.0
  * @category models
  */
-export const operands: Readonly<Record<Subcommand, ReadonlyArray<string>>> = {
-  run: [],
-  plan: [],
-  doctor: [],
-  "policy check": ["FILE"],
-  "policy explain": ["FILE", "HOST[:PORT]"]
-}
+export const living = {
+  allDown: { name: "all", description: "Take down every bottle" },
+  allLeftovers: {
+    name: "all",
+    description:
+      "Take machines of another user's or another state directory's bottles too, and what was kept or cannot be told"
+  },
+  allRecorded: { name: "all", short: "a", description: "List the bottles that are down and have a record, too" },
+  dryRun: { name: "dry-run", description: "Say what would be removed, and remove nothing" },
+  follow: { name: "follow", short: "f", description: "Go on with what comes, until the bottle is down" },
+  force: {
+    name: "force",
+    description: "Although commands run in the bottle, which this ends"
+  },
+  input: { name: "interactive", short: "i", description: "Pass standard input on, even where it is no terminal" },
+  maxSize: {
+    name: "max-size",
+    value: "5G",
+    description: "Remove the oldest until what is left takes no more than this (K, M, G, T)"
+  },
+  older: { name: "older", value: "30d", description: "Remove what was not used for this long (m, h, d, w)" },
+  only: {
+    name: "only",
+    value: "launch|bundle|decisions|output",
+    choices: ["launch", "bundle", "decisions", "output"],
+    repeated: true,
+    description: "Only what comes from there"
+  },
+  output: { name: "output", short: "o", value: "PACK", description: "The file that the pack becomes" },
+  packs: { name: "packs", description: "Packs only, unless --records is given too" },
+  quietIds: { name: "quiet", short: "q", description: "Print ids only" },
+  records: { name: "records", description: "Records only, with their logs, unless --packs is given too" },
+  waitTimeout: {
+    name: "timeout",
+    value: "30s",
+    description: "Wait no longer than this (ms, s, m, h); exit code 124"
+  }
+} as const satisfies Record<string, Flag>
+
+/** What is about a command that is waited for. */
+const { interactive, noTty, report: _, timeout, tty, ...lasting } = launch
+
+/**
+ * The flags of a launch that `up` takes: all but those about a command that is waited for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const lastingLaunch = { ...lasting, ...background } as const satisfies Record<string, Flag>
 
 /**
  * The subcommands, in the order of the help.
@@ -215,7 +264,26 @@ export const operands: Readonly<Record<Subcommand, ReadonlyArray<string>>> = {
  * @since 0.1.0
  * @category models
  */
-export const subcommands = ["run", "plan", "doctor", "policy check", "policy explain"] as const
+export const subcommands = [
+  "run",
+  "plan",
+  "up",
+  "exec",
+  "shell",
+  "attach",
+  "cp",
+  "logs",
+  "ls",
+  "inspect",
+  "down",
+  "wait",
+  "commit",
+  "prune",
+  "cleanup",
+  "doctor",
+  "policy check",
+  "policy explain"
+] as const
 
 /**
  * The name of a subcommand.
@@ -224,3 +292,109 @@ export const subcommands = ["run", "plan", "doctor", "policy check", "policy exp
  * @category models
  */
 export type Subcommand = (typeof subcommands)[number]
+
+/**
+ * The flags of each subcommand.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Flag>>> = {
+  run: [...Object.values(launch), dryRun],
+  plan: Object.values(launch),
+  up: [...Object.values(lastingLaunch), dryRun],
+  exec: [launch.env, launch.workdir, timeout, interactive, tty, noTty, launch.format],
+  shell: [launch.env, launch.workdir, launch.format],
+  attach: [living.input, launch.format],
+  cp: [launch.format],
+  logs: [living.follow, living.only, launch.format],
+  ls: [living.allRecorded, living.quietIds, launch.format],
+  inspect: [launch.format],
+  down: [living.allDown, launch.format],
+  wait: [living.waitTimeout, launch.format],
+  commit: [living.output, living.force, launch.format],
+  prune: [living.older, living.maxSize, living.packs, living.records, living.dryRun, launch.format],
+  cleanup: [living.dryRun, living.allLeftovers, launch.format],
+  doctor: [launch.runtime, launch.format],
+  "policy check": [launch.format],
+  "policy explain": [asked.method, asked.path, launch.format]
+}
+
+/**
+ * What a subcommand takes beside flags.
+ *
+ * - `many`: whether there may be more than one
+ * - `unless`: the switch that stands for all of them
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Operand {
+  readonly name: string
+  readonly many?: boolean
+  readonly unless?: string
+}
+
+const bottle: ReadonlyArray<Operand> = [{ name: "NAME" }]
+
+/**
+ * What each subcommand takes beside flags, in its order.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const operands: Readonly<Record<Subcommand, ReadonlyArray<Operand>>> = {
+  run: [],
+  plan: [],
+  up: [],
+  exec: bottle,
+  shell: bottle,
+  attach: bottle,
+  cp: [{ name: "SOURCE" }, { name: "DESTINATION" }],
+  logs: bottle,
+  ls: [],
+  inspect: bottle,
+  down: [{ name: "NAME", many: true, unless: "all" }],
+  wait: bottle,
+  commit: bottle,
+  prune: [],
+  cleanup: [],
+  doctor: [],
+  "policy check": [{ name: "FILE" }],
+  "policy explain": [{ name: "FILE" }, { name: "HOST[:PORT]" }]
+}
+
+/**
+ * The flags without which a subcommand says nothing that can be done.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const needed: Readonly<Partial<Record<Subcommand, Flag>>> = { commit: living.output }
+
+/**
+ * Whether a subcommand takes a command of the guest after `--`: it must be there, it may be, or there is none.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const tails: Readonly<Record<Subcommand, "needed" | "taken" | "none">> = {
+  run: "needed",
+  plan: "taken",
+  up: "taken",
+  exec: "needed",
+  shell: "none",
+  attach: "none",
+  cp: "none",
+  logs: "none",
+  ls: "none",
+  inspect: "none",
+  down: "none",
+  wait: "none",
+  commit: "none",
+  prune: "none",
+  cleanup: "none",
+  doctor: "none",
+  "policy check": "none",
+  "policy explain": "none"
+}

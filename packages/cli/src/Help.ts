@@ -12,6 +12,19 @@ const INDENT = 2
 const summaries: Readonly<Record<Flags.Subcommand, string>> = {
   run: "Run a command in a new bottle, and take the bottle down after it",
   plan: "Print what run would do, and create nothing; the same as run --dry-run",
+  up: "Launch a bottle and leave it running in the background; prints its id",
+  exec: "Run a command in a bottle that is up",
+  shell: "Open a shell in a bottle that is up",
+  attach: "Follow the command that a bottle was launched with; Ctrl-C lets go of it",
+  cp: "Copy files and directories between a bottle and this machine",
+  logs: "Print what a bottle's launch, its bundle and its proxy had to say, of bottles that are down too",
+  ls: "List the bottles",
+  inspect: "Print all that is known of a bottle",
+  down: "Take bottles down",
+  wait: "Wait until a bottle is down, and exit as its command did",
+  commit: "Save a bottle's disk as a pack to launch from",
+  prune: "Remove packs and records that are old, or too many",
+  cleanup: "Remove what bottles left behind whose owner is gone",
   doctor: "Say whether this machine can run a bottle, and what is missing",
   "policy check": "Say what a policy document allows in effect, and what in it looks like a mistake",
   "policy explain": "Say which rule of a policy document decides about a host, and why"
@@ -20,6 +33,19 @@ const summaries: Readonly<Record<Flags.Subcommand, string>> = {
 const usages: Readonly<Record<Flags.Subcommand, string>> = {
   run: "bottle run [flags] -- COMMAND [ARGUMENT ...]",
   plan: "bottle plan [flags] [-- COMMAND [ARGUMENT ...]]",
+  up: "bottle up [flags] [-- COMMAND [ARGUMENT ...]]",
+  exec: "bottle exec NAME [flags] -- COMMAND [ARGUMENT ...]",
+  shell: "bottle shell NAME [flags]",
+  attach: "bottle attach NAME [flags]",
+  cp: "bottle cp SOURCE DESTINATION [flags]",
+  logs: "bottle logs NAME [flags]",
+  ls: "bottle ls [flags]",
+  inspect: "bottle inspect NAME [flags]",
+  down: "bottle down NAME ... | --all",
+  wait: "bottle wait NAME [flags]",
+  commit: "bottle commit NAME -o PACK [flags]",
+  prune: "bottle prune [flags]",
+  cleanup: "bottle cleanup [flags]",
   doctor: "bottle doctor [flags]",
   "policy check": "bottle policy check FILE [flags]",
   "policy explain": "bottle policy explain FILE HOST[:PORT] [flags]"
@@ -32,6 +58,34 @@ const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
     "bottle run --timeout 5m --report run.json -e API_TOKEN -- ./agent"
   ],
   plan: ["bottle plan --allow example.com", "bottle plan --format json --allow example.com -- curl http://example.com"],
+  up: [
+    "bottle up --name agent --allow api.example.com -v .:/work",
+    "bottle up --name build --ttl 2h --idle 30m -- make -C /work",
+    "id=$(bottle up) && bottle exec $id -- uname -a; bottle down $id"
+  ],
+  exec: [
+    "bottle exec agent -- ls -l /work",
+    "bottle exec agent -e API_TOKEN -w /work --timeout 5m -- ./agent",
+    "tar c . | bottle exec agent -i -- tar x -C /tmp"
+  ],
+  shell: ["bottle shell agent", "bottle shell agent -w /work"],
+  attach: ["bottle attach build"],
+  cp: ["bottle cp ./data agent:/work/data", "bottle cp agent:/work/out ./out"],
+  logs: ["bottle logs agent", "bottle logs agent -f --only decisions", "bottle logs build --only output"],
+  ls: ["bottle ls", "bottle ls -a --format json", "bottle ls -q"],
+  inspect: ["bottle inspect agent", "bottle inspect agent --format json"],
+  down: ["bottle down agent", "bottle down agent build", "bottle down --all"],
+  wait: ["bottle wait build", "bottle wait build --timeout 10m"],
+  commit: [
+    "bottle commit agent -o agent.smolmachine",
+    "bottle commit agent -o agent.smolmachine && bottle run --from agent.smolmachine -- ls /work"
+  ],
+  prune: [
+    "bottle prune --dry-run --older 30d",
+    "bottle prune --packs --max-size 5G",
+    "bottle prune --records --older 2w"
+  ],
+  cleanup: ["bottle cleanup --dry-run", "bottle cleanup"],
   doctor: ["bottle doctor", "bottle doctor --format json"],
   "policy check": ["bottle policy check agent.json"],
   "policy explain": [
@@ -40,13 +94,49 @@ const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
   ]
 }
 
-const exits: ReadonlyArray<readonly [string, string]> = [
-  ["0-255", "the command's own"],
-  ["2", "the command line says nothing that can be done"],
-  ["124", "the command took longer than --timeout"],
-  ["125", "the launch failed, or the bottle did"],
-  ["129, 130, 143", "ended by SIGHUP, SIGINT, SIGTERM, after everything was taken down"]
+/** What a NAME is, where a subcommand takes one. */
+const NAME_LINES = ["NAME is the bottle's id, its name, or what only one bottle's id or name begins with."]
+
+const CP_LINES = [
+  "One side is a path in a bottle, NAME:/path, the other one of this machine. One of this machine that",
+  "has a colon in it is written with a slash before the colon: ./a:b."
 ]
+
+type Exits = ReadonlyArray<readonly [string, string]>
+
+const ofSignals: Exits[number] = ["129, 130, 143", "ended by SIGHUP, SIGINT, SIGTERM, after everything was taken down"]
+
+const exits: Readonly<Partial<Record<Flags.Subcommand, Exits>>> = {
+  run: [
+    ["0-255", "the command's own"],
+    ["2", "the command line says nothing that can be done"],
+    ["124", "the command took longer than --timeout"],
+    ["125", "the launch failed, or the bottle did"],
+    ofSignals
+  ],
+  up: [
+    ["0", "the bottle is up"],
+    ["2", "the command line says nothing that can be done"],
+    ["125", "the launch failed, and what it had created was taken down"],
+    ofSignals
+  ],
+  exec: [
+    ["0-255", "the command's own"],
+    ["2", "the command line says nothing that can be done"],
+    ["124", "the command took longer than --timeout"],
+    ["125", "there is no such bottle, or it went down while the command ran"],
+    ["129, 130, 143", "ended by SIGHUP, SIGINT, SIGTERM, after the command in the bottle was"]
+  ],
+  down: [
+    ["0", "every one is down, and nothing of it is left"],
+    ["125", "something may be left, or there is no such bottle"]
+  ],
+  wait: [
+    ["0-255", "of the bottle's command; 0 when it had none and went down cleanly"],
+    ["124", "it was not down within --timeout"],
+    ["125", "how it ended is not known, or there is no such bottle"]
+  ]
+}
 
 const wrap = (text: string, width: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
@@ -99,18 +189,22 @@ export const render = (subcommand: Flags.Subcommand | null): string => {
         ])
       ),
       "",
-      "bottle run --help has the flags of a launch."
+      "bottle COMMAND --help has the flags of a command, and examples."
     ].join("\n")
   }
   const flags = Flags.bySubcommand[subcommand].map(
     (flag: Flags.Flag) =>
       [flagText(flag), flag.repeated === true ? `${flag.description}. May be repeated` : flag.description] as const
   )
+  const operands = Flags.operands[subcommand]
+  const exit = exits[subcommand]
   return [
     `${summaries[subcommand]}.`,
     ...section("Usage", indented([usages[subcommand]])),
+    ...(operands.some(({ name }) => name === "NAME") ? ["", ...NAME_LINES] : []),
+    ...(subcommand === "cp" ? ["", ...CP_LINES] : []),
     ...section("Flags", columns(flags)),
     ...section("Examples", indented(examples[subcommand])),
-    ...(subcommand === "run" ? section("Exit codes", columns(exits)) : [])
+    ...(exit === undefined ? [] : section("Exit codes", columns(exit)))
   ].join("\n")
 }

@@ -15,6 +15,7 @@ import * as PolicyCommand from "./commands/Policy.js"
 import { run } from "./commands/Run.js"
 import { ExitStatus } from "./ExitStatus.js"
 import * as Failure from "./Failure.js"
+import { formatOf } from "./FlagValues.js"
 import * as Help from "./Help.js"
 import { Invocation } from "./Invocation.js"
 import * as RunRequest from "./RunRequest.js"
@@ -28,36 +29,48 @@ import * as Words from "./Words.js"
 /** Everything that a command needs from outside. */
 type Outside = Invocation | Stdio.Stdio | CommandExecutor | FileSystem
 
+/** The subcommands whose standard output is a command's own. */
+const passing: ReadonlySet<string> = new Set(["run", "exec", "shell", "attach"])
+
 /** How a line that cannot be read is answered: by what it seems to ask for. */
 const mannerOf = (words: ReadonlyArray<string>): Told.Manner => {
   const isJson = words.some((word, at) => word === "--format=json" || (word === "--format" && words[at + 1] === "json"))
-  const isOurs = words[0] !== "run" || words.includes("--dry-run")
+  const isOurs = !passing.has(words[0] ?? "") || words.includes("--dry-run")
   return { format: isJson ? "json" : "text", jsonOn: isOurs ? "stdout" : "stderr" }
 }
 
 const refuse = (error: UsageError, manner: Told.Manner): Effect.Effect<number, never, Stdio.Stdio> =>
   Effect.as(Told.tell(Failure.fromError(error), manner), ExitStatus.usage)
 
-const execute = (parsed: Commands.Parsed, manner: Told.Manner): Effect.Effect<number, never, Outside> =>
+const execute = (
+  parsed: Commands.Parsed,
+  tail: ReadonlyArray<string> | null,
+  manner: Told.Manner
+): Effect.Effect<number, never, Outside> =>
   Effect.gen(function* () {
-    if (parsed._tag === "Doctor") {
-      const { format, runtime } = parsed.flags
-      return yield* doctor({
-        runtime: Option.getOrNull(runtime),
-        format: Option.getOrUndefined(format) === "json" ? "json" : "text"
-      })
+    const invocation = yield* Invocation
+    /** Does what a line asks for, or says why it asks for nothing that can be done. */
+    const answer = <A>(
+      request: Either.Either<A, UsageError>,
+      command: (request: A) => Effect.Effect<number, never, Outside>
+    ): Effect.Effect<number, never, Outside> =>
+      Either.match(request, { onLeft: (error) => refuse(error, manner), onRight: command })
+    switch (parsed._tag) {
+      case "Run":
+        return yield* answer(RunRequest.make(parsed.flags, tail, invocation), parsed.dryRun ? plan : run)
+      case "Plan":
+        return yield* answer(RunRequest.make(parsed.flags, tail, invocation), plan)
+      case "Doctor": {
+        const { format, runtime } = parsed.flags
+        return yield* doctor({ runtime: Option.getOrNull(runtime), format: formatOf(format) })
+      }
+      case "PolicyCheck":
+        return yield* PolicyCommand.check(PolicyCommand.checkRequest(parsed.flags))
+      case "PolicyExplain":
+        return yield* answer(PolicyCommand.explainRequest(parsed.flags), PolicyCommand.explain)
+      default:
+        return yield* Effect.dieMessage(`${parsed._tag} is not wired`)
     }
-    if (parsed._tag === "PolicyCheck") return yield* PolicyCommand.check(PolicyCommand.checkRequest(parsed.flags))
-    if (parsed._tag === "PolicyExplain") {
-      const request = PolicyCommand.explainRequest(parsed.flags)
-      return Either.isLeft(request) ? yield* refuse(request.left, manner) : yield* PolicyCommand.explain(request.right)
-    }
-    const isRun = parsed._tag === "Run" && !parsed.dryRun
-    const tail = yield* Tail.Tail
-    const made = RunRequest.make(parsed.flags, tail.words, yield* Invocation)
-    const request = isRun ? Either.flatMap(made, RunRequest.requireCommand) : made
-    if (Either.isLeft(request)) return yield* refuse(request.left, manner)
-    return yield* isRun ? run(request.right) : plan(request.right)
   })
 
 /**
@@ -70,7 +83,7 @@ export const main: Effect.Effect<number, never, Outside> = Effect.gen(function* 
   const { argv } = yield* Invocation
   const { tail, words } = Tail.split(argv)
   const manner = mannerOf(words)
-  const reading = Words.read(words)
+  const reading = Words.read(words, tail)
   if (Either.isLeft(reading)) return yield* refuse(reading.left, manner)
   switch (reading.right._tag) {
     case "Version":
@@ -79,8 +92,7 @@ export const main: Effect.Effect<number, never, Outside> = Effect.gen(function* 
       return yield* print(Help.render(reading.right.subcommand))
     case "Command":
       return yield* Commands.parse(reading.right).pipe(
-        Effect.flatMap((parsed) => execute(parsed, manner)),
-        Effect.provideService(Tail.Tail, { words: tail }),
+        Effect.flatMap((parsed) => execute(parsed, tail, manner)),
         Effect.catchAllCause((cause) => Told.failWith(cause, manner))
       )
   }

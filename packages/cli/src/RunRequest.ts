@@ -9,11 +9,26 @@ import * as Rule from "@bottle/egress/Rule"
 import type { LaunchOptions, MachineSource, Mount } from "@bottle/engine/LaunchOptions"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Path from "node:path"
+import {
+  type Format,
+  formatOf,
+  parseCpus,
+  parseEnvironment,
+  parseMem,
+  parseTimeout,
+  parseTty,
+  parseWorkdir,
+  shown,
+  type Surroundings,
+  type TtyChoice,
+  usage
+} from "./FlagValues.js"
 import * as Printable from "./Printable.js"
-import * as Units from "./Units.js"
-import { UsageError } from "./UsageError.js"
+import type { UsageError } from "./UsageError.js"
+
+export type { Format, Surroundings } from "./FlagValues.js"
 
 /**
  * The flags of a line as the parser hands them over, values still text.
@@ -51,25 +66,6 @@ export interface LaunchFlags {
 }
 
 /**
- * What surrounds a line: the directory it was typed in, and the environment that secrets are taken from.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Surroundings {
-  readonly cwd: string
-  readonly environment: Readonly<Record<string, string>>
-}
-
-/**
- * How documents of ours are written.
- *
- * @since 0.1.0
- * @category models
- */
-export type Format = "text" | "json"
-
-/**
  * What a container bundle is made with, as far as the line or the environment says.
  *
  * - `program`: `docker`, or a program with its command line
@@ -103,16 +99,12 @@ export interface RunRequest {
   readonly secrets: ReadonlyMap<string, Redacted.Redacted<string>>
   readonly timeoutMillis: number | undefined
   readonly interactive: boolean
-  readonly tty: "always" | "never" | "auto"
+  readonly tty: TtyChoice
   readonly runtime: string | null
   readonly format: Format
   readonly report: string | null
   readonly quiet: boolean
 }
-
-const usage = (problem: string, advice: string): UsageError => new UsageError({ problem, advice })
-
-const shown = (text: string): string => `"${Printable.line(text, 80)}"`
 
 const checkPolicy = (flags: LaunchFlags): Either.Either<void, UsageError> => {
   const check = (flag: string, parse: (entry: string) => Either.Either<unknown, PolicyError>) => (entry: string) =>
@@ -161,70 +153,6 @@ const parseMount = (text: string, cwd: string): Either.Either<Mount, UsageError>
     )
   }
   return Either.right({ host: Path.resolve(cwd, host), guest, readonly: mode === "ro" })
-}
-
-interface Environment {
-  readonly env: ReadonlyArray<readonly [name: string, value: string]>
-  readonly secrets: ReadonlyMap<string, Redacted.Redacted<string>>
-}
-
-const parseEnvironment = (
-  entries: ReadonlyArray<string>,
-  host: Readonly<Record<string, string>>
-): Either.Either<Environment, UsageError> => {
-  const env = new Map<string, string>()
-  const secrets = new Map<string, Redacted.Redacted<string>>()
-  for (const entry of entries) {
-    const equals = entry.indexOf("=")
-    const name = equals < 0 ? entry : entry.slice(0, equals)
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      // A value without its name may be a secret: never shown.
-      return Either.left(
-        usage("-e: a variable's name is letters, digits and _, not beginning with a digit", "-e NAME=value")
-      )
-    }
-    const twice = equals < 0 ? env.has(name) : secrets.has(name)
-    if (twice)
-      return Either.left(usage(`-e ${name} is both a secret and a literal value`, `-e ${name} for the secret alone`))
-    if (equals >= 0) {
-      env.set(name, entry.slice(equals + 1))
-      continue
-    }
-    const value = host[name]
-    if (value === undefined) {
-      return Either.left(
-        usage(`-e ${name}: your environment has no ${name}`, `export ${name} first, or -e ${name}=value`)
-      )
-    }
-    secrets.set(name, Redacted.make(value))
-  }
-  return Either.right({ env: [...env], secrets })
-}
-
-const parseWith =
-  (flag: string, parse: (text: string) => number | undefined, expected: string, example: string) =>
-  (value: Option.Option<string>): Either.Either<number | undefined, UsageError> => {
-    if (Option.isNone(value)) return Either.right(undefined)
-    const parsed = parse(value.value)
-    return parsed === undefined
-      ? Either.left(usage(`${flag} ${shown(value.value)} is not ${expected}`, `${flag} ${example}`))
-      : Either.right(parsed)
-  }
-
-const parseTimeout = parseWith("--timeout", Units.parseDuration, "a time with its unit (ms, s, m, h)", "30s")
-const parseCpus = parseWith("--cpus", Units.parseCount, "a number of CPUs", "2")
-const parseMem = parseWith("--mem", Units.parseMebibytes, "an amount of memory in MiB, or with M or G", "2G")
-
-const parseWorkdir = (value: Option.Option<string>): Either.Either<string | undefined, UsageError> =>
-  Option.isSome(value) && !value.value.startsWith("/")
-    ? Either.left(
-        usage(`-w ${shown(value.value)} is not an absolute path of the guest`, `-w /${Printable.line(value.value, 80)}`)
-      )
-    : Either.right(Option.getOrUndefined(value))
-
-const parseTty = (flags: LaunchFlags): Either.Either<RunRequest["tty"], UsageError> => {
-  if (flags.tty && flags.noTty) return Either.left(usage("-t and --no-tty exclude each other", "one of them"))
-  return Either.right(flags.tty ? "always" : flags.noTty ? "never" : "auto")
 }
 
 const parseBundle = (flags: LaunchFlags): Either.Either<LaunchOptions["bundle"], UsageError> => {
@@ -335,19 +263,8 @@ export const make = (
       interactive: flags.interactive,
       tty,
       runtime: Option.getOrNull(flags.runtime),
-      format: Option.getOrUndefined(flags.format) === "json" ? "json" : "text",
+      format: formatOf(flags.format),
       report: Option.getOrNull(report),
       quiet: flags.quiet
     }
   })
-
-/**
- * The request of a line that runs a command: one without a command, or with an empty one, is refused.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const requireCommand = (request: RunRequest): Either.Either<RunRequest, UsageError> =>
-  request.command.length === 0 || request.command[0] === ""
-    ? Either.left(usage("no command was given to run", "bottle run [flags] -- COMMAND"))
-    : Either.right(request)

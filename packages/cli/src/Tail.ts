@@ -4,18 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
-
-/**
- * The words of the guest's command; `null` when the line has no `--`.
- *
- * @since 0.1.0
- * @category services
- */
-export class Tail extends Context.Reference<Tail>()("@bottle/cli/Tail", {
-  defaultValue: (): { readonly words: ReadonlyArray<string> | null } => ({ words: null })
-}) {}
-
 /**
  * A command line, taken apart at its first `--`.
  *

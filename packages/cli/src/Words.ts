@@ -22,7 +22,7 @@ export interface Given {
 }
 
 /**
- * A command that was read: `operands` are as many as it takes, in their order.
+ * A command that was read: `operands` are as many as it takes, in their order; `tail` is the guest's command.
  *
  * @since 0.1.0
  * @category models
@@ -32,6 +32,7 @@ export interface CommandRead {
   readonly subcommand: Flags.Subcommand
   readonly operands: ReadonlyArray<string>
   readonly given: ReadonlyArray<Given>
+  readonly tail: ReadonlyArray<string> | null
 }
 
 /**
@@ -66,37 +67,71 @@ const otherNames: Readonly<Record<string, string>> = {
   silent: "quiet",
   json: "format json",
   secret: "env",
-  rm: "",
-  detach: "",
+  out: "output",
+  "older-than": "older",
   net: "allow"
+}
+
+// The commands of docker and its kind, and what they are here.
+const otherCommands: Readonly<Record<string, string>> = {
+  ps: "ls",
+  list: "ls",
+  start: "up",
+  create: "up",
+  stop: "down",
+  kill: "down",
+  rm: "down",
+  delete: "down",
+  enter: "shell",
+  gc: "prune",
+  clean: "cleanup"
+}
+
+/** How a subcommand is written with all that it needs. */
+const formOf = (subcommand: Flags.Subcommand): string => {
+  const needed = Flags.needed[subcommand]
+  return [
+    `bottle ${subcommand}`,
+    ...Flags.operands[subcommand].map(({ many, name }) => (many === true ? `${name} ...` : name)),
+    ...(needed === undefined ? [] : [`--${needed.name} ${needed.value}`])
+  ].join(" ")
 }
 
 const unknownFlag = (subcommand: Flags.Subcommand, word: string): Either.Either<never, UsageError> => {
   const name = word.replace(/^-+/, "")
+  if (subcommand === "run" && (name === "detach" || name === "d")) {
+    return refuse(`unknown flag ${word}`, "bottle up [flags] leaves a bottle running in the background")
+  }
   const names = Flags.bySubcommand[subcommand].map((flag) => flag.name)
-  const known = otherNames[name]
+  const known = Object.hasOwn(otherNames, name) ? otherNames[name] : undefined
+  const own = Flags.tails[subcommand] === "none" ? "" : "; the guest's own go after --"
   const meant = known !== undefined && names.includes(known.split(" ")[0] ?? "") ? known : nearest(name, names)
   return refuse(
     `unknown flag ${Printable.line(word, 64)}`,
-    meant === undefined ? `${helpOf(subcommand)} lists the flags; the guest's own go after --` : `--${meant}`
+    meant === undefined ? `${helpOf(subcommand)} lists the flags${own}` : `--${meant}`
   )
 }
 
 const positional = (subcommand: Flags.Subcommand, word: string): Either.Either<never, UsageError> => {
   const shown = Printable.line(word, 64)
+  const operands = Flags.operands[subcommand]
   const meant = nearest(
     word,
     Flags.bySubcommand[subcommand].map((flag) => flag.name)
   )
-  if (meant !== undefined) return refuse(`unexpected word "${shown}"`, `--${meant}, if that is what you mean`)
-  if (subcommand !== "run" && subcommand !== "plan") {
-    const operands = Flags.operands[subcommand].map((name) => ` ${name}`).join("")
-    const advice = operands === "" ? "takes flags only" : "takes no other word"
-    return refuse(`unexpected word "${shown}"`, `bottle ${subcommand}${operands} ${advice}`)
+  // Behind an operand a word is the guest's more often than a flag without its dashes.
+  if (meant !== undefined && (operands.length === 0 || Flags.tails[subcommand] === "none")) {
+    return refuse(`unexpected word "${shown}"`, `--${meant}, if that is what you mean`)
+  }
+  if (Flags.tails[subcommand] === "none") {
+    return refuse(
+      `unexpected word "${shown}"`,
+      `${formOf(subcommand)} ${operands.length === 0 ? "takes flags only" : "takes no other word"}`
+    )
   }
   return refuse(
     `unexpected word "${shown}" before --`,
-    `the command goes after --: bottle ${subcommand} [flags] -- ${shown} ...`
+    `the command goes after --: ${formOf(subcommand)} [flags] -- ${shown} ...`
   )
 }
 
@@ -126,44 +161,58 @@ const findFlags = (subcommand: Flags.Subcommand, word: string): Either.Either<Re
 }
 
 /**
- * Reads our own words of a line, those before the first `--`.
+ * Reads a line: our own words, those before the first `--`, and the guest's after it, null without a `--`.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const read = (line: ReadonlyArray<string>): Either.Either<Reading, UsageError> => {
+export const read = (
+  line: ReadonlyArray<string>,
+  tail: ReadonlyArray<string> | null = null
+): Either.Either<Reading, UsageError> => {
   const [first, ...rest] = line
   if (first === undefined) return refuse("no command was given", "bottle run -- COMMAND, or bottle --help")
   if (first === "--version") return Either.right({ _tag: "Version" })
   if (first === "--help" || first === "-h") return Either.right({ _tag: "Help", subcommand: null })
-  if (Flags.subcommands.some((name) => name.startsWith(`${first} `))) return readNested(first, rest)
+  if (Flags.subcommands.some((name) => name.startsWith(`${first} `))) return readNested(first, rest, tail)
   const subcommand = Flags.subcommands.find((name) => name === first && !name.includes(" "))
   if (subcommand === undefined) {
     const shown = Printable.line(first, 64)
     if (first.startsWith("-")) return refuse(`unknown flag ${shown}`, "name the command first: bottle run ...")
-    const meant = nearest(
-      first,
-      Flags.subcommands.map((name) => name.replace(/ .*/, ""))
-    )
+    const names = Flags.subcommands.map((name) => name.replace(/ .*/, ""))
+    const meant = Object.hasOwn(otherCommands, first) ? otherCommands[first] : nearest(first, names)
     return refuse(
       `unknown command "${shown}"`,
       meant === undefined ? `to run it in a bottle: bottle run -- ${shown} ...` : `bottle ${meant}`
     )
   }
-  return readRest(subcommand, rest)
+  return readRest(subcommand, rest, tail)
 }
 
 const isHelp = (word: string): boolean => word === "--help" || word === "-h"
 
-const readRest = (subcommand: Flags.Subcommand, rest: ReadonlyArray<string>): Either.Either<Reading, UsageError> =>
-  rest.some(isHelp) ? Either.right({ _tag: "Help", subcommand }) : readFlags(subcommand, rest)
+const readRest = (
+  subcommand: Flags.Subcommand,
+  rest: ReadonlyArray<string>,
+  tail: ReadonlyArray<string> | null
+): Either.Either<Reading, UsageError> => {
+  if (rest.some(isHelp)) return Either.right({ _tag: "Help", subcommand })
+  return Either.flatMap(readFlags(subcommand, rest), ({ given, operands }): Either.Either<Reading, UsageError> => {
+    const problem = missing(subcommand, operands, given) ?? wrongTail(subcommand, given, tail)
+    return problem ?? Either.right({ _tag: "Command", subcommand, operands, given, tail })
+  })
+}
 
 /** A subcommand of two words. */
-const readNested = (group: string, rest: ReadonlyArray<string>): Either.Either<Reading, UsageError> => {
+const readNested = (
+  group: string,
+  rest: ReadonlyArray<string>,
+  tail: ReadonlyArray<string> | null
+): Either.Either<Reading, UsageError> => {
   const [second = "", ...others] = rest
   if (isHelp(second)) return Either.right({ _tag: "Help", subcommand: null })
   const subcommand = Flags.subcommands.find((name) => name === `${group} ${second}`)
-  if (subcommand !== undefined) return readRest(subcommand, others)
+  if (subcommand !== undefined) return readRest(subcommand, others, tail)
   const ours = Flags.subcommands.filter((name) => name.startsWith(`${group} `))
   const meant = nearest(`${group} ${second}`, ours)
   const advice = meant === undefined ? ours.map((name) => `bottle ${name}`).join(" or ") : `bottle ${meant}`
@@ -172,15 +221,67 @@ const readNested = (group: string, rest: ReadonlyArray<string>): Either.Either<R
     : refuse(`unknown command "${group} ${Printable.line(second, 64)}"`, advice)
 }
 
-const readFlags = (subcommand: Flags.Subcommand, rest: ReadonlyArray<string>): Either.Either<Reading, UsageError> => {
+type Refused = Either.Either<never, UsageError>
+
+const isGiven = (given: ReadonlyArray<Given>, name: string): boolean => given.some((flag) => flag.name === name)
+
+/** What is needed and was not given, or was given although a switch stands for it. */
+const missing = (
+  subcommand: Flags.Subcommand,
+  operands: ReadonlyArray<string>,
+  given: ReadonlyArray<Given>
+): Refused | undefined => {
+  const wanted = Flags.operands[subcommand]
+  const all = wanted.find(({ unless }) => unless !== undefined && isGiven(given, unless))
+  if (all !== undefined) {
+    return operands.length === 0
+      ? undefined
+      : refuse(`--${all.unless} takes no ${all.name}`, `leave out --${all.unless}, or the names`)
+  }
+  const lacking = wanted[operands.length]
+  if (lacking !== undefined) {
+    const other = lacking.unless === undefined ? "" : `, or bottle ${subcommand} --${lacking.unless}`
+    return refuse(`bottle ${subcommand} needs ${lacking.name}`, `${formOf(subcommand)}${other}`)
+  }
+  const flag = Flags.needed[subcommand]
+  return flag === undefined || isGiven(given, flag.name)
+    ? undefined
+    : refuse(`bottle ${subcommand} needs --${flag.name}`, formOf(subcommand))
+}
+
+/** A command of the guest where there is none to run, or none where there has to be one. */
+const wrongTail = (
+  subcommand: Flags.Subcommand,
+  given: ReadonlyArray<Given>,
+  tail: ReadonlyArray<string> | null
+): Refused | undefined => {
+  const taken = Flags.tails[subcommand]
+  if (taken === "none" && tail !== null) {
+    return refuse(`bottle ${subcommand} runs no command of yours`, "leave out -- and what follows it")
+  }
+  const isEmpty = tail?.[0] === undefined || tail[0] === ""
+  if (!isEmpty || isGiven(given, Flags.dryRun.name)) return undefined
+  const [first] = Flags.operands[subcommand]
+  const form = `bottle ${subcommand} ${first === undefined ? "" : `${first.name} `}[flags] -- COMMAND`
+  if (taken === "needed") return refuse("no command was given to run", form)
+  return taken === "taken" && tail !== null ? refuse("no command follows --", `leave out --, or ${form}`) : undefined
+}
+
+interface Flagged {
+  readonly operands: ReadonlyArray<string>
+  readonly given: ReadonlyArray<Given>
+}
+
+const readFlags = (subcommand: Flags.Subcommand, rest: ReadonlyArray<string>): Either.Either<Flagged, UsageError> => {
   const given: Array<Given> = []
   const operands: Array<string> = []
   const wanted = Flags.operands[subcommand]
+  const isFull = () => operands.length >= wanted.length && wanted.at(-1)?.many !== true
   const seen = new Map<string, string>()
   for (let at = 0; at < rest.length; at++) {
     const word = rest[at] ?? ""
     if (!word.startsWith("-") || word === "-") {
-      if (operands.length === wanted.length || word === "" || word === "-") return positional(subcommand, word)
+      if (isFull() || word === "" || word === "-") return positional(subcommand, word)
       operands.push(word)
       continue
     }
@@ -203,10 +304,7 @@ const readFlags = (subcommand: Flags.Subcommand, rest: ReadonlyArray<string>): E
       given.push({ name: flag.name, value: needed.right })
     }
   }
-  const missing = wanted[operands.length]
-  return missing === undefined
-    ? Either.right({ _tag: "Command", subcommand, operands, given })
-    : refuse(`bottle ${subcommand} needs ${missing}`, ["bottle", subcommand, ...wanted].join(" "))
+  return Either.right({ operands, given })
 }
 
 const readValue = (flag: Flags.Flag, written: string, value: string | undefined): Either.Either<string, UsageError> => {

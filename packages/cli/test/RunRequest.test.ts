@@ -6,7 +6,6 @@ import * as Words from "@bottle/cli/Words"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as FastCheck from "fast-check"
 
@@ -24,7 +23,7 @@ const parseIn = (
 ): Effect.Effect<RunRequest.RunRequest, UsageError> =>
   Effect.gen(function* () {
     const { tail, words } = Tail.split(argv)
-    const reading = yield* Words.read(words)
+    const reading = yield* Words.read(words, tail)
     assert.strictEqual(reading._tag, "Command")
     if (reading._tag !== "Command") return yield* Effect.dieMessage("not a command")
     const parsed = yield* Commands.parse(reading)
@@ -222,17 +221,6 @@ describe("RunRequest.make", () => {
       Effect.map(refusal("run", ...line, "--", "true"), (text) => assert.strictEqual(text, expected))
     )
   }
-
-  it.effect("plans without a command, but runs none", () =>
-    Effect.gen(function* () {
-      const request = yield* parse("plan")
-      assert.deepStrictEqual(request.command, [])
-      assert.isTrue(Either.isLeft(RunRequest.requireCommand(request)))
-      assert.isTrue(Either.isLeft(RunRequest.requireCommand(yield* parse("run", "--"))))
-      assert.isTrue(Either.isLeft(RunRequest.requireCommand(yield* parse("run", "--", ""))))
-      assert.isTrue(Either.isRight(RunRequest.requireCommand(yield* parse("run", "--", "true"))))
-    })
-  )
 
   it.effect("takes values as they are, whatever they look like and wherever they stand", () => {
     const odd = FastCheck.constantFrom("run", "doctor", "true", "no", "x=y", " a ", "=", "a\nb", "-help ", "--help", "")

@@ -1,17 +1,25 @@
 import * as Flags from "@bottle/cli/Flags"
+import * as Tail from "@bottle/cli/Tail"
 import * as Words from "@bottle/cli/Words"
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 
+/** A line whose command of the guest's, where one is needed, is there. */
+const readLine = (line: ReadonlyArray<string>) => {
+  const { tail, words } = Tail.split(line)
+  const isLaunch = words[0] === "run" || words[0] === "exec"
+  return Words.read(words, tail ?? (isLaunch ? ["true"] : null))
+}
+
 const canonical = (...line: ReadonlyArray<string>): string => {
-  const reading = Either.getOrThrow(Words.read(line))
+  const reading = Either.getOrThrow(readLine(line))
   if (reading._tag !== "Command") return reading._tag
   const flags = reading.given.flatMap(({ name, value }) => (value === null ? [`--${name}`] : [`--${name}`, value]))
   return [reading.subcommand, ...flags, ...reading.operands].join(" ")
 }
 
 const refusal = (...line: ReadonlyArray<string>): string => {
-  const reading = Words.read(line)
+  const reading = readLine(line)
   return Either.isRight(reading) ? "(read)" : `${reading.left.message} | ${reading.left.suggestion}`
 }
 
@@ -38,6 +46,32 @@ describe("Words.read", () => {
     [["policy", "check", "-h"], "Help"],
     [["policy", "check", "a.json"], "policy check a.json"],
     [["policy", "check", "--format=json", "a.json"], "policy check --format json a.json"],
+    [["up"], "up"],
+    [["up", "--name", "a", "--ttl=2h", "--idle", "30m", "-q"], "up --name a --ttl 2h --idle 30m --quiet"],
+    [["up", "--", "sleep", "--help"], "up"],
+    [["up", "--dry-run", "--"], "up --dry-run"],
+    [["exec", "a", "-e", "B", "-it"], "exec --env B --interactive --tty a"],
+    [["exec", "-w", "/x", "a", "--timeout", "1s", "--", "-x"], "exec --workdir /x --timeout 1s a"],
+    [["shell", "a"], "shell a"],
+    [["attach", "a", "-i"], "attach --interactive a"],
+    [["cp", "a:/x", "./y"], "cp a:/x ./y"],
+    [["logs", "a", "-f", "--only", "launch", "--only", "output"], "logs --follow --only launch --only output a"],
+    [["ls"], "ls"],
+    [["ls", "-aq"], "ls --all --quiet"],
+    [["inspect", "a", "--format", "json"], "inspect --format json a"],
+    [["down", "a"], "down a"],
+    [["down", "a", "--format=json", "b", "c"], "down --format json a b c"],
+    [["down", "--all"], "down --all"],
+    [["wait", "a", "--timeout", "1s"], "wait --timeout 1s a"],
+    [["commit", "a", "-o", "b"], "commit --output b a"],
+    [["commit", "--force", "--output=b", "a"], "commit --force --output b a"],
+    [
+      ["prune", "--older", "30d", "--max-size", "5G", "--packs", "--records", "--dry-run"],
+      "prune --older 30d --max-size 5G --packs --records --dry-run"
+    ],
+    [["cleanup", "--dry-run", "--all"], "cleanup --dry-run --all"],
+    [["down", "--help"], "Help"],
+    [["exec", "-h"], "Help"],
     [
       ["policy", "explain", "check", "--path", "/v1", "a.example", "--method", "GET"],
       "policy explain --path /v1 --method GET check a.example"
@@ -81,17 +115,70 @@ describe("Words.read", () => {
     [["polcy", "check"], 'unknown command "polcy" | bottle policy'],
     [["policy check", "x"], 'unknown command "policy check" | to run it in a bottle: bottle run -- policy check ...'],
     [["policy", "check"], "bottle policy check needs FILE | bottle policy check FILE"],
+    [["ps"], 'unknown command "ps" | bottle ls'],
+    [["rm", "a"], 'unknown command "rm" | bottle down'],
+    [["inspct", "a"], 'unknown command "inspct" | bottle inspect'],
+    [["constructor"], 'unknown command "constructor" | to run it in a bottle: bottle run -- constructor ...'],
+    [["run", "-d"], "unknown flag -d | bottle up [flags] leaves a bottle running in the background"],
+    [["run", "--detach"], "unknown flag --detach | bottle up [flags] leaves a bottle running in the background"],
+    [["run", "--"], "no command was given to run | bottle run [flags] -- COMMAND"],
+    [["run", "--", ""], "no command was given to run | bottle run [flags] -- COMMAND"],
+    [["exec", "a", "--"], "no command was given to run | bottle exec NAME [flags] -- COMMAND"],
+    [["exec"], "bottle exec needs NAME | bottle exec NAME"],
+    [
+      ["exec", "a", "env"],
+      'unexpected word "env" before -- | the command goes after --: bottle exec NAME [flags] -- env ...'
+    ],
+    [
+      ["exec", "a", "--allow", "x"],
+      "unknown flag --allow | bottle exec --help lists the flags; the guest's own go after --"
+    ],
+    [["exec", "a", "--cwd", "/x"], "unknown flag --cwd | --workdir"],
+    [["up", "--"], "no command follows -- | leave out --, or bottle up [flags] -- COMMAND"],
+    [["up", "a"], 'unexpected word "a" before -- | the command goes after --: bottle up [flags] -- a ...'],
+    [["up", "-i"], "unknown flag -i | bottle up --help lists the flags; the guest's own go after --"],
+    [
+      ["up", "--timeout", "1s"],
+      "unknown flag --timeout | bottle up --help lists the flags; the guest's own go after --"
+    ],
+    [["up", "--report", "x"], "unknown flag --report | bottle up --help lists the flags; the guest's own go after --"],
+    [["up", "--ttl"], "--ttl needs a value | --ttl 2h"],
+    [["shell"], "bottle shell needs NAME | bottle shell NAME"],
+    [["shell", "a", "--", "ls"], "bottle shell runs no command of yours | leave out -- and what follows it"],
+    [["shell", "a", "-t"], "unknown flag -t | bottle shell --help lists the flags"],
+    [["attach"], "bottle attach needs NAME | bottle attach NAME"],
+    [["attach", "a", "b"], 'unexpected word "b" | bottle attach NAME takes no other word'],
+    [["cp", "a:/x"], "bottle cp needs DESTINATION | bottle cp SOURCE DESTINATION"],
+    [["cp", "a", "b", "c"], 'unexpected word "c" | bottle cp SOURCE DESTINATION takes no other word'],
+    [["cp", "-r", "a", "b"], "unknown flag -r | bottle cp --help lists the flags"],
+    [["logs"], "bottle logs needs NAME | bottle logs NAME"],
+    [["logs", "a", "--only", "lanch"], '--only does not take "lanch" | --only launch'],
+    [["logs", "a", "-f", "--follow"], "--follow was given twice | give --follow once"],
+    [["logs", "a", "--folow"], "unknown flag --folow | --follow"],
+    [["ls", "a"], 'unexpected word "a" | bottle ls takes flags only'],
+    [["ls", "all"], 'unexpected word "all" | --all, if that is what you mean'],
+    [["ls", "--al"], "unknown flag --al | --all"],
+    [["inspect", "a", "b"], 'unexpected word "b" | bottle inspect NAME takes no other word'],
+    [["inspect"], "bottle inspect needs NAME | bottle inspect NAME"],
+    [["down"], "bottle down needs NAME | bottle down NAME ..., or bottle down --all"],
+    [["down", "a", "--all"], "--all takes no NAME | leave out --all, or the names"],
+    [["down", "a", ""], 'unexpected word "" | bottle down NAME ... takes no other word'],
+    [["down", "-f", "a"], "unknown flag -f | bottle down --help lists the flags"],
+    [["wait"], "bottle wait needs NAME | bottle wait NAME"],
+    [["wait", "a", "--timeout="], "--timeout needs a value | --timeout 30s"],
+    [["commit", "a"], "bottle commit needs --output | bottle commit NAME --output PACK"],
+    [["commit", "-o", "b"], "bottle commit needs NAME | bottle commit NAME --output PACK"],
+    [["commit", "a", "-o"], "-o needs a value | -o PACK"],
+    [["prune", "x"], 'unexpected word "x" | bottle prune takes flags only'],
+    [["prune", "--older-than", "1d"], "unknown flag --older-than | --older"],
+    [["cleanup", "--dryrun"], "unknown flag --dryrun | --dry-run"],
+    [["cleanup", "--", "x"], "bottle cleanup runs no command of yours | leave out -- and what follows it"],
+    [["doctor", "--", "x"], "bottle doctor runs no command of yours | leave out -- and what follows it"],
     [["policy", "check", ""], 'unexpected word "" | bottle policy check FILE takes no other word'],
     [["policy", "check", "a", "b"], 'unexpected word "b" | bottle policy check FILE takes no other word'],
     [["policy", "explain", "a"], "bottle policy explain needs HOST[:PORT] | bottle policy explain FILE HOST[:PORT]"],
-    [
-      ["policy", "check", "a", "--method", "GET"],
-      "unknown flag --method | bottle policy check --help lists the flags; the guest's own go after --"
-    ],
-    [
-      ["doctor", "--allow", "x"],
-      "unknown flag --allow | bottle doctor --help lists the flags; the guest's own go after --"
-    ],
+    [["policy", "check", "a", "--method", "GET"], "unknown flag --method | bottle policy check --help lists the flags"],
+    [["doctor", "--allow", "x"], "unknown flag --allow | bottle doctor --help lists the flags"],
     [
       ["run", "--bundle", "docker"],
       '--bundle does not take "docker" | --bundle process or --bundle container or --bundle none'
@@ -115,6 +202,15 @@ describe("Words.read", () => {
   for (const [line, expected] of refused) {
     it(`refuses ${JSON.stringify(line)}`, () => assert.strictEqual(refusal(...line), expected))
   }
+
+  it("takes a plan and a dry run without a command, and hands the command on", () => {
+    for (const line of [["plan"], ["run", "--dry-run"], ["up"], ["up", "--dry-run"]]) {
+      assert.isTrue(Either.isRight(Words.read(line, null)))
+    }
+    const { tail, words } = Tail.split(["exec", "a", "--", "ls", "--", "--all"])
+    const reading = Either.getOrThrow(Words.read(words, tail))
+    assert.deepStrictEqual(reading._tag === "Command" ? reading.tail : null, ["ls", "--", "--all"])
+  })
 
   it("knows no two flags of one name, and no letter twice", () => {
     for (const subcommand of Flags.subcommands) {

@@ -1,0 +1,64 @@
+/**
+ * What an `up` line asks for.
+ *
+ * @since 0.1.0
+ */
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import { parseIdle, parseName, parseTtl, type Surroundings, usage } from "../FlagValues.js"
+import * as RunRequest from "../RunRequest.js"
+import type { UsageError } from "../UsageError.js"
+
+/**
+ * The flags of an `up` line, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UpFlags extends Omit<RunRequest.LaunchFlags, "timeout" | "interactive" | "tty" | "noTty" | "report"> {
+  readonly ttl: Option.Option<string>
+  readonly idle: Option.Option<string>
+}
+
+/**
+ * An `up` line, understood.
+ *
+ * - `launch`: as for `run`; its command is the bottle's main command, empty where it has none
+ * - `name`: what no other living bottle may be called
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UpRequest {
+  readonly launch: RunRequest.RunRequest
+  readonly name: string | null
+  readonly ttlMillis: number | null
+  readonly idleMillis: number | null
+}
+
+/**
+ * The request of an `up` line.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  flags: UpFlags,
+  tail: ReadonlyArray<string> | null,
+  surroundings: Surroundings
+): Either.Either<UpRequest, UsageError> =>
+  Either.gen(function* () {
+    const { idle, ttl, ...launchFlags } = flags
+    const name = yield* parseName(flags.name)
+    const ttlMillis = yield* parseTtl(ttl)
+    const idleMillis = yield* parseIdle(idle)
+    const launch = yield* RunRequest.make(
+      { ...launchFlags, timeout: Option.none(), interactive: false, tty: false, noTty: true, report: Option.none() },
+      tail,
+      surroundings
+    )
+    if (tail !== null && (tail[0] === undefined || tail[0] === "")) {
+      return yield* Either.left(usage("no command follows --", "leave out --, or bottle up [flags] -- COMMAND"))
+    }
+    return { launch, name, ttlMillis: ttlMillis ?? null, idleMillis: idleMillis ?? null }
+  })
