@@ -101,14 +101,14 @@ export const start = (options: DetachedOptions): Effect.Effect<Detached, Program
       })
       if (child.pid === undefined) return
       // Now, and not when Node tells of the start: until we have collected it, its number is no other process's.
-      const identity = Effect.runSync(Identity.fromPid(child.pid))
+      const identity = Effect.runSync(Identity.fromChild(child.pid))
       child.unref()
-      resume(
-        Option.match(identity, {
-          onNone: () => Effect.fail(new SpawnRefused({ program, reason: "other", code: "NO_PROC" })),
-          onSome: (it) => Effect.succeed(toDetached(program, it, child, ended))
-        })
-      )
+      if (Option.isNone(identity)) {
+        // Nobody could end it later, or say that it lives.
+        child.kill("SIGKILL")
+        return refuse({ code: "NO_PROC" })
+      }
+      resume(Effect.succeed(toDetached(program, identity.value, child, ended)))
     })
   )
 

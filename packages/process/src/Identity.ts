@@ -53,6 +53,29 @@ export const fromPid = (pid: number): Effect.Effect<Option.Option<Identity>> =>
       : Option.some({ pid: row.pid, startTime: row.startTime, bootId })
   })
 
+/**
+ * The identity of this process; none where there is no `/proc` to read it from.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const self: Effect.Effect<Option.Option<Identity>> = Effect.suspend(() => fromPid(process.pid))
+
+/**
+ * The identity of a child that we have not collected yet, ended or not: until then the number is no other process's.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromChild = (pid: number): Effect.Effect<Option.Option<Identity>> =>
+  Effect.sync(() => {
+    const row = ProcTable.readRow(pid)
+    const bootId = readBootId()
+    return row === undefined || bootId === undefined
+      ? Option.none()
+      : Option.some({ pid: row.pid, startTime: row.startTime, bootId })
+  })
+
 const isSame = (identity: Identity): boolean => {
   const row = ProcTable.readRow(identity.pid)
   return (
