@@ -37,9 +37,10 @@ import {
   SecretMissing,
   StageFailed
 } from "./LaunchError.js"
-import { notify } from "./LaunchObserver.js"
+import { type LaunchEvent, LaunchObserver, notify } from "./LaunchObserver.js"
 import type { LaunchOptions } from "./LaunchOptions.js"
 import * as LaunchPlan from "./LaunchPlan.js"
+import * as Ledger from "./Ledger.js"
 import * as Prepare from "./Prepare.js"
 import type { EgressNotEnforced, EgressUnproven } from "./ProofError.js"
 import type { ProofRecord } from "./ProofRecord.js"
@@ -57,13 +58,15 @@ const NONCE_BYTES = 16
 const REMOVE_TIMEOUT_MILLIS = 10_000
 
 /**
- * What a launch is given apart from its plan: the values of the secrets that the plan names.
+ * What a launch is given apart from its plan: the values of the secrets that the plan names, and what its ledger says of
+ * its owner.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Given {
   readonly secrets?: ReadonlyMap<string, Redacted.Redacted> | undefined
+  readonly ledger?: Ledger.About | undefined
 }
 
 /**
@@ -110,7 +113,8 @@ const hostRoutes: Effect.Effect<ReadonlyArray<string>, never, FileSystem.FileSys
 
 /**
  * Executes a plan. The bottle is ready to use when this returns, and gone when the scope has closed; an interruption or
- * a failure at any point takes down whatever was there by then.
+ * a failure at any point takes down whatever was there by then. Before anything is created it is in the bottle's ledger,
+ * which is the last to go.
  *
  * @since 0.1.0
  * @category constructors
@@ -120,10 +124,49 @@ export const launch = (
   given: Given = {}
 ): Effect.Effect<Bottle, LaunchError, Scope.Scope | Smolvm | Bundle | FileSystem.FileSystem> =>
   Effect.gen(function* () {
+    const secrets = yield* takeSecrets(decided, given)
+    const nonce = yield* Ledger.makeNonce
+    const ledger = yield* Ledger.claim(decided, { ...given.ledger, nonce })
+    const bottle = yield* build(decided, secrets, ledger).pipe(
+      noting(ledger),
+      Effect.onError(() => ledger.closing)
+    )
+    // Registered last, so that it is the first to run.
+    yield* Effect.addFinalizer(() => ledger.closing)
+    yield* ledger.up
+    return bottle
+  }).pipe(Effect.withSpan("bottle.launch", { attributes: { id: decided.id } }))
+
+/** What is not released, and what is kept, is in the ledger: the observer of the acquisition is told of the release. */
+const noting =
+  (ledger: Ledger.OwnLedger) =>
+  <A, E, R>(launch: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(LaunchObserver, (outer) =>
+      Effect.provideService(launch, LaunchObserver, {
+        notify: (event) => Effect.zipRight(note(ledger, event), outer.notify(event))
+      })
+    )
+
+const note = (ledger: Ledger.OwnLedger, event: LaunchEvent): Effect.Effect<void> => {
+  switch (event._tag) {
+    case "ReleaseFailed":
+      return ledger.failed({ resource: event.resource, reason: event.reason, suggestion: event.suggestion })
+    case "Kept":
+      return ledger.kept
+    default:
+      return Effect.void
+  }
+}
+
+const build = (
+  decided: LaunchPlan.LaunchPlan,
+  secrets: ReadonlyMap<string, Redacted.Redacted>,
+  ledger: Ledger.OwnLedger
+): Effect.Effect<Bottle, LaunchError, Scope.Scope | Smolvm | Bundle | FileSystem.FileSystem> =>
+  Effect.gen(function* () {
     const smolvm = yield* Smolvm
     const bundles = yield* Bundle
     const prover = yield* Prover
-    const secrets = yield* takeSecrets(decided, given)
     yield* acquireDirectory(decided)
     // Scopes of their own, made in this order, so that the machine goes before its bundle however the two were made.
     const scope = yield* Effect.scope
@@ -132,6 +175,7 @@ export const launch = (
     const [plan] = yield* Effect.all([Scope.extend(bundles.prepare(decided), bundleScope), Prepare.pack(decided)], {
       concurrency: "unbounded"
     })
+    if (plan !== decided) yield* ledger.planned(plan)
     const nonce = randomBytes(NONCE_BYTES).toString("hex")
     const [bundle, machine] = yield* Effect.all(
       [Scope.extend(startBundle(plan, nonce), bundleScope), Scope.extend(Machine.acquire(plan), machineScope)],
@@ -142,7 +186,7 @@ export const launch = (
       Effect.raceFirst(bundle.died)
     )
     return yield* Commands.make({ plan, smolvm, bundle, proof, secrets, keep: keep(plan, machine) })
-  }).pipe(Effect.withSpan("bottle.launch", { attributes: { id: decided.id } }))
+  })
 
 /**
  * Plans and executes in one step.

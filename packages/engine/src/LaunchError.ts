@@ -8,6 +8,7 @@ import type { DockerError } from "@bottle/docker/DockerError"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Schema from "effect/Schema"
 import { PROGRAMS } from "./GuestRelay.js"
+import type { LedgerFailed, NameTaken } from "./LedgerError.js"
 import type { EgressNotEnforced, EgressUnproven } from "./ProofError.js"
 import { Stage } from "./Stage.js"
 
@@ -296,6 +297,8 @@ export type PlanRefused = OptionRefused | RuntimeUnfit | ContainerUnfit
 export type LaunchError =
   | PlanRefused
   | SecretMissing
+  | LedgerFailed
+  | NameTaken
   | HostFileFailed
   | BundleFailed
   | BundleDied

@@ -9,6 +9,7 @@ import type { Capabilities } from "@bottle/smolvm/Capabilities"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { BottleId, machineName } from "./BottleId.js"
+import { Directories } from "./Directories.js"
 import type { EngineSettings } from "./Engine.js"
 import { planBundle, planProof } from "./internal/planBundle.js"
 import { checkOptions, checkUpstream } from "./internal/planChecks.js"
@@ -197,6 +198,10 @@ export class LaunchPlan extends Schema.Class<LaunchPlan>("@bottle/engine/LaunchP
   limits: Schema.Struct({ cpus: Schema.NullOr(Schema.Int), memMib: Schema.NullOr(Schema.Int) }),
   /** The bottle's own directory on the host, mode 0700, gone with the bottle. */
   directory: Schema.String,
+  /** The bottle's ledger, mode 0700: there from before the first resource until everything is gone. */
+  ledger: Schema.String,
+  /** Where the launch writes on the host. */
+  directories: Directories,
   readyTimeoutMillis: Schema.Number,
   keepOnFailure: Schema.Boolean,
   steps: Schema.Array(Step)
@@ -292,6 +297,8 @@ export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =
       },
       limits: { cpus: options.cpus ?? null, memMib: options.memMib ?? null },
       directory,
+      ledger: `${settings.directories.state}/bottles/${id}`,
+      directories: settings.directories,
       readyTimeoutMillis: options.readyTimeoutMillis ?? READY_TIMEOUT_MILLIS,
       keepOnFailure: options.keepOnFailure === true
     }

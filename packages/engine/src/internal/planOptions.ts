@@ -92,7 +92,12 @@ export const createOptions = (plan: Undecided, capabilities: Capabilities): Mach
   volumes: plan.guest.mounts,
   mountSockets: sockets(plan),
   env: plan.guest.env,
-  labels: capabilities.label ? [["bottle.id", plan.id]] : []
+  labels: capabilities.label
+    ? [
+        ["bottle.id", plan.id],
+        ["bottle.owner", plan.directories.run]
+      ]
+    : []
 })
 
 /**

@@ -1,0 +1,641 @@
+/**
+ * The ledger of a living bottle: an append-only file that says what there is of it before it is created, and who
+ * answers for it. It is there from before the first resource until everything is gone, so that whoever finds a ledger
+ * whose owner is dead knows what to take down.
+ *
+ * A ledger is a directory `<state>/bottles/<id>` (mode 0700) with `ledger.jsonl`, `plan.json` and, while somebody
+ * recovers, `lock`. A bottle that closed with nothing left has none.
+ *
+ * @since 0.1.0
+ */
+import * as FileLock from "@bottle/process/FileLock"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { randomBytes } from "node:crypto"
+import { BottleId, slug } from "./BottleId.js"
+import type { Directories } from "./Directories.js"
+import * as Files from "./internal/ledger/files.js"
+import * as Model from "./internal/ledger/model.js"
+import * as Names from "./internal/ledger/names.js"
+import * as Owners from "./internal/ledger/owner.js"
+import * as Reading from "./internal/ledger/reading.js"
+import * as State from "./internal/ledger/state.js"
+import { notify } from "./LaunchObserver.js"
+import { LaunchPlan } from "./LaunchPlan.js"
+import {
+  BottleKept,
+  LedgerBusy,
+  LedgerFailed,
+  LedgerGone,
+  LedgerUnreadable,
+  type NameTaken,
+  OwnerAlive,
+  OwnerUnknown,
+  type RecoveryRefused
+} from "./LedgerError.js"
+
+// What the operations of a ledger fail with.
+export {
+  BottleKept,
+  LedgerBusy,
+  LedgerFailed,
+  LedgerGone,
+  LedgerUnreadable,
+  NameTaken,
+  OwnerAlive,
+  OwnerUnknown,
+  type RecoveryRefused
+} from "./LedgerError.js"
+
+/** Nobody guesses it, and it fits in a line of anything. */
+const NONCE_BYTES = 16
+
+/** A recovery takes seconds, so nobody waits for another one's end; a moment is for one that has just been given up. */
+const LOCK_TIMEOUT_MILLIS = 1000
+
+/** How many ledgers are read at once. */
+const READ_CONCURRENCY = 16
+
+/**
+ * The states of a bottle that has a ledger. One that is closed has none.
+ *
+ * - `launching`, `up`, `closing`: its owner holds it
+ * - `left`: its owner, or whoever recovered it, could not remove everything
+ * - `kept`: its machine was left in place on purpose
+ * - `recovering`: its owner is dead, and somebody takes down what it left
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const BottleState = State.BottleState
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type BottleState = State.BottleState
+
+/**
+ * The process that answers for a bottle, and from where its pid can be looked up.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Owner = Model.Owner
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Owner = Model.Owner
+
+/**
+ * What a bottle has on the host, by the name that it is removed by.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Resource = Model.Resource
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Resource = Model.Resource
+
+/**
+ * What kind of owner a bottle has: a `bottle run`, the keeper of a detached bottle, or a program of the user's.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const OwnerKind = Model.OwnerKind
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type OwnerKind = Model.OwnerKind
+
+/**
+ * The first line of a ledger: who owns the bottle, and everything that there will be of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Claim = Model.Claim
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Claim = Model.Claim
+
+/**
+ * What could not be removed, and what to do about it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Failure = Model.Failure
+
+/**
+ * What is known of a bottle from its ledger.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LedgerView {
+  readonly id: BottleId
+  /** The ledger's own directory. */
+  readonly directory: string
+  readonly state: BottleState
+  /** `null` where its line cannot be read. */
+  readonly claim: Claim | null
+  /** Its owner, or who recovers it; `null` where nobody does, or no line says who. */
+  readonly holder: Owner | null
+  readonly failures: ReadonlyArray<Failure>
+  /** How many lines cannot be read. */
+  readonly damaged: number
+}
+
+/**
+ * Whether whoever holds a bottle runs. Nobody holds one that was left or kept, and so its holder is `dead`; `unknown` is
+ * the holder that cannot be seen from here (another machine, or another pid namespace), or that no line names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Liveness = Owners.Liveness
+
+/**
+ * What a launch tells its ledger beside its plan. `kind` is "program" when absent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface About {
+  /** Reserved for this bottle until it is gone, as `BottleId.slug` writes it. */
+  readonly name?: string | undefined
+  readonly kind?: OwnerKind | undefined
+  readonly ttlMillis?: number | undefined
+  readonly idleMillis?: number | undefined
+  readonly command?: ReadonlyArray<string> | undefined
+  /** As `makeNonce` makes it; one is made where there is none. */
+  readonly nonce?: string | undefined
+}
+
+/**
+ * The ledger of a bottle of ours. What it is told is best effort: a disk that is full by then holds nothing up.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OwnLedger {
+  readonly directory: string
+  /** Known to this bottle's owner and handle only. */
+  readonly nonce: string
+  /** The plan that is executed, where it is no longer the one that was claimed. */
+  readonly planned: (plan: LaunchPlan) => Effect.Effect<void, LedgerFailed>
+  readonly up: Effect.Effect<void>
+  readonly closing: Effect.Effect<void>
+  /** Notes a resource that the plan does not name; before it is created. */
+  readonly add: (resource: Resource) => Effect.Effect<void, LedgerFailed>
+  /** Something could not be removed: the ledger stays, and says so. */
+  readonly failed: (failure: Failure) => Effect.Effect<void>
+  /** The machine is left in place on purpose: the ledger stays, and says so. */
+  readonly kept: Effect.Effect<void>
+}
+
+/**
+ * A bottle whose owner is dead, held by whoever takes it down. Where the scope closes before it has been said how that
+ * ended, the bottle is `left`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Recovering {
+  /** As it was read under the lock. */
+  readonly view: LedgerView
+  /** Everything is gone: removes the ledger, and frees the bottle's name. */
+  readonly closed: Effect.Effect<void, LedgerFailed>
+  /** Something could not be removed: the ledger stays, and says so. */
+  readonly left: (failures: ReadonlyArray<Failure>) => Effect.Effect<void, LedgerFailed>
+}
+
+/**
+ * What a recovery takes that it leaves alone otherwise: a bottle that was `kept`, and one whose owner is not known
+ * (`unknown`) to be dead. One whose owner lives is never taken.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RecoveringOptions {
+  readonly kept?: boolean | undefined
+  readonly unknown?: boolean | undefined
+}
+
+/**
+ * The directory that holds every ledger.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const bottlesOf = ({ state }: Pick<Directories, "state">): string => `${state}/bottles`
+
+/**
+ * The directory of a bottle's ledger.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const directoryOf = (directories: Pick<Directories, "state">, id: BottleId): string =>
+  `${bottlesOf(directories)}/${id}`
+
+/**
+ * A word that only the owner of a bottle and those that it tells know.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeNonce: Effect.Effect<string> = Effect.sync(() => randomBytes(NONCE_BYTES).toString("hex"))
+
+/** Every name that a launch gives to something of the host follows from its plan. */
+const resourcesOf = ({ bundle, directory, machine, source }: LaunchPlan): ReadonlyArray<Resource> => [
+  { kind: "machine", name: machine },
+  ...(bundle._tag === "Container"
+    ? ([
+        { kind: "container", name: bundle.container },
+        { kind: "network", name: bundle.network },
+        ...(bundle.build === null ? [] : [{ kind: "directory", name: bundle.build.context } as const])
+      ] as const)
+    : []),
+  { kind: "directory", name: directory },
+  ...(source._tag === "Pack" && source.madeFrom !== null
+    ? ([
+        { kind: "file", name: source.madeFrom.partial },
+        { kind: "file", name: `${source.madeFrom.partial}.smolmachine` }
+      ] as const)
+    : [])
+]
+
+const claimOf = (plan: LaunchPlan, about: About, owner: Owner, nonce: string, claimedAt: DateTime.Utc): Claim => {
+  const { bundle, directories, id, machine, runtime } = plan
+  return {
+    version: 1,
+    id,
+    name: about.name === undefined ? null : slug(about.name),
+    nonce,
+    kind: about.kind ?? "program",
+    claimedAt,
+    owner,
+    machine,
+    runtime: { kind: runtime.kind, program: runtime.program, version: runtime.version, line: runtime.line },
+    container:
+      bundle._tag === "Container"
+        ? { program: bundle.program, network: bundle.network, container: bundle.container, labels: bundle.labels }
+        : null,
+    directories,
+    resources: resourcesOf(plan),
+    ttlMillis: about.ttlMillis ?? null,
+    idleMillis: about.idleMillis ?? null,
+    command: about.command ?? null
+  }
+}
+
+const encodePlan = Schema.encodeSync(Schema.parseJson(LaunchPlan))
+const decodePlan = Schema.decodeUnknown(Schema.parseJson(LaunchPlan))
+
+const failedAt = (path: string) => (reason: string) => new LedgerFailed({ path, reason })
+
+const viewOf = (id: BottleId, directory: string, reading: Reading.Reading): LedgerView => ({
+  id,
+  directory,
+  state: reading.state,
+  claim: reading.claim,
+  holder: reading.holder,
+  failures: reading.failures,
+  damaged: reading.damaged
+})
+
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
+
+/**
+ * Writes a bottle down before anything of it is there; the disk has it when this returns. When the scope closes the
+ * ledger goes, unless something was left or kept; so it is claimed in a scope outside of everything it tells of.
+ *
+ * Nothing is there when it fails: the disk cannot take it, or another living bottle has the name.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const claim = (
+  plan: LaunchPlan,
+  about: About = {}
+): Effect.Effect<OwnLedger, LedgerFailed | NameTaken, Scope.Scope | FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const { id, ledger: directory } = plan
+    const bottles = parentOf(directory)
+    const failed = failedAt(directory)
+    const self = yield* selfOr(failed)
+    const nonce = about.nonce ?? (yield* makeNonce)
+    const line = claimOf(plan, about, self, nonce, yield* DateTime.now)
+    const { name } = line
+
+    yield* Effect.mapError(Files.bounded(makeBottles(fs, bottles)), failedAt(bottles))
+    if (name !== null) {
+      yield* Effect.acquireRelease(Names.take(fs, bottles, name, { id, writer: self }), () =>
+        Effect.catchAll(Names.free(fs, bottles, name, id), tellLeft)
+      )
+    }
+    const failures: Array<Failure> = []
+    let isKept = false
+    const writer = yield* Effect.mapError(Files.bounded(writeClaim(fs, directory, plan, line)), failed)
+    const move = (entry: Parameters<Files.Writer["move"]>[0]) => Effect.ignore(Files.bounded(writer.move(entry)))
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function* () {
+        yield* move({ _tag: "Closing" })
+        if (isKept) return yield* move({ _tag: "Kept", failures })
+        if (failures.length > 0) return yield* move({ _tag: "Left", failures })
+        yield* Files.bounded(Files.remove(fs, directory, id, self)).pipe(
+          Effect.mapError(failed),
+          Effect.catchAll(tellLeft)
+        )
+      })
+    )
+    return {
+      directory,
+      nonce,
+      planned: (next: LaunchPlan) => Effect.mapError(Files.bounded(putPlan(fs, directory, next)), failed),
+      up: move({ _tag: "Up" }),
+      closing: move({ _tag: "Closing" }),
+      add: (resource: Resource) => Effect.mapError(Files.bounded(writer.append({ _tag: "Added", resource })), failed),
+      failed: (failure: Failure) => Effect.sync(() => void failures.push(failure)),
+      kept: Effect.sync(() => {
+        isKept = true
+      })
+    }
+  }).pipe(Effect.uninterruptible)
+
+const selfOr = (failed: (reason: string) => LedgerFailed): Effect.Effect<Owner, LedgerFailed> =>
+  Effect.flatMap(
+    Owners.self,
+    Option.match({
+      onNone: () => failed("there is no /proc that tells this process from a later one of the same number"),
+      onSome: Effect.succeed
+    })
+  )
+
+const tellLeft = ({ path, reason }: LedgerFailed): Effect.Effect<void> =>
+  notify({
+    _tag: "ReleaseFailed",
+    resource: `ledger ${path}`,
+    reason,
+    suggestion: "Run `bottle cleanup`, or remove it by hand."
+  })
+
+/** The directory of all ledgers, and of their names. */
+const makeBottles = (fs: FileSystem.FileSystem, bottles: string) =>
+  Effect.gen(function* () {
+    const state = parentOf(bottles)
+    const isThere = yield* fs.exists(bottles)
+    yield* fs.makeDirectory(Names.directoryOf(bottles), { recursive: true, mode: Files.DIRECTORY_MODE })
+    if (!isThere) yield* Files.syncDirectory(fs, state)
+  })
+
+const putPlan = (fs: FileSystem.FileSystem, directory: string, plan: LaunchPlan) => {
+  const aside = `${directory}/.${Files.PLAN}`
+  return fs.writeFileString(aside, `${encodePlan(plan)}\n`, { flag: "wx", mode: Files.FILE_MODE }).pipe(
+    Effect.zipRight(fs.rename(aside, `${directory}/${Files.PLAN}`)),
+    Effect.onError(() => Effect.ignore(fs.remove(aside, { force: true })))
+  )
+}
+
+/** Nobody finds half a ledger: it is made beside the others, and is among them when the disk has all of it. */
+const writeClaim = (fs: FileSystem.FileSystem, directory: string, plan: LaunchPlan, line: Claim) =>
+  Effect.gen(function* () {
+    const bottles = parentOf(directory)
+    const aside = `${bottles}/${Files.aside("new", plan.id, line.owner)}`
+    return yield* Effect.gen(function* () {
+      yield* fs.makeDirectory(aside, { mode: Files.DIRECTORY_MODE })
+      yield* fs.writeFileString(`${aside}/${Files.PLAN}`, `${encodePlan(plan)}\n`, {
+        flag: "wx",
+        mode: Files.FILE_MODE
+      })
+      const writer = yield* Files.open(fs, {
+        path: `${aside}/${Files.LEDGER}`,
+        flag: "ax",
+        id: plan.id,
+        writer: line.owner,
+        role: "owner",
+        from: State.NONE,
+        isTorn: false
+      })
+      yield* writer.append({ _tag: "Claimed", claim: line })
+      yield* Files.syncDirectory(fs, aside)
+      yield* fs.rename(aside, directory)
+      yield* Files.syncDirectory(fs, bottles)
+      return writer
+    }).pipe(Effect.onError(() => Effect.ignore(fs.remove(aside, { recursive: true, force: true }))))
+  })
+
+/**
+ * Every ledger there is. One that cannot be read is among them, and says nothing; it fails only where it cannot be known
+ * which ledgers there are.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const list = (
+  directories: Pick<Directories, "state">
+): Effect.Effect<ReadonlyArray<LedgerView>, LedgerUnreadable, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const names = yield* namesIn(fs, bottlesOf(directories))
+    const views = yield* Effect.forEach(names.filter(isId), (id) => read(directories, id), {
+      concurrency: READ_CONCURRENCY
+    })
+    return views.flatMap(Option.toArray)
+  })
+
+const isId = Schema.is(BottleId)
+
+const namesIn = (
+  fs: FileSystem.FileSystem,
+  directory: string
+): Effect.Effect<ReadonlyArray<string>, LedgerUnreadable> =>
+  fs.readDirectory(directory).pipe(
+    Effect.catchIf(
+      (error) => error._tag === "SystemError" && error.reason === "NotFound",
+      () => Effect.succeed<ReadonlyArray<string>>([])
+    ),
+    Files.bounded,
+    Effect.mapError((reason) => new LedgerUnreadable({ path: directory, reason }))
+  )
+
+/**
+ * The ledger of a bottle; none where it has none.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const read = (
+  directories: Pick<Directories, "state">,
+  id: BottleId
+): Effect.Effect<Option.Option<LedgerView>, never, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const directory = directoryOf(directories, id)
+    return yield* Files.bounded(Files.read(fs, directory, id)).pipe(
+      Effect.orElseSucceed(() => Option.some(Files.unreadable)),
+      Effect.map(Option.map((reading) => viewOf(id, directory, reading)))
+    )
+  })
+
+/**
+ * The bottle that has a reserved name; it may be dead by now.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const named = (
+  directories: Pick<Directories, "state">,
+  name: string
+): Effect.Effect<Option.Option<BottleId>, never, FileSystem.FileSystem> =>
+  slug(name) === name
+    ? Effect.flatMap(FileSystem.FileSystem, (fs) => Names.find(fs, bottlesOf(directories), name))
+    : Effect.succeedNone
+
+/**
+ * What is beside the ledgers though whoever made it was killed while it did: paths that can be removed.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const asides = (
+  directories: Pick<Directories, "state">
+): Effect.Effect<ReadonlyArray<string>, LedgerUnreadable, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const bottles = bottlesOf(directories)
+    const stale = yield* Effect.filter(yield* namesIn(fs, bottles), Files.isStaleAside)
+    return stale.map((name) => `${bottles}/${name}`)
+  })
+
+/**
+ * The plan that a bottle was launched from.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const plan = (view: LedgerView): Effect.Effect<LaunchPlan, LedgerUnreadable, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = `${view.directory}/${Files.PLAN}`
+    const unreadable = (reason: string) => new LedgerUnreadable({ path, reason })
+    const text = yield* Effect.mapError(Files.bounded(fs.readFileString(path)), unreadable)
+    return yield* Effect.mapError(decodePlan(text), () => unreadable("it is not a plan of this version"))
+  })
+
+/**
+ * Whether whoever holds the bottle runs, as far as can be seen from here.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const liveness = (view: LedgerView): Effect.Effect<Liveness> =>
+  view.state === "left" || view.state === "kept" ? Effect.succeed("dead") : Owners.liveness(view.holder)
+
+/**
+ * Takes a bottle that nobody holds any more, until the scope closes: under the ledger's lock, after a second look at what
+ * the ledger says and at its owner. Only one process at a time has it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const recovering = (
+  view: Pick<LedgerView, "id" | "directory">,
+  options: RecoveringOptions = {}
+): Effect.Effect<Recovering, RecoveryRefused, Scope.Scope | FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const { directory, id } = view
+    const failed = failedAt(directory)
+    const self = yield* selfOr(failed)
+    yield* lock(fs, view)
+    const found = yield* Effect.mapError(Files.bounded(Files.read(fs, directory, id)), failed)
+    if (Option.isNone(found)) return yield* new LedgerGone({ id })
+    const reading = found.value
+    yield* checkFree(id, reading, options)
+
+    const writer = yield* Files.open(fs, {
+      path: `${directory}/${Files.LEDGER}`,
+      flag: "a",
+      id,
+      writer: self,
+      role: "recoverer",
+      from: reading.state,
+      isTorn: reading.isTorn
+    }).pipe(Files.bounded, Effect.mapError(failed))
+    const move = (entry: Parameters<Files.Writer["move"]>[0]) =>
+      Effect.mapError(Files.bounded(writer.move(entry)), failed)
+    let isEnded = false
+    const end = (work: Effect.Effect<void, LedgerFailed>) =>
+      Effect.uninterruptible(Effect.tap(work, () => Effect.sync(() => void (isEnded = true))))
+    const left = (failures: ReadonlyArray<Failure>) =>
+      end(Effect.zipRight(move({ _tag: "Recovering" }), move({ _tag: "Left", failures })))
+    yield* Effect.addFinalizer(() => (isEnded ? Effect.void : Effect.ignore(left([]))))
+    // The lock says the same to everybody who could take the bottle, also where the disk is full.
+    yield* Effect.ignore(move({ _tag: "Recovering" }))
+    const name = reading.claim?.name ?? null
+    const recoveringView: LedgerView = { ...viewOf(id, directory, reading), state: "recovering", holder: self }
+    return {
+      view: recoveringView,
+      closed: end(
+        Effect.gen(function* () {
+          yield* Effect.mapError(Files.bounded(Files.remove(fs, directory, id, self)), failed)
+          if (name !== null) yield* Names.free(fs, parentOf(directory), name, id)
+        })
+      ),
+      left
+    }
+  }).pipe(Effect.uninterruptible)
+
+const lock = (
+  fs: FileSystem.FileSystem,
+  { directory, id }: Pick<LedgerView, "id" | "directory">
+): Effect.Effect<void, LedgerBusy | LedgerGone | LedgerFailed, Scope.Scope> => {
+  const path = `${directory}/${Files.LOCK}`
+  return FileLock.acquire(path, { timeoutMillis: LOCK_TIMEOUT_MILLIS }).pipe(
+    Effect.catchAll((error): Effect.Effect<never, LedgerBusy | LedgerGone | LedgerFailed> =>
+      error._tag === "LockTimedOut"
+        ? new LedgerBusy({ id, holder: error.holder })
+        : Effect.flatMap(
+            Effect.orElseSucceed(fs.exists(directory), () => true),
+            (isThere): Effect.Effect<never, LedgerGone | LedgerFailed> =>
+              isThere ? new LedgerFailed({ path, reason: error.message }) : new LedgerGone({ id })
+          )
+    )
+  )
+}
+
+/** Nobody holds the bottle: it was let go, or was found dead before, or its owner is dead now. */
+const checkFree = (
+  id: BottleId,
+  { owner, state, wasRecovered }: Reading.Reading,
+  options: RecoveringOptions
+): Effect.Effect<void, BottleKept | OwnerAlive | OwnerUnknown> =>
+  Effect.gen(function* () {
+    if (state === "kept" && options.kept !== true) return yield* new BottleKept({ id })
+    if (state === "left" || state === "kept" || wasRecovered) return
+    const reason = yield* Owners.doubtOf(owner)
+    if (reason !== null && options.unknown !== true) return yield* new OwnerUnknown({ id, reason })
+    if (owner !== null && (yield* Owners.liveness(owner)) === "alive") {
+      return yield* new OwnerAlive({ id, pid: owner.identity.pid })
+    }
+  })

@@ -1,0 +1,47 @@
+import * as Identity from "@bottle/process/Identity"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import type { Owner } from "./model.js"
+
+export type Liveness = "alive" | "dead" | "unknown"
+
+const MACHINE_ID = "/etc/machine-id"
+
+const attempt = (read: () => string): string | null => {
+  try {
+    return read()
+  } catch {
+    return null
+  }
+}
+
+const pidNamespace = (): string | null => attempt(() => Fs.readlinkSync("/proc/self/ns/pid"))
+
+/** A home directory may be of two machines, and a process of the other one cannot be seen from here. */
+const host = (): string => attempt(() => Fs.readFileSync(MACHINE_ID, "latin1").trim()) || Os.hostname()
+
+/** This process; none where there is no `/proc` to tell it by. */
+export const self: Effect.Effect<Option.Option<Owner>> = Effect.map(
+  Identity.self,
+  Option.map((identity) => ({ identity, pidNamespace: pidNamespace(), host: host() }))
+)
+
+/** Why it cannot be said from here whether the process runs; `null` where it can. */
+export const doubtOf = (owner: Owner | null): Effect.Effect<string | null> =>
+  Effect.gen(function* () {
+    if (owner === null) return "no line of its ledger that names it can be read"
+    if (owner.host !== host()) return "it is of another machine"
+    const current = yield* Identity.self
+    // No process outlives its boot, whatever namespace it was in.
+    if (Option.isSome(current) && current.value.bootId !== owner.identity.bootId) return null
+    const own = pidNamespace()
+    return own === null || owner.pidNamespace !== own ? "it is of another pid namespace" : null
+  })
+
+export const liveness = (owner: Owner | null): Effect.Effect<Liveness> =>
+  Effect.gen(function* () {
+    if (owner === null || (yield* doubtOf(owner)) !== null) return "unknown"
+    return (yield* Identity.isAlive(owner.identity)) ? "alive" : "dead"
+  })

@@ -1,0 +1,110 @@
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { createHash } from "node:crypto"
+import { type Claim, type Failure, Line, type Owner, type Resource, stateOf } from "./model.js"
+import { type BottleState, isAllowed, NONE, type Place } from "./state.js"
+
+/** What a ledger says, taken together. */
+export interface Reading {
+  readonly state: BottleState
+  /** With the resources that were added later. */
+  readonly claim: Claim | null
+  readonly owner: Owner | null
+  /** Who answers for the bottle now; nobody does for one that was left or kept. */
+  readonly holder: Owner | null
+  /** Somebody has recovered it, or begun to, and so the owner was dead or had let go. */
+  readonly wasRecovered: boolean
+  readonly failures: ReadonlyArray<Failure>
+  readonly damaged: number
+  /** The last line has no end: whoever appends begins another. */
+  readonly isTorn: boolean
+}
+
+const SUM_CHARS = 16
+
+/** A damaged digit of a pid or a start time must not make a living owner a dead one. */
+const sumOf = (body: string): string => createHash("sha256").update(body).digest("hex").slice(0, SUM_CHARS)
+
+const SUMMED = new RegExp(`^(.*),"sum":"([0-9a-f]{${SUM_CHARS}})"\\}$`)
+
+const encodeLine = Schema.encodeSync(Line)
+const decodeLine = Schema.decodeUnknownEither(Schema.parseJson(Line))
+
+/** A line of a ledger: one JSON object, whose last field is the checksum of the object without it. */
+export const format = (line: Line): string => {
+  const body = JSON.stringify(encodeLine(line))
+  return `${body.slice(0, -1)},"sum":"${sumOf(body)}"}`
+}
+
+/** The line of a text, where it is one of this bottle and as it was written. */
+export const parse = (text: string, id: string): Line | undefined => {
+  const match = SUMMED.exec(text)
+  if (match === null) return undefined
+  const body = `${match[1]}}`
+  if (sumOf(body) !== match[2]) return undefined
+  const line = Either.getOrUndefined(decodeLine(body))
+  return line?.id === id ? line : undefined
+}
+
+/**
+ * What the text of a ledger says. A line that cannot be read is counted, and what follows it is believed; so is the
+ * next line after it, whatever state it comes from. A torn last line is as if it had not been begun.
+ */
+export const read = (text: string, id: string): Reading => {
+  const lines = text.split("\n")
+  const last = lines.pop() ?? ""
+  let place: Place = NONE
+  let state: BottleState = "launching"
+  let claim: Claim | null = null
+  let owner: Owner | null = null
+  let recoverer: Owner | null = null
+  let failures: ReadonlyArray<Failure> = []
+  let damaged = 0
+  let hasGap = false
+  const added: Array<Resource> = []
+
+  const take = (line: Line): void => {
+    const { entry, role, writer } = line
+    if (role === "owner") owner ??= writer
+    else recoverer = writer
+    if (entry._tag === "Added") return void added.push(entry.resource)
+    const next = stateOf[entry._tag]
+    if (!hasGap && !isAllowed(place, next)) return void (damaged += 1)
+    hasGap = false
+    place = next
+    state = next
+    if (entry._tag === "Claimed") claim = entry.claim
+    if (entry._tag === "Left" || entry._tag === "Kept") failures = entry.failures
+  }
+
+  for (const text of lines) {
+    if (text === "") continue
+    const line = parse(text, id)
+    if (line !== undefined) take(line)
+    else {
+      damaged += 1
+      hasGap = true
+    }
+  }
+  const unended = last === "" ? undefined : parse(last, id)
+  if (unended !== undefined) take(unended)
+
+  return {
+    state,
+    claim: withAdded(claim, added),
+    owner,
+    holder: holderIn(state, owner, recoverer),
+    wasRecovered: recoverer !== null,
+    failures,
+    damaged,
+    isTorn: last !== ""
+  }
+}
+
+const withAdded = (claim: Claim | null, added: ReadonlyArray<Resource>): Claim | null =>
+  claim === null || added.length === 0 ? claim : { ...claim, resources: [...claim.resources, ...added] }
+
+const holderIn = (state: BottleState, owner: Owner | null, recoverer: Owner | null): Owner | null => {
+  if (state === "left" || state === "kept") return null
+  return state === "recovering" ? recoverer : owner
+}
