@@ -113,7 +113,7 @@ const createWords = (release: Release, source: SourceName, network: ReadonlyArra
   ...sourceWords[source],
   ...network,
   ...variables.flatMap(([name, value]) => ["-e", `${name}=${value}`]),
-  ...(release.label ? ["--label", "bottle.id=demo-abc12"] : []),
+  ...(release.label ? ["--label", "bottle.id=demo-abc12", "--label", "bottle.owner=/r/bottle"] : []),
   ...(release.name === "flag" ? ["--name", "bottle-demo-abc12"] : ["bottle-demo-abc12"])
 ]
 
