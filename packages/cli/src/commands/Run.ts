@@ -212,9 +212,7 @@ const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, 
       Effect.scoped(
         Effect.gen(function* () {
           const bottle = yield* record
-            .launching(
-              Launch.launch(plan, { secrets: request.secrets, ledger: { kind: "run", command: request.command } })
-            )
+            .launching(Launch.launch(plan, { secrets: request.secrets, ledger: { kind: "run" } }))
             .pipe(Effect.tapError((error) => Effect.sync(() => Report.recordProof(recorder, error))))
           recorder.plan = bottle.plan
           recorder.proof = bottle.proof
