@@ -107,7 +107,7 @@ const ContainerBundle = {
   /** The names of the bottle's own network and container. */
   network: Schema.String,
   container: Schema.String,
-  /** What network and container are marked with: the bottle, and where its owner keeps the bottles that live. */
+  /** What network and container are marked with: the bottle, and where its owner keeps what lives and its ledgers. */
   labels: Schema.Record({ key: Schema.String, value: Schema.String }),
   /** The directory of the host that holds the policy and the proof's nonce; the container sees it read-only. */
   config: Schema.String,

@@ -17,6 +17,7 @@ import { reasonOf } from "./internal/files.js"
 import * as Follow from "./internal/records/follow.js"
 import { readDocument, type Reading } from "./internal/records/reading.js"
 import { LaunchPlan } from "./LaunchPlan.js"
+import * as Ledger from "./Ledger.js"
 import { ProofRecord } from "./ProofRecord.js"
 import * as Record from "./Record.js"
 
@@ -173,7 +174,7 @@ export const read = (
     if (Option.isNone(info) || info.value.type !== "Directory") return Option.none()
     const [plan, proof, launch] = yield* Effect.all(
       [
-        readDocument(`${directory}/plan.json`, decodePlan(`${directories.state}/bottles/${id}`)),
+        readDocument(`${directory}/plan.json`, decodePlan(directories, id)),
         readDocument(`${directory}/proof.json`, decodeProof),
         readLaunch(directory)
       ],
@@ -214,11 +215,11 @@ export const output = (
 ): Stream.Stream<Uint8Array, never, FileSystem.FileSystem> =>
   Follow.bytes(`${directory}/output.log`, options?.tailBytes, options?.follow)
 
-/** A plan of a release that knew no ledgers names none; where it would be is known. */
+/** A plan of a release that knew no ledgers names neither its own nor the directories; where they would be is known. */
 const decodePlan =
-  (ledger: string) =>
+  (directories: Directories, id: BottleId) =>
   (document: object): Either.Either<LaunchPlan, unknown> =>
-    Schema.decodeUnknownEither(LaunchPlan)({ ledger, ...document })
+    Schema.decodeUnknownEither(LaunchPlan)({ directories, ledger: Ledger.directoryOf(directories, id), ...document })
 
 const decodeProof = Schema.decodeUnknownEither(ProofRecord)
 

@@ -163,7 +163,7 @@ describe("RecordStore", () => {
   it.live("reads the plan of a release that knew no ledgers, and of one that knows more than this one", () =>
     inDirectories((directories) =>
       Effect.gen(function* () {
-        const { ledger: _, ...older } = { ledger: "", ...encoded }
+        const { directories: _, ledger: __, ...older } = encoded
         put(directories, { ...whole, plan: JSON.stringify(older) })
         assert.strictEqual((yield* readOne(directories)).plan._tag, "Read")
         put(directories, { ...whole, plan: JSON.stringify({ ...encoded, later: { version: 3 } }) })

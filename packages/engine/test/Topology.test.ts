@@ -113,7 +113,9 @@ const createWords = (release: Release, source: SourceName, network: ReadonlyArra
   ...sourceWords[source],
   ...network,
   ...variables.flatMap(([name, value]) => ["-e", `${name}=${value}`]),
-  ...(release.label ? ["--label", "bottle.id=demo-abc12", "--label", "bottle.owner=/r/bottle"] : []),
+  ...(release.label ? ["bottle.id=demo-abc12", "bottle.owner=/r/bottle", "bottle.state=/s/bottle"] : []).flatMap(
+    (it) => ["--label", it]
+  ),
   ...(release.name === "flag" ? ["--name", "bottle-demo-abc12"] : ["bottle-demo-abc12"])
 ]
 

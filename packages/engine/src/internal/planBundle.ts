@@ -228,7 +228,11 @@ const containerOf = (
       build === null ? null : { ...build, context: `${input.settings.directories.cache}/images/.context-${input.id}` },
     network: name,
     container: name,
-    labels: { "bottle.id": input.id, "bottle.owner": input.settings.directories.run },
+    labels: {
+      "bottle.id": input.id,
+      "bottle.owner": input.settings.directories.run,
+      "bottle.state": input.settings.directories.state
+    },
     config: `${directory}/bundle`,
     candidates: [first, ...others],
     chosen: 0,

@@ -95,7 +95,8 @@ export const createOptions = (plan: Undecided, capabilities: Capabilities): Mach
   labels: capabilities.label
     ? [
         ["bottle.id", plan.id],
-        ["bottle.owner", plan.directories.run]
+        ["bottle.owner", plan.directories.run],
+        ["bottle.state", plan.directories.state]
       ]
     : []
 })
