@@ -19,7 +19,8 @@ import type { BottleGone, ControlClient, ControlError, Description, OwnerFailed,
 import type { LaunchError } from "./LaunchError.js"
 import type { LaunchEvent } from "./LaunchObserver.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
-import type { LedgerFailed, LedgerUnreadable, LedgerView, NameTaken } from "./Ledger.js"
+import type { LedgerView } from "./Ledger.js"
+import type { LedgerFailed, LedgerUnreadable, NameTaken } from "./LedgerError.js"
 import type { ProofRecord } from "./ProofRecord.js"
 import { Stage } from "./Stage.js"
 

@@ -7,15 +7,18 @@
  * @since 0.1.0
  */
 import type { PolicyDocument } from "@bottle/egress/PolicyDocument"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import { type BottleOutput, CommandExit } from "./Bottle.js"
+import { type Bottle, type BottleOutput, CommandExit } from "./Bottle.js"
 import { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
-import { type BottleGone, type ControlError, DownReason, type OwnerFailed } from "./ControlError.js"
+import { type BottleGone, type ControlError, type ControlFailed, DownReason, type OwnerFailed } from "./ControlError.js"
+import type { Backlog } from "./internal/control/backlog.js"
+import * as Client from "./internal/control/client.js"
+import * as Server from "./internal/control/server.js"
 import { LaunchPlan } from "./LaunchPlan.js"
 import { ProofRecord } from "./ProofRecord.js"
 
@@ -23,6 +26,7 @@ import { ProofRecord } from "./ProofRecord.js"
 export {
   BottleGone,
   type ControlError,
+  ControlFailed,
   ControlRefused,
   ControlUnreachable,
   DownReason,
@@ -180,3 +184,98 @@ export interface ControlAddress {
  * @category constructors
  */
 export const socketOf = (directory: string): string => `${directory}/control.sock`
+
+/**
+ * The main command of a bottle, as its owner holds it.
+ *
+ * - `output`: what it writes, for who attaches
+ * - `input`: gives it input, and returns when there is room for more; `null` where it takes none
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MainCommand {
+  readonly command: ReadonlyArray<string>
+  readonly output: Backlog
+  readonly input: ((bytes: Uint8Array) => Effect.Effect<void>) | null
+}
+
+/**
+ * What an owner answers with.
+ *
+ * - `about`: what it told the ledger
+ * - `down`: begins to take the bottle down, and returns at once
+ * - `commit`: makes a pack; without it, a commit is refused
+ * - `reap`: ends what a session's command left in the guest, when its client has died
+ * - `onSessions`: is told each time a session begins or ends
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServeOptions {
+  readonly bottle: Pick<Bottle, "id" | "plan" | "proof" | "reload">
+  readonly about: {
+    readonly name: string | null
+    readonly kind: Description["kind"]
+    readonly ttlMillis: number | null
+    readonly idleMillis: number | null
+  }
+  readonly secrets: ReadonlyMap<string, Redacted.Redacted>
+  readonly down: Effect.Effect<void>
+  readonly commit?:
+    | ((options: { readonly output: string; readonly force: boolean }) => Effect.Effect<void, unknown>)
+    | undefined
+  readonly reap?: ((witness: string) => Effect.Effect<void>) | undefined
+  readonly reloaded?: ((policy: PolicyDocument) => Effect.Effect<void>) | undefined
+  readonly main?: MainCommand | undefined
+  readonly left?: Effect.Effect<Pick<Description, "ttlLeftMillis" | "idleLeftMillis">> | undefined
+  readonly onSessions?: ((count: number) => void) | undefined
+}
+
+/**
+ * The control of a bottle of ours, while it is served.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Serving {
+  /** How many commands of others go on in it, the main command not counted. */
+  readonly sessions: Effect.Effect<number>
+  readonly committing: Effect.Effect<boolean>
+  /** Tells everybody that the bottle goes down, and ends what changes it. To be called before anything is released. */
+  readonly closing: (reason: DownReason) => Effect.Effect<void>
+  /** Answers whoever asked for it: all is down, but for this. */
+  readonly closed: (failures: ReadonlyArray<ReleaseFailure>) => Effect.Effect<void>
+}
+
+/**
+ * Serves the control of a ready bottle until the scope closes. That is best a scope outside of the bottle's own: who
+ * asks for the bottle to go down is answered when it has. The bottle's directory must be there.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const serve: (options: ServeOptions) => Effect.Effect<Serving, ControlFailed, Scope.Scope> = (options) =>
+  Server.serve(socketOf(options.bottle.plan.directory), options)
+
+/**
+ * How long an owner may take to say its first word; 5000 when absent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectOptions {
+  readonly timeoutMillis?: number | undefined
+}
+
+/**
+ * Connects to the owner of a bottle, which must be this user's. The client is told when the bottle goes down for as long
+ * as the scope lives; what it asks has connections and deadlines of its own.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const connect: (
+  address: ControlAddress,
+  options?: ConnectOptions
+) => Effect.Effect<ControlClient, ControlError, Scope.Scope> = Client.connect

@@ -188,6 +188,25 @@ export class OwnerFailed extends Schema.TaggedError<OwnerFailed>("@bottle/engine
 }
 
 /**
+ * The control of a bottle of ours cannot be served.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ControlFailed extends Schema.TaggedError<ControlFailed>("@bottle/engine/ControlFailed")("ControlFailed", {
+  path: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `nobody can listen on the control socket ${this.path}: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Check that its directory is yours and can be written; a shorter XDG_RUNTIME_DIR makes its path shorter."
+  }
+}
+
+/**
  * How a call fails that anybody may make.
  *
  * @since 0.1.0

@@ -1,5 +1,5 @@
+import * as Release from "@bottle/process/Release"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Net from "node:net"
 
@@ -114,7 +114,7 @@ const over = (socket: Net.Socket, maxBytes: number): LineSocket => {
       if (socket.destroyed) return resume(Effect.void)
       socket.end(() => resume(Effect.void))
       socket.once("close", () => resume(Effect.void))
-    }).pipe(Effect.timeoutOption(LEAVE_TIMEOUT_MILLIS), Effect.map(Option.getOrUndefined)),
+    }).pipe(Release.within(LEAVE_TIMEOUT_MILLIS), Effect.asVoid),
     cut: () => void socket.destroy()
   }
 }

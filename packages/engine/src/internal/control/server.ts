@@ -1,0 +1,362 @@
+import * as Release from "@bottle/process/Release"
+import * as Policy from "@bottle/egress/Policy"
+import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as Net from "node:net"
+import { Description, type DownReason, type ReleaseFailure, type ServeOptions, type Serving } from "../../Control.js"
+import { BottleGone, type ControlFailed, ControlRefused, ControlUnreachable, OwnerFailed } from "../../ControlError.js"
+import * as Lines from "./lines.js"
+import { listen } from "./listen.js"
+import * as Wire from "./wire.js"
+
+/** Those that have come and not yet said what they want, and how long they may take for it. */
+const UNSPOKEN_MAX = 64
+const CALL_TIMEOUT_MILLIS = 5000
+
+/** Calls that last as long as their client likes. */
+const LASTING_MAX = 240
+
+/** How long what goes on may take to end when the bottle goes down: a guest's command has to be ended. */
+const CLOSING_TIMEOUT_MILLIS = 60_000
+
+/** How long those who asked for it may take to hear that the bottle is down. */
+const FAREWELL_TIMEOUT_MILLIS = 3000
+
+const encodeDescription = Schema.encodeSync(Description)
+
+/** Serves the control of a bottle on a socket until the scope closes. */
+export const serve = (path: string, options: ServeOptions): Effect.Effect<Serving, ControlFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const server = yield* make(options)
+    const run = yield* FiberSet.makeRuntime<never>()
+    let unspoken = 0
+    yield* listen(path, (socket) => {
+      // Without a listener, a peer that breaks its connection would end this process.
+      socket.on("error", () => {})
+      if (unspoken >= UNSPOKEN_MAX) return void socket.destroy()
+      unspoken += 1
+      const spoken = (): void => void (unspoken -= 1)
+      run(serveOne(server, socket, spoken))
+    })
+    return server.serving
+  })
+
+interface Server {
+  readonly greeting: string
+  readonly answer: (call: Wire.Call, lines: Lines.LineSocket) => Effect.Effect<void>
+  readonly serving: Serving
+}
+
+/** One connection: greeting, call, answers. */
+const serveOne = ({ answer, greeting }: Server, socket: Net.Socket, spoken: () => void): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const lines = yield* Lines.make(socket, Wire.CALL_BYTES_MAX)
+    lines.say(greeting)
+    const read = yield* lines.next.pipe(Effect.timeoutOption(CALL_TIMEOUT_MILLIS), Effect.ensuring(Effect.sync(spoken)))
+    if (Option.isNone(read) || read.value._tag === "Ended" || read.value._tag === "Broken") return
+    const call = read.value._tag === "Line" ? Wire.readCall(read.value.text) : undefined
+    if (call !== undefined) yield* answer(call, lines)
+    else lines.say(refusal(read.value))
+    yield* lines.leave
+  }).pipe(Effect.scoped)
+
+const refusal = (read: Lines.LineRead): string => {
+  const isCall = read._tag === "Line" && /^\{"call":"[a-z-]{1,32}"[,}]/.test(read.text)
+  const reason = isCall ? "unknown-call" : "malformed"
+  return Wire.writeAnswer({ error: new ControlRefused({ id: "", reason, detail: null }) })
+}
+
+const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { about, bottle } = options
+    const { id } = bottle
+    const readyAt = yield* DateTime.now
+    const downed = yield* Deferred.make<ReadonlyArray<ReleaseFailure>>()
+    const working = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+    const farewells = new Set<Deferred.Deferred<void>>()
+    const onClosing = new Set<(reason: DownReason) => void>()
+    let closing: DownReason | null = null
+    let sessions = 0
+    let lasting = 0
+    let isCommitting = false
+
+    const refused = (reason: ControlRefused["reason"], detail: string | null = null) =>
+      new ControlRefused({ id, reason, detail })
+
+    const describe = Effect.gen(function* () {
+      const left = yield* options.left ?? Effect.succeed({ ttlLeftMillis: null, idleLeftMillis: null })
+      return new Description({
+        version: 1,
+        id,
+        name: about.name,
+        kind: about.kind,
+        pid: process.pid,
+        readyAt,
+        ttlMillis: about.ttlMillis,
+        idleMillis: about.idleMillis,
+        ...left,
+        sessions,
+        main:
+          options.main === undefined
+            ? null
+            : {
+                command: options.main.command,
+                interactive: options.main.input !== null,
+                exit: options.main.output.exit()
+              },
+        committing: isCommitting,
+        closing,
+        plan: bottle.plan,
+        proof: bottle.proof
+      })
+    })
+
+    /** Tells the client that the bottle goes down, for as long as the scope lives. */
+    const tellClosing = (lines: Lines.LineSocket): Effect.Effect<void, never, Scope.Scope> => {
+      const tell = (reason: DownReason): void => lines.say(Wire.writeAnswer({ closing: reason }))
+      return Effect.acquireRelease(
+        Effect.sync(() => {
+          onClosing.add(tell)
+          if (closing !== null) tell(closing)
+        }),
+        () => Effect.sync(() => onClosing.delete(tell))
+      )
+    }
+
+    /** A place among the calls that last; they leave some for those that do not. */
+    const lastingPlace = Effect.acquireRelease(
+      Effect.suspend((): Effect.Effect<void, ControlUnreachable> => {
+        if (lasting >= LASTING_MAX) return new ControlUnreachable({ id, reason: "too-many", detail: null })
+        lasting += 1
+        return Effect.void
+      }),
+      () => Effect.sync(() => void (lasting -= 1))
+    )
+
+    const orGone = Effect.suspend(() =>
+      closing === null ? Effect.void : Effect.fail(new BottleGone({ id, reason: closing }))
+    )
+
+    /** Something that changes the bottle: it ends when its client goes, and before the bottle does. */
+    const work = <A, E>(lines: Lines.LineSocket, effect: Effect.Effect<A, E>): Effect.Effect<A, E | BottleGone> =>
+      Effect.gen(function* () {
+        yield* orGone
+        const fiber = yield* Effect.fork(effect)
+        working.add(fiber)
+        return yield* Fiber.join(fiber).pipe(
+          Effect.catchAllCause((cause): Effect.Effect<never, E | BottleGone> =>
+            closing !== null && Cause.isInterrupted(cause)
+              ? Effect.fail(new BottleGone({ id, reason: closing }))
+              : Effect.failCause(cause)
+          ),
+          Effect.raceFirst(Effect.zipRight(lines.next, Effect.interrupt)),
+          Effect.raceFirst(alive(lines)),
+          Effect.onExit(() => Fiber.interrupt(fiber)),
+          Effect.ensuring(Effect.sync(() => working.delete(fiber)))
+        )
+      })
+
+    const countSession = (by: 1 | -1) =>
+      Effect.sync(() => {
+        sessions += by
+        options.onSessions?.(sessions)
+      })
+
+    const session = (lines: Lines.LineSocket, witness: string | null) =>
+      Effect.gen(function* () {
+        yield* orGone
+        if (isCommitting) return yield* refused("committing")
+        yield* lastingPlace
+        yield* Effect.acquireRelease(countSession(1), () => countSession(-1))
+        lines.say(Wire.writeAnswer({ started: true }))
+        yield* tellClosing(lines)
+        const read = yield* lines.next
+        const word = read._tag === "Line" ? Wire.readWord(read.text) : undefined
+        // Its client has died, or is none: what it ran goes on in the guest unless somebody ends it.
+        const isEnded = word !== undefined && "end" in word
+        if (!isEnded && witness !== null && options.reap !== undefined && closing === null) yield* options.reap(witness)
+      }).pipe(Effect.scoped)
+
+    const watch = (lines: Lines.LineSocket) =>
+      Effect.gen(function* () {
+        yield* lastingPlace
+        lines.say(Wire.writeAnswer({ started: true }))
+        yield* tellClosing(lines)
+        yield* lines.next
+      }).pipe(Effect.scoped)
+
+    const down = (lines: Lines.LineSocket) =>
+      Effect.gen(function* () {
+        const told = yield* Deferred.make<void>()
+        farewells.add(told)
+        yield* Effect.addFinalizer(() =>
+          Effect.zipRight(
+            Effect.sync(() => farewells.delete(told)),
+            Deferred.succeed(told, undefined)
+          )
+        )
+        yield* options.down
+        const failures = yield* Deferred.await(downed).pipe(
+          Effect.raceFirst(alive(lines)),
+          // Whoever asked for it may leave; the bottle goes down all the same.
+          Effect.raceFirst(Effect.as(lines.next, null))
+        )
+        if (failures !== null) lines.say(Wire.writeAnswer({ ok: failures }))
+        yield* lines.leave
+      }).pipe(Effect.scoped)
+
+    const commit = (lines: Lines.LineSocket, { force, output }: { readonly force: boolean; readonly output: string }) =>
+      Effect.gen(function* () {
+        if (options.commit === undefined) return yield* refused("unsupported")
+        if (isCommitting) return yield* refused("committing")
+        const isMainRunning = options.main !== undefined && options.main.output.exit() === null
+        if (!force && (sessions > 0 || isMainRunning)) return yield* refused("busy")
+        isCommitting = true
+        const committing = Effect.mapError(options.commit({ output, force }), (error) => failureOf(id, error))
+        yield* work(lines, committing).pipe(Effect.ensuring(Effect.sync(() => void (isCommitting = false))))
+        return null
+      })
+
+    const reload = (lines: Lines.LineSocket, document: Policy.PolicyDocument) =>
+      Effect.gen(function* () {
+        const policy = yield* Policy.fromDocument(document)
+        yield* bottle.reload(policy)
+        yield* options.reloaded?.(Policy.toDocument(policy)) ?? Effect.void
+        return null
+      }).pipe(
+        Effect.mapError((error) => (error._tag === "ReloadFailed" ? error : failureOf(id, error))),
+        (reloading) => work(lines, reloading)
+      )
+
+    const attach = (lines: Lines.LineSocket, wantsInput: boolean) =>
+      Effect.gen(function* () {
+        const { main } = options
+        if (main === undefined) return yield* refused("no-main")
+        if (wantsInput && main.input === null) return yield* refused("no-input")
+        yield* lastingPlace
+        lines.say(Wire.writeAnswer({ started: true }))
+        yield* tellClosing(lines)
+        const listening = Effect.gen(function* () {
+          for (;;) {
+            const read = yield* lines.next
+            const word = read._tag === "Line" ? Wire.readWord(read.text) : undefined
+            if (word === undefined || "end" in word || !wantsInput || main.input === null) return
+            yield* main.input(word.in)
+          }
+        })
+        yield* Effect.raceFirst(tellOutput(lines, main.output), listening)
+      }).pipe(Effect.scoped)
+
+    const replying = (lines: Lines.LineSocket, effect: Effect.Effect<unknown, Wire.Failure>): Effect.Effect<void> =>
+      Effect.matchEffect(effect, {
+        onFailure: (error) => Effect.sync(() => lines.say(Wire.writeAnswer({ error }))),
+        onSuccess: (value) =>
+          Effect.sync(() => {
+            if (value !== undefined) lines.say(Wire.writeAnswer({ ok: value }))
+          })
+      })
+
+    const answer: Server["answer"] = (call, lines) => {
+      switch (call.call) {
+        case "watch":
+          return replying(lines, watch(lines))
+        case "describe":
+          return replying(lines, Effect.map(describe, encodeDescription))
+        case "secrets":
+          return replying(
+            lines,
+            Effect.zipRight(
+              orGone,
+              Effect.sync(() =>
+                Object.fromEntries([...options.secrets].map(([name, value]) => [name, Redacted.value(value)]))
+              )
+            )
+          )
+        case "session":
+          return replying(lines, session(lines, call.witness))
+        case "down":
+          return down(lines)
+        case "commit":
+          return replying(lines, commit(lines, call))
+        case "reload":
+          return replying(lines, reload(lines, call.policy))
+        case "attach":
+          return replying(lines, attach(lines, call.input))
+      }
+    }
+
+    const serving: Serving = {
+      sessions: Effect.sync(() => sessions),
+      committing: Effect.sync(() => isCommitting),
+      closing: (reason) =>
+        Effect.suspend(() => {
+          if (closing !== null) return Effect.void
+          closing = reason
+          for (const tell of onClosing) tell(reason)
+          return Effect.asVoid(Release.within(CLOSING_TIMEOUT_MILLIS)(Fiber.interruptAll([...working])))
+        }),
+      closed: (failures) =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(downed, failures)
+          const all = [...farewells]
+          yield* Effect.forEach(all, Deferred.await, { discard: true }).pipe(Release.within(FAREWELL_TIMEOUT_MILLIS))
+        })
+    }
+    const greeting = Wire.writeGreeting({ protocol: Wire.PROTOCOL, bottle: id, pid: process.pid })
+    return { greeting, answer, serving }
+  })
+
+/** Says again and again that what was asked goes on. */
+const alive = (lines: Lines.LineSocket): Effect.Effect<never> =>
+  Effect.zipRight(
+    Effect.repeat(
+      Effect.sync(() => lines.say(Wire.writeAnswer({ alive: true }))),
+      Schedule.spaced(Wire.ALIVE_EVERY_MILLIS)
+    ),
+    Effect.never
+  )
+
+/** A command's output to one client, as fast as that one reads, to the command's end. */
+const tellOutput = (
+  lines: Lines.LineSocket,
+  output: NonNullable<ServeOptions["main"]>["output"]
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    let place = output.start()
+    for (;;) {
+      const batch = output.read(place)
+      place = batch.next
+      if (batch.lostBytes > 0) lines.say(Wire.writeAnswer({ lost: batch.lostBytes }))
+      for (const { bytes, from } of batch.pieces) {
+        lines.say(Wire.writeAnswer(from === "out" ? { out: bytes } : { err: bytes }))
+      }
+      yield* lines.drained
+      yield* output.changed(place)
+      const exit = output.exit()
+      if (exit !== null && output.read(place).next === place) return lines.say(Wire.writeAnswer({ exit }))
+    }
+  })
+
+const textOf = (error: unknown, key: string): string | null => {
+  const found: unknown = typeof error === "object" && error !== null ? Reflect.get(error, key) : undefined
+  return typeof found === "string" ? found : null
+}
+
+/** A failure of the owner's, so far as it can be told to another process. */
+export const failureOf = (id: string, error: unknown): OwnerFailed =>
+  new OwnerFailed({
+    id,
+    error: textOf(error, "_tag") ?? "Unknown",
+    reason: textOf(error, "message") ?? "it failed",
+    advice: textOf(error, "suggestion"),
+    stage: textOf(error, "stage")
+  })
