@@ -7,9 +7,13 @@
  *
  * @since 0.1.0
  */
+import * as Detached from "@bottle/process/Detached"
+import * as Release from "@bottle/process/Release"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Directories } from "./Directories.js"
 
@@ -54,10 +58,68 @@ export interface HandleSettings {
 }
 
 /**
+ * All that a handle does. No word, and the end of the pipe, is an owner that died without one. What is ignored here Node
+ * hears again: it begins with the signals as they are by default.
+ */
+const TEXT = `trap '' HUP INT QUIT ALRM TERM PIPE USR1 USR2
+IFS= read -r word && [ "$word" = done ] && exit 0
+exec "$@"`
+
+const SHELL = "/bin/sh"
+
+/** It has nothing to do but to read a word and to end; a machine that is busier than this has worse to wait for. */
+const LEAVE_TIMEOUT_MILLIS = 1000
+
+/** Between the end of a handle and the start of the next one, doubled each time that one ends. */
+const REPLACE_PAUSE_MILLIS_FIRST = 100
+const REPLACE_PAUSE_MILLIS_MAX = 60_000
+
+/**
  * Handles that start this command.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layer = (settings: HandleSettings): Layer.Layer<never> =>
-  Layer.succeed(DeadMansHandle, { arm: (about) => Effect.asVoid(Effect.succeed([settings, about])) })
+  Layer.succeed(DeadMansHandle, { arm: (about) => arm(settings, about) })
+
+const arm = (settings: HandleSettings, about: Guarded): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { directories, id, nonce } = about
+    const start = Detached.start({
+      argv: [SHELL, "-c", TEXT, "bottle-handle", ...settings.command, directories.state, id, nonce],
+      env: settings.env,
+      stdin: "pipe",
+      stdout: "null"
+    }).pipe(Effect.option)
+    let current = yield* start
+    let pauseMillis = REPLACE_PAUSE_MILLIS_FIRST
+    /** One that ends before its owner, or could not be started, is replaced: less and less often, for as long as it takes. */
+    const replacing = Effect.gen(function* () {
+      if (Option.isSome(current)) yield* current.value.exit
+      yield* Effect.sleep(pauseMillis)
+      pauseMillis = Math.min(pauseMillis * 2, REPLACE_PAUSE_MILLIS_MAX)
+      yield* Effect.uninterruptible(
+        Effect.gen(function* () {
+          const before = current
+          current = yield* start
+          if (Option.isSome(before)) yield* before.value.leave
+        })
+      )
+    })
+    const replacer = yield* Effect.forever(replacing).pipe(Effect.interruptible, Effect.forkDaemon)
+    yield* Effect.addFinalizer(() =>
+      Fiber.interrupt(replacer).pipe(
+        Effect.zipRight(Effect.suspend(() => (Option.isSome(current) ? dismiss(current.value) : Effect.void)))
+      )
+    )
+  }).pipe(Effect.uninterruptible)
+
+/** Tells a handle that there is nothing to do for it, and sees it off. */
+const dismiss = (handle: Detached.Detached): Effect.Effect<void> =>
+  Effect.ignore(handle.write("done\n")).pipe(
+    Effect.zipRight(handle.end),
+    Effect.zipRight(handle.exit),
+    Release.within(LEAVE_TIMEOUT_MILLIS),
+    Effect.zipRight(handle.leave)
+  )

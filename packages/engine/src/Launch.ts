@@ -19,12 +19,14 @@ import type { Bottle } from "./Bottle.js"
 import * as BottleId from "./BottleId.js"
 import { Bundle, none, type RunningBundle } from "./Bundle.js"
 import type { BundleError } from "./BundleError.js"
+import { DeadMansHandle } from "./DeadMansHandle.js"
 import type { Directories } from "./Directories.js"
 import { Prover } from "./EgressProof.js"
 import { Engine } from "./Engine.js"
 import * as Commands from "./internal/commands.js"
 import { fileFailed, realPath } from "./internal/files.js"
 import * as Machine from "./internal/machine.js"
+import { markOf } from "./internal/mark.js"
 import * as Relay from "./internal/relay.js"
 import { stage } from "./internal/stage.js"
 import {
@@ -126,6 +128,9 @@ export const launch = (
   Effect.gen(function* () {
     const secrets = yield* takeSecrets(decided, given)
     const nonce = yield* Ledger.makeNonce
+    const handle = yield* DeadMansHandle
+    // Before there is anything to clean up, and dismissed when there is nothing any more.
+    yield* handle.arm({ id: decided.id, nonce, directories: decided.directories })
     const ledger = yield* Ledger.claim(decided, { ...given.ledger, nonce })
     const bottle = yield* build(decided, secrets, ledger).pipe(
       noting(ledger),
@@ -217,9 +222,18 @@ const acquireDirectory = (
     const fs = yield* FileSystem.FileSystem
     const parent = plan.directory.slice(0, plan.directory.lastIndexOf("/"))
     yield* fs.makeDirectory(parent, { recursive: true, mode: DIRECTORY_MODE }).pipe(Effect.mapError(fileFailed(parent)))
-    // Not recursive: a directory that is there already is somebody else's.
+    const mark = markOf(plan.directory)
     yield* Effect.acquireRelease(
-      fs.makeDirectory(plan.directory, { mode: DIRECTORY_MODE }).pipe(Effect.mapError(fileFailed(plan.directory))),
+      // Not recursive: a directory that is there already is somebody else's.
+      fs.makeDirectory(plan.directory, { mode: DIRECTORY_MODE }).pipe(
+        Effect.mapError(fileFailed(plan.directory)),
+        Effect.zipRight(
+          fs.symlink(plan.ledger, mark).pipe(
+            Effect.mapError(fileFailed(mark)),
+            Effect.onError(() => removeDirectory(fs, plan.directory))
+          )
+        )
+      ),
       () => removeDirectory(fs, plan.directory)
     )
   })

@@ -139,8 +139,15 @@ const spawn = (
 
 const CLOSE_ON_EXEC = 0o2000000
 
-/** What a child would inherit beside its standard streams. Node marks its own descriptors, not all that it was given. */
-const inheritable = (): ReadonlyArray<number> => {
+let inherited: ReadonlyArray<number> | undefined
+
+/**
+ * What a child would inherit beside its standard streams. Node marks its own descriptors, not all that it was given;
+ * those are here from the start, so one look is enough.
+ */
+const inheritable = (): ReadonlyArray<number> => (inherited ??= lookForInheritable())
+
+const lookForInheritable = (): ReadonlyArray<number> => {
   let names: ReadonlyArray<string>
   try {
     names = Fs.readdirSync("/proc/self/fd")
