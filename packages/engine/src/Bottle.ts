@@ -8,6 +8,7 @@ import type { Policy } from "@bottle/egress/Policy"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Schema from "effect/Schema"
 import type * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
 import type * as Stream from "effect/Stream"
 import type { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
@@ -72,7 +73,12 @@ export type BottleOutput =
  *
  * - `command`: the words, never read by a shell of ours
  * - `env`: added to the bottle's own environment, which it overrides
+ * - `secrets`: variables of this command alone, whose values are in no command line; they override both
  * - `timeoutMillis`: after it the command is killed and the exit says `timedOut`
+ * - `isLast`: the bottle goes down when the command ends, so what the command leaves running is not ended before
+ *
+ * A command that ends by itself may leave processes behind. One that is interrupted, overdue or abandoned leaves none:
+ * all that it started has ended when the call returns.
  *
  * @since 0.1.0
  * @category models
@@ -80,8 +86,10 @@ export type BottleOutput =
 export interface CommandOptions {
   readonly command: ReadonlyArray<string>
   readonly env?: ReadonlyArray<readonly [name: string, value: string]> | undefined
+  readonly secrets?: ReadonlyMap<string, Redacted.Redacted> | undefined
   readonly workdir?: string | undefined
   readonly timeoutMillis?: number | undefined
+  readonly isLast?: boolean | undefined
 }
 
 /**

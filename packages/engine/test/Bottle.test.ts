@@ -1,12 +1,16 @@
 import * as Policy from "@bottle/egress/Policy"
-import type * as CommandScript from "@bottle/testing/CommandScript"
+import * as CommandScript from "@bottle/testing/CommandScript"
 import * as Temp from "@bottle/testing/Temp"
+import * as Wait from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
 import type { Bottle } from "../src/Bottle.js"
 import * as Launch from "../src/Launch.js"
 import type { LaunchOptions } from "../src/LaunchOptions.js"
@@ -23,6 +27,22 @@ const command =
 
 const isReading = (argv: ReadonlyArray<string>): boolean =>
   execOf("sh", "-c")(argv) && argv.some((word) => word.startsWith("head -c"))
+
+const isReaping = (argv: ReadonlyArray<string>): boolean => argv.includes("bottle-reap")
+
+/** What the guest says when nothing of a command is left. */
+const reaped: CommandScript.Reply = { match: isReaping, stdout: "gone" }
+
+/** What was asked of the guest since the proof, in the order of starts and ends: "start x", "exit x", "start reap". */
+const since = (word: string) =>
+  Effect.map(
+    Effect.flatMap(CommandScript.CommandScript, ({ events }) => Ref.get(events)),
+    (events) =>
+      events.flatMap((event) => {
+        const what = event.includes("bottle-reap") ? "reap" : event.endsWith(` ${word}`) ? word : undefined
+        return what === undefined ? [] : [`${event.split(" ")[0]} ${what}`]
+      })
+  )
 
 const witness = (stdout: string): CommandScript.Reply => ({ match: isReading, stdout })
 const noWitness: CommandScript.Reply = { match: isReading, exit: 1 }
@@ -89,18 +109,19 @@ describe("Bottle.exec", () => {
   )
 
   it.live("tells a timeout from a command that ends with 124", () =>
-    inBottle([{ match: command("x"), exit: 124 }, noWitness], (bottle, stage) =>
+    inBottle([{ match: command("x"), exit: 124 }, noWitness, reaped], (bottle, stage) =>
       Effect.gen(function* () {
         const { exit } = yield* bottle.exec({ command: ["x"], timeoutMillis: 1500 })
         assert.deepInclude(exit, { exitCode: 124, timedOut: true, origin: "runtime" })
-        const [, words] = (yield* stage.executed).slice(-2)
-        assert.isTrue(words === undefined || isReading(words))
+        const [, reading, reaping] = (yield* stage.executed).slice(-3)
+        assert.isTrue(reading !== undefined && isReading(reading))
+        assert.isTrue(reaping !== undefined && isReaping(reaping))
       })
     )
   )
 
   it.live("never calls the end of a killed runtime the guest's", () =>
-    inBottle([{ match: command("x"), signal: "SIGKILL" }], (bottle) =>
+    inBottle([{ match: command("x"), signal: "SIGKILL" }, reaped], (bottle) =>
       Effect.gen(function* () {
         const { exit } = yield* bottle.exec({ command: ["x"] })
         assert.deepInclude(exit, { exitCode: 137, origin: "runtime" })
@@ -112,6 +133,7 @@ describe("Bottle.exec", () => {
     inBottle(
       [
         { match: command("big"), stdout: "x".repeat(1001), hang: true },
+        reaped,
         { match: command("fits"), stdout: "x".repeat(1000) }
       ],
       (bottle) =>
@@ -203,10 +225,10 @@ describe("Bottle.stream", () => {
   )
 
   it.live("ends the command when whoever reads it leaves", () =>
-    inBottle([{ match: command("x"), stdout: "first", hang: true }], (bottle, stage) =>
+    inBottle([{ match: command("x"), stdout: "first", hang: true }, reaped], (bottle) =>
       Effect.gen(function* () {
         yield* Stream.runDrain(Stream.take(bottle.stream({ command: ["x"] }), 1))
-        assert.deepStrictEqual((yield* stage.recorded).at(-1)?.signals, ["SIGTERM"])
+        assert.deepStrictEqual(yield* since("x"), ["start x", "signal x", "exit x", "start reap", "exit reap"])
       })
     )
   )
@@ -215,13 +237,13 @@ describe("Bottle.stream", () => {
     Effect.gen(function* () {
       const running = yield* Deferred.make<void>()
       const before = Effect.asVoid(Deferred.succeed(running, undefined))
-      yield* inBottle([{ match: command("x"), hang: true, before }], (bottle, stage) =>
+      yield* inBottle([{ match: command("x"), hang: true, before }, reaped], (bottle, stage) =>
         Effect.gen(function* () {
           const fiber = yield* Effect.fork(Effect.flip(bottle.exec({ command: ["x"] })))
           yield* Effect.timeout(Deferred.await(running), "10 seconds")
           yield* stage.killBundle
           assert.strictEqual((yield* Fiber.join(fiber))._tag, "BundleDied")
-          assert.deepStrictEqual((yield* stage.recorded).at(-1)?.signals, ["SIGTERM"])
+          assert.deepStrictEqual(yield* since("x"), ["start x", "signal x", "exit x", "start reap", "exit reap"])
         })
       )
     })
@@ -238,6 +260,126 @@ describe("Bottle.attach", () => {
         assert.isTrue(run?.foreground)
         assert.includeMembers([...(run?.argv ?? [])], ["-i", "-t"])
       })
+    )
+  )
+})
+
+describe("what an interrupted command leaves", () => {
+  const interrupted = (run: (bottle: Bottle) => Effect.Effect<unknown, unknown>) => (bottle: Bottle, stage: Stage) =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.fork(run(bottle))
+      yield* Wait.waitUntil(
+        Effect.map(stage.executed, (all) => all.some(command("x"))),
+        { boundMillis: 10_000 }
+      )
+      yield* Fiber.interrupt(fiber)
+    })
+
+  const calls = {
+    exec: (bottle: Bottle) => bottle.exec({ command: ["x"] }),
+    stream: (bottle: Bottle) => Stream.runDrain(bottle.stream({ command: ["x"] })),
+    attach: (bottle: Bottle) => bottle.attach({ command: ["x"], tty: true, interactive: true })
+  }
+
+  for (const [name, call] of Object.entries(calls)) {
+    it.live(`is ended in the guest, once its client has ended: ${name}`, () =>
+      inBottle([{ match: command("x"), hang: true }, reaped], (bottle, stage) =>
+        Effect.gen(function* () {
+          yield* interrupted(call)(bottle, stage)
+          assert.deepStrictEqual(yield* since("x"), ["start x", "signal x", "exit x", "start reap", "exit reap"])
+          const [run, reap] = (yield* stage.executed).slice(-2)
+          const mark = run?.find((word) => word.startsWith("_BOTTLE_COMMAND="))?.split("=")[1]
+          assert.match(mark ?? "", /^[0-9a-f]{16}$/)
+          assert.include(reap ?? [], mark)
+        })
+      )
+    )
+  }
+
+  it.live("is not looked for in a bottle that goes down with it", () =>
+    inBottle([{ match: command("x"), hang: true }], (bottle, stage) =>
+      Effect.gen(function* () {
+        yield* interrupted((it) => it.exec({ command: ["x"], isLast: true }))(bottle, stage)
+        assert.deepStrictEqual(yield* since("x"), ["start x", "signal x", "exit x"])
+      })
+    )
+  )
+
+  it.live("is not looked for when the command ended by itself, or never began", () =>
+    inBottle(
+      [
+        { match: command("x"), exit: 3 },
+        witness("3"),
+        { match: command("y") },
+        { match: command("z"), notFound: true }
+      ],
+      (bottle) =>
+        Effect.gen(function* () {
+          yield* bottle.exec({ command: ["x"] })
+          yield* bottle.exec({ command: ["y"] })
+          assert.strictEqual((yield* Effect.flip(bottle.exec({ command: ["z"] })))._tag, "SmolvmNotInstalled")
+        })
+    )
+  )
+
+  for (const [name, call] of [
+    ["stream", (bottle: Bottle) => Effect.map(bottle.exec({ command: ["x"], timeoutMillis: 50 }), (it) => it.exit)],
+    ["attach", (bottle: Bottle) => bottle.attach({ command: ["x"], timeoutMillis: 50, tty: true, interactive: true })]
+  ] as const) {
+    it.effect(`is ended when neither it nor its runtime keeps to its time: ${name}`, () =>
+      inBottle([{ match: command("x"), hang: true }, reaped], (bottle, stage) =>
+        Effect.gen(function* () {
+          const fiber = yield* Effect.fork(call(bottle))
+          yield* Wait.waitUntil(
+            Effect.map(stage.executed, (all) => all.some(command("x"))),
+            { boundMillis: 10_000 }
+          )
+          yield* TestClock.adjust("11 seconds")
+          assert.deepInclude(yield* Fiber.join(fiber), { exitCode: 124, timedOut: true })
+          assert.deepStrictEqual(yield* since("x"), ["start x", "signal x", "exit x", "start reap", "exit reap"])
+        })
+      )
+    )
+  }
+
+  it.live("holds nobody up when its machine hangs, not even by a client that ignores SIGTERM", () =>
+    inBottle(
+      [
+        { match: command("x"), hang: true },
+        { match: isReaping, hang: true }
+      ],
+      (bottle, stage) =>
+        Effect.gen(function* () {
+          const [taken] = yield* Effect.timed(interrupted(calls.exec)(bottle, stage))
+          assert.isBelow(Duration.toMillis(taken), 10_000)
+        })
+    )
+  )
+})
+
+describe("a command's own secrets", () => {
+  it.live("override the bottle's variables, and its own variables the bottle's secrets", () =>
+    inBottle(
+      [{ match: command("x") }],
+      (bottle, stage) =>
+        Effect.gen(function* () {
+          yield* bottle.exec({
+            command: ["x"],
+            env: [["TOKEN", "plain"]],
+            secrets: new Map([["A", Redacted.make("hunter33")]])
+          })
+          const run = (yield* stage.recorded).at(-1)
+          const text = run?.argv.join(" ") ?? ""
+          assert.include(text, "--secret-env A=BOTTLE_SECRET_A")
+          assert.include(text, "-e TOKEN=plain")
+          assert.notInclude(text, "-e A=1")
+          assert.notInclude(text, "BOTTLE_SECRET_TOKEN")
+          assert.notInclude(JSON.stringify(yield* stage.executed), "hunter")
+          assert.strictEqual(run?.env["BOTTLE_SECRET_A"], "hunter33")
+          assert.isUndefined(run?.env["BOTTLE_SECRET_TOKEN"])
+        }),
+      { ...bare, env: [["A", "1"]], secrets: ["TOKEN"] },
+      new Map([["TOKEN", Redacted.make("hunter22")]])
     )
   )
 })

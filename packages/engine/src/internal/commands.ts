@@ -1,17 +1,20 @@
 import type { Exit } from "@bottle/process/Exit"
 import type { FollowEvent } from "@bottle/process/Follow"
-import type { Smolvm } from "@bottle/smolvm/Smolvm"
+import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Bottle, BottleError, BottleOutput, CommandOptions, ExecResult } from "../Bottle.js"
 import { CapturedTooMuch, CommandExit } from "../Bottle.js"
 import type { RunningBundle } from "../Bundle.js"
 import { type LaunchPlan, socketOf } from "../LaunchPlan.js"
 import type { ProofRecord } from "../ProofRecord.js"
+import * as Reap from "./reap.js"
 import * as Witness from "./witness.js"
 
 const CAPTURE_CAP_BYTES = 16 * 1024 * 1024
@@ -23,14 +26,36 @@ const WITNESS_TIMEOUT_MILLIS = 10_000
 
 const TIMED_OUT = new CommandExit({ exitCode: 124, origin: "runtime", timedOut: true })
 
-/** A ready machine, as the launch hands it to its bottle. */
-export interface Ready {
+/**
+ * Lets a command begin, and lasts as long as it goes on. `witness` is its place (`Witness.isPlace`), by which somebody
+ * else can end it (`Reap.reap`) when we no longer can.
+ *
+ * - `gone`: ends the command when it fails
+ * - `isSame`: whether the machine has run all the time since; another run of it has nothing of the command
+ */
+export type OpenSession<E> = (
+  witness: string | undefined
+) => Effect.Effect<
+  { readonly gone: Effect.Effect<never, E>; readonly isSame?: (() => boolean) | undefined },
+  E,
+  Scope.Scope
+>
+
+/** What commands are run with. */
+export interface Means<E> {
   readonly plan: LaunchPlan
   readonly smolvm: Context.Tag.Service<typeof Smolvm>
-  readonly bundle: RunningBundle
-  readonly proof: ProofRecord
   readonly secrets: ReadonlyMap<string, Redacted.Redacted>
-  readonly keep: Bottle["keep"]
+  readonly session: OpenSession<E>
+}
+
+/** The operations of a bottle that need its machine, of whichever process the bottle is. */
+export interface Operations<E> {
+  readonly exec: (options: Parameters<Bottle["exec"]>[0]) => Effect.Effect<ExecResult, BottleError | E>
+  readonly stream: (options: Parameters<Bottle["stream"]>[0]) => Stream.Stream<BottleOutput, BottleError | E>
+  readonly attach: (options: Parameters<Bottle["attach"]>[0]) => Effect.Effect<CommandExit, BottleError | E>
+  readonly cpIn: (options: Parameters<Bottle["cpIn"]>[0]) => Effect.Effect<void, BottleError | E>
+  readonly cpOut: (options: Parameters<Bottle["cpOut"]>[0]) => Effect.Effect<void, BottleError | E>
 }
 
 /**
@@ -49,11 +74,44 @@ const overdue = (timeoutMillis: number | undefined): Effect.Effect<never, Overdu
     ? Effect.never
     : Effect.zipRight(Effect.sleep(timeoutMillis + TIMEOUT_MARGIN_MILLIS), Effect.fail(new Overdue()))
 
-export const make = (ready: Ready): Effect.Effect<Bottle> =>
+/**
+ * Ends the work when the other effect fails. As `raceFirst`, but whoever interrupts it waits too until the work has ended:
+ * what comes after a command's client must not come beside it.
+ */
+const endedBy =
+  <E2>(end: Effect.Effect<never, E2>) =>
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.fork(restore(work)), (fiber) =>
+        restore(Effect.raceFirst(Fiber.join(fiber), end)).pipe(Effect.ensuring(Fiber.interrupt(fiber)))
+      )
+    )
+
+const exitOf = (exit: CommandExit): BottleOutput => ({ _tag: "Exit", exit })
+
+/** What every exec gets of variables and secrets. Variables of create are not seen by exec on every line. */
+const environmentOf = (
+  { plan, secrets }: Pick<Means<never>, "plan" | "secrets">,
+  options: CommandOptions,
+  at: Option.Option<string>
+) => {
+  const own = options.secrets ?? new Map<string, Redacted.Redacted>()
+  const literal = new Map(options.env ?? [])
+  const values = new Map([...[...secrets].filter(([name]) => !literal.has(name)), ...own])
+  return {
+    env: [
+      ...[...new Map([...plan.guest.env, ...literal])].filter(([name]) => !own.has(name)),
+      ...Option.toArray(at).map((place) => [Witness.MARK, Witness.markOf(place)] as const)
+    ],
+    secretEnv: [...values.keys()].map((guest) => ({ guest, host: hostVariable(guest) })),
+    secrets: Object.fromEntries([...values].map(([guest, value]) => [hostVariable(guest), value]))
+  }
+}
+
+export const operations = <E>(means: Means<E>): Effect.Effect<Operations<E>> =>
   Effect.gen(function* () {
-    const { bundle, keep, plan, proof, smolvm } = ready
+    const { plan, smolvm } = means
     const name = plan.machine
-    const secrets = Object.fromEntries([...ready.secrets].map(([guest, value]) => [hostVariable(guest), value]))
 
     // The relay needed a shell already; without a relay nobody has asked yet.
     const hasShell: Effect.Effect<boolean, SmolvmError> =
@@ -63,18 +121,13 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
             Effect.map(smolvm.machineExec({ name, command: ["sh", "-c", ":"] }), (result) => result.exitCode === 0)
           )
 
-    const place = Effect.map(hasShell, (has) => (has ? Option.some(Witness.place()) : Option.none()))
-
     const execOptions = (options: CommandOptions, at: Option.Option<string>) => ({
       name,
       command: Option.match(at, {
         onNone: () => options.command,
         onSome: (file) => Witness.wrap(file, options.command)
       }),
-      // Variables of create are not seen by exec on every line, so each command gets them all.
-      env: [...new Map([...plan.guest.env, ...(options.env ?? [])])],
-      secretEnv: plan.guest.secrets.map((guest) => ({ guest, host: hostVariable(guest) })),
-      secrets,
+      ...environmentOf(means, options, at),
       workdir: options.workdir ?? plan.guest.workdir ?? undefined,
       timeoutMillis: options.timeoutMillis
     })
@@ -86,73 +139,149 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
         Effect.orElseSucceed(() => Option.none())
       )
 
-    const settle = (options: CommandOptions, at: Option.Option<string>, exit: Exit): Effect.Effect<CommandExit> =>
+    /**
+     * A command that is about to begin, in the scope of its call. Once its client has ended, `reap` leaves nothing of it
+     * in the guest, unless it ended by itself.
+     */
+    const begin = (options: CommandOptions) =>
       Effect.gen(function* () {
-        if (exit.code === 0) return new CommandExit({ exitCode: 0, origin: "guest", timedOut: false })
-        if (exit.signal !== null) {
-          return new CommandExit({ exitCode: exit.code, origin: "runtime", timedOut: false })
-        }
-        const answer = Option.isSome(at) ? yield* witnessed(at.value) : Option.none()
-        if (Option.isSome(answer) && answer.value === String(exit.code)) {
-          return new CommandExit({ exitCode: exit.code, origin: "guest", timedOut: false })
-        }
-        if (exit.code === 124 && options.timeoutMillis !== undefined) return TIMED_OUT
-        // The machine still answers, and the shell that would have written the code never got to it: 1 and 2 are the
-        // runtime's own failures. Any other code may be a shell that was killed.
-        const isRuntime = Option.isSome(answer) && (exit.code === 1 || exit.code === 2)
-        return new CommandExit({ exitCode: exit.code, origin: isRuntime ? "runtime" : "unknown", timedOut: false })
+        const opened = yield* Effect.flatMap(hasShell, (has) => {
+          const at = has ? Option.some(Witness.place()) : Option.none<string>()
+          return Effect.map(means.session(Option.getOrUndefined(at)), (session) => ({ at, ...session }))
+        })
+        const { at, gone, isSame } = opened
+        let isOver = options.isLast === true || Option.isNone(at)
+        const over = Effect.sync(() => {
+          isOver = true
+        })
+        const reap = Effect.suspend(() => {
+          if (isOver || isSame?.() === false) return over
+          return Effect.zipRight(
+            over,
+            Reap.reap(
+              plan,
+              Option.getOrElse(at, () => "")
+            )
+          )
+        }).pipe(Effect.provideService(Smolvm, smolvm), Effect.uninterruptible)
+        const settle = (exit: Exit): Effect.Effect<CommandExit> =>
+          Effect.gen(function* () {
+            if (exit.code === 0) {
+              yield* over
+              return new CommandExit({ exitCode: 0, origin: "guest", timedOut: false })
+            }
+            if (exit.signal !== null) {
+              // What its client was for may go on.
+              yield* reap
+              return new CommandExit({ exitCode: exit.code, origin: "runtime", timedOut: false })
+            }
+            const answer = Option.isSome(at) ? yield* witnessed(at.value) : Option.none()
+            if (Option.isSome(answer) && answer.value === String(exit.code)) {
+              yield* over
+              return new CommandExit({ exitCode: exit.code, origin: "guest", timedOut: false })
+            }
+            if (exit.code === 124 && options.timeoutMillis !== undefined) return yield* Effect.as(reap, TIMED_OUT)
+            yield* over
+            // The machine still answers, and the shell that would have written the code never got to it: 1 and 2 are the
+            // runtime's own failures. Any other code may be a shell that was killed.
+            const isRuntime = Option.isSome(answer) && (exit.code === 1 || exit.code === 2)
+            return new CommandExit({
+              exitCode: exit.code,
+              origin: isRuntime ? "runtime" : "unknown",
+              timedOut: false
+            })
+          })
+        return { at, gone, over, reap, settle, timedOut: Effect.as(reap, TIMED_OUT) }
       })
 
-    const stream: Bottle["stream"] = (options) =>
-      Stream.unwrap(
-        Effect.map(place, (at) =>
-          smolvm.machineExecFollow({ ...execOptions(options, at), interactive: true, stdin: options.stdin }).pipe(
-            Stream.mapEffect((event: FollowEvent): Effect.Effect<BottleOutput> =>
-              event._tag === "Exit"
-                ? Effect.map(settle(options, at, event.exit), (exit) => ({ _tag: "Exit" as const, exit }))
-                : Effect.succeed(event)
-            ),
+    type Command = Effect.Effect.Success<ReturnType<typeof begin>>
+
+    /** The client's own stream. What ends it from outside is outside: its scope closes when the client has ended. */
+    const follow = (options: Parameters<Bottle["stream"]>[0], command: Command) =>
+      Stream.unwrapScoped(
+        Effect.as(
+          Effect.addFinalizer(() => command.reap),
+          smolvm
+            .machineExecFollow({ ...execOptions(options, command.at), interactive: true, stdin: options.stdin })
+            .pipe(
+              Stream.tapError(() => command.over),
+              Stream.mapEffect((event: FollowEvent): Effect.Effect<BottleOutput> =>
+                event._tag === "Exit" ? Effect.map(command.settle(event.exit), exitOf) : Effect.succeed(event)
+              )
+            )
+        )
+      )
+
+    const stream: Operations<E>["stream"] = (options) =>
+      Stream.unwrapScoped(
+        Effect.map(begin(options), (command) =>
+          follow(options, command).pipe(
             Stream.interruptWhen(overdue(options.timeoutMillis)),
             Stream.catchAll((error): Stream.Stream<BottleOutput, SmolvmError> =>
-              error instanceof Overdue ? Stream.succeed({ _tag: "Exit", exit: TIMED_OUT }) : Stream.fail(error)
+              error instanceof Overdue ? Stream.fromEffect(Effect.map(command.timedOut, exitOf)) : Stream.fail(error)
             ),
-            Stream.interruptWhen(bundle.died)
+            Stream.interruptWhen(command.gone)
           )
         )
       )
 
-    const exec: Bottle["exec"] = (options) => capture(stream(options), options.capBytes ?? CAPTURE_CAP_BYTES)
+    const exec: Operations<E>["exec"] = (options) => capture(stream(options), options.capBytes ?? CAPTURE_CAP_BYTES)
 
-    const attach: Bottle["attach"] = (options) =>
+    const attach: Operations<E>["attach"] = (options) =>
       Effect.gen(function* () {
-        const at = yield* place
-        const exit = yield* smolvm.machineExecAttach({
-          ...execOptions(options, at),
-          tty: options.tty,
-          interactive: options.interactive
-        })
-        return yield* settle(options, at, exit)
-      }).pipe(
-        Effect.raceFirst(overdue(options.timeoutMillis)),
-        Effect.catchIf(
-          (error) => error instanceof Overdue,
-          () => Effect.succeed(TIMED_OUT)
-        ),
-        Effect.raceFirst(bundle.died)
-      )
+        const command = yield* begin(options)
+        return yield* smolvm
+          .machineExecAttach({
+            ...execOptions(options, command.at),
+            tty: options.tty,
+            interactive: options.interactive
+          })
+          .pipe(
+            Effect.tapError(() => command.over),
+            Effect.flatMap(command.settle),
+            Effect.ensuring(command.reap),
+            endedBy(overdue(options.timeoutMillis)),
+            Effect.catchIf(
+              (error) => error instanceof Overdue,
+              () => command.timedOut
+            ),
+            endedBy(command.gone)
+          )
+      }).pipe(Effect.scoped)
 
+    const copy = (src: string, dst: string): Effect.Effect<void, SmolvmError | E> =>
+      Effect.scoped(Effect.zipRight(means.session(undefined), smolvm.machineCp({ src, dst })))
+
+    return {
+      exec,
+      stream,
+      attach,
+      cpIn: ({ guest, host }) => copy(host, `${name}:${guest}`),
+      cpOut: ({ guest, host }) => copy(`${name}:${guest}`, host)
+    }
+  })
+
+/** A ready machine, as the launch hands it to its bottle. */
+export interface Ready {
+  readonly plan: LaunchPlan
+  readonly smolvm: Context.Tag.Service<typeof Smolvm>
+  readonly bundle: RunningBundle
+  readonly proof: ProofRecord
+  readonly secrets: ReadonlyMap<string, Redacted.Redacted>
+  readonly keep: Bottle["keep"]
+}
+
+export const make = (ready: Ready): Effect.Effect<Bottle> =>
+  Effect.gen(function* () {
+    const { bundle, keep, plan, proof } = ready
+    const machine = yield* operations({ ...ready, session: () => Effect.succeed({ gone: bundle.died }) })
     // Up to here the guest's command has not run: what was refused by then was the proof's.
     const events = Stream.filter(bundle.events, (event) => event.sequence > proof.lastEvent)
-
     return {
       id: plan.id,
       plan,
       proof,
-      exec,
-      stream,
-      attach,
-      cpIn: ({ guest, host }) => smolvm.machineCp({ src: host, dst: `${name}:${guest}` }),
-      cpOut: ({ guest, host }) => smolvm.machineCp({ src: `${name}:${guest}`, dst: host }),
+      ...machine,
       events,
       denials: Stream.filter(events, (event) => event.verdict === "deny"),
       // A step behind, so that a bundle that has died says so first.
@@ -162,10 +291,10 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
   })
 
 /** Collects a command's output, each stream up to its cap; one more byte ends the command. */
-const capture = (
-  output: Stream.Stream<BottleOutput, BottleError>,
+const capture = <E>(
+  output: Stream.Stream<BottleOutput, E>,
   capBytes: number
-): Effect.Effect<ExecResult, BottleError> =>
+): Effect.Effect<ExecResult, E | CapturedTooMuch> =>
   Effect.suspend(() => {
     const taken = {
       stdout: { chunks: Array<Uint8Array>(), bytes: 0 },

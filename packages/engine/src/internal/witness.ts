@@ -18,8 +18,23 @@ exit "$1"`
 /** Reads what the witness wrote, and removes it. What the guest made of that file is its own word, so it is bounded. */
 const READ = `head -c 8 "$0" 2>/dev/null && rm -f "$0"`
 
+const PREFIX = "/tmp/.bottle-exit-"
+
+/**
+ * The variable that every process of a command has from its first: by it the command is found again, also what left its
+ * session and lost its parent. The kernel shows it as the process was started with, and the witness writes no file for
+ * it, so a command that succeeds leaves nothing in the guest.
+ */
+export const MARK = "_BOTTLE_COMMAND"
+
 /** A place for one witness. It is in the guest, which can forge it: to lie about its own command's exit only. */
-export const place = (): string => `/tmp/.bottle-exit-${randomBytes(8).toString("hex")}`
+export const place = (): string => `${PREFIX}${randomBytes(8).toString("hex")}`
+
+/** Whether a word is such a place; others may have sent it. */
+export const isPlace = (word: string): boolean => /^\/tmp\/\.bottle-exit-[0-9a-f]{16}$/.test(word)
+
+/** What marks the processes of the command that has this place. */
+export const markOf = (place: string): string => place.slice(PREFIX.length)
 
 export const wrap = (place: string, command: ReadonlyArray<string>): ReadonlyArray<string> => [
   "sh",
