@@ -264,8 +264,13 @@ export const directoryOf = (directories: Pick<Directories, "state">, id: BottleI
  */
 export const makeNonce: Effect.Effect<string> = Effect.sync(() => randomBytes(NONCE_BYTES).toString("hex"))
 
-/** Every name that a launch gives to something of the host follows from its plan. */
-const resourcesOf = ({ bundle, directory, machine, source }: LaunchPlan): ReadonlyArray<Resource> => [
+/**
+ * What a launch will have on the host: every name that it gives follows from its plan.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const resourcesOf = ({ bundle, directory, machine, source }: LaunchPlan): ReadonlyArray<Resource> => [
   { kind: "machine", name: machine },
   ...(bundle._tag === "Container"
     ? ([

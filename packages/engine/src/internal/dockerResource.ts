@@ -110,14 +110,14 @@ const remove = (resource: Resource, state: Exclude<Existence, "none">): Effect.E
   }
 }
 
-const removeOnce = (resource: Resource): Effect.Effect<void, DockerError> =>
+const removeOnce = (resource: Pick<Resource, "remove">): Effect.Effect<void, DockerError> =>
   Effect.retry(resource.remove, {
     times: REMOVE_RETRIES,
     schedule: Schedule.exponential(REMOVE_PAUSE_MILLIS_FIRST)
   })
 
 /** Looks until nothing was there so many times in a row; at most twice as often in all. */
-const removeUntilAbsent = (resource: Resource): Effect.Effect<void, DockerError> =>
+export const removeUntilAbsent = (resource: Pick<Resource, "remove" | "isThere">): Effect.Effect<void, DockerError> =>
   Effect.gen(function* () {
     let absent = 0
     for (let look = 0; look < LOOKS_IN_A_ROW * 2 && absent < LOOKS_IN_A_ROW; look++) {

@@ -22,10 +22,10 @@ const RELEASE_TIMEOUT_MILLIS = 180_000
  * After its creator was cut off a machine may still come: its runtime goes on without the client. It is gone when so
  * many looks in a row find nothing, with pauses that double from the first; two seconds in all.
  */
-const LOOKS_IN_A_ROW = 6
+export const LOOKS_IN_A_ROW = 6
 
 /** The local runtime ends what it does with its client; one more look is for a client that was killed. */
-const LOOKS_IN_A_ROW_LOCAL = 2
+export const LOOKS_IN_A_ROW_LOCAL = 2
 const LOOK_PAUSE_MILLIS_FIRST = 30
 
 /** A delete that fails may succeed a moment later, when what was busy has ended. */
@@ -140,7 +140,7 @@ const reportFailure = (plan: LaunchPlan, reason: string): Effect.Effect<void> =>
   })
 
 /** Deletes the machine, and looks until nothing was there so many times in a row; at most twice as often in all. */
-const remove = (name: string, looks: number): Effect.Effect<void, SmolvmError, Smolvm> =>
+export const remove = (name: string, looks: number): Effect.Effect<void, SmolvmError, Smolvm> =>
   Effect.gen(function* () {
     const smolvm = yield* Smolvm
     const deleteOnce = smolvm.machineDelete({ name }).pipe(
