@@ -147,6 +147,8 @@ export interface Bottle {
   readonly cpIn: (options: { readonly host: string; readonly guest: string }) => Effect.Effect<void, BottleError>
   /** Copies one file of the guest to the host; what it holds is the guest's word. */
   readonly cpOut: (options: { readonly guest: string; readonly host: string }) => Effect.Effect<void, BottleError>
+  /** Fails when the bundle has ended, and with it everything that goes on in the bottle; never succeeds. */
+  readonly died: Effect.Effect<never, BundleDied>
   /**
    * Every decision of the bundle since the bottle was handed over. Each run of it begins with the oldest that is kept,
    * and ends with the bundle.

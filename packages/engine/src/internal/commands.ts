@@ -282,6 +282,7 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
       plan,
       proof,
       ...machine,
+      died: bundle.died,
       events,
       denials: Stream.filter(events, (event) => event.verdict === "deny"),
       // A step behind, so that a bundle that has died says so first.
