@@ -1,0 +1,119 @@
+import { Smolvm } from "@bottle/smolvm/Smolvm"
+import { waitUntil } from "@bottle/testing/Wait"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import type { Bottle } from "../src/Bottle.js"
+import { reap } from "../src/internal/reap.js"
+import * as Witness from "../src/internal/witness.js"
+import * as Launch from "../src/Launch.js"
+import * as Machines from "./fixtures/machines.js"
+import { missing, note } from "./fixtures/proving.js"
+
+const lacks = missing()
+
+const inMachine = <A, E, R>(use: (bottle: Bottle) => Effect.Effect<A, E, R>) =>
+  Machines.withMachines(() => Effect.flatMap(Launch.bottle({ source: { _tag: "Bare" } }), use))
+
+/** How many processes the guest itself sees whose words hold the text; not the one that looks. */
+const seen = (bottle: Bottle, text: string) =>
+  Effect.map(
+    Machines.shell(
+      bottle,
+      `n=0; for at in /proc/[0-9]*; do case $(tr '\\0' ' ' <$at/cmdline 2>/dev/null) in *"n=0;"*) ;; *"${text}"*) n=$((n+1)) ;; esac; done; echo $n`
+    ),
+    Number
+  )
+
+const appears = (bottle: Bottle, text: string, many: number) =>
+  waitUntil(
+    Effect.map(seen(bottle, text), (count) => count >= many),
+    { boundMillis: 20_000, what: `${many} of ${text}` }
+  )
+
+/** What a command leaves that does not want to go: a child, an orphan with its own session, one that ignores SIGTERM. */
+const TREE = `sleep 7771 & setsid sh -c 'sleep 7772 & exit'; (trap '' TERM HUP INT; exec sleep 7773) & trap '' TERM; sleep 7774; :`
+
+const MANY = 5
+
+// Longer than the grace that a command has which ignores SIGTERM.
+describe.skipIf(lacks.length > 0)(`an interrupted command, seen from inside${note(lacks)}`, { timeout: 30_000 }, () => {
+  const calls = {
+    exec: (bottle: Bottle) => bottle.exec({ command: ["sh", "-c", TREE] }),
+    stream: (bottle: Bottle) => Stream.runDrain(bottle.stream({ command: ["sh", "-c", TREE] }))
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    it.live(`is gone with all that it started when the interruption returns: ${name}`, () =>
+      inMachine((bottle) =>
+        Effect.gen(function* () {
+          const other = yield* Effect.fork(bottle.exec({ command: ["sleep", "7781"] }))
+          const fiber = yield* Effect.fork(call(bottle))
+          yield* appears(bottle, "sleep 777", MANY)
+          yield* appears(bottle, "sleep 7781", 1)
+          yield* Fiber.interrupt(fiber)
+          assert.strictEqual(yield* seen(bottle, "sleep 777"), 0)
+          assert.isAbove(yield* seen(bottle, "sleep 7781"), 0)
+          assert.strictEqual(yield* Machines.shell(bottle, "ls -A /tmp"), "")
+          yield* Fiber.interrupt(other)
+        })
+      )
+    )
+  }
+
+  it.live("is gone when whoever reads its output leaves", () =>
+    inMachine((bottle) =>
+      Effect.gen(function* () {
+        const output = bottle.stream({ command: ["sh", "-c", `echo ready; ${TREE}`] })
+        yield* Stream.runDrain(Stream.take(output, 1))
+        assert.strictEqual(yield* seen(bottle, "sleep 777"), 0)
+      })
+    )
+  )
+
+  it.live("is gone when its time was up, and a command that ended by itself leaves what it started", () =>
+    inMachine((bottle) =>
+      Effect.gen(function* () {
+        const { exit } = yield* bottle.exec({ command: ["sh", "-c", TREE], timeoutMillis: 500 })
+        assert.deepInclude(exit, { exitCode: 124, timedOut: true })
+        assert.strictEqual(yield* seen(bottle, "sleep 777"), 0)
+        const kept = yield* bottle.exec({ command: ["sh", "-c", "sleep 7779 >/dev/null 2>&1 & exit 124"] })
+        assert.deepInclude(kept.exit, { exitCode: 124, origin: "guest", timedOut: false })
+        assert.strictEqual(yield* seen(bottle, "sleep 7779"), 1)
+      })
+    )
+  )
+
+  it.live("is ended by whoever knows its witness's place alone", () =>
+    inMachine((bottle) =>
+      Effect.gen(function* () {
+        const smolvm = yield* Smolvm
+        const place = Witness.place()
+        // A client that nobody ends: as when its process was killed.
+        yield* Effect.forkScoped(
+          smolvm.machineExec({
+            name: bottle.plan.machine,
+            command: Witness.wrap(place, ["sh", "-c", TREE]),
+            env: [[Witness.MARK, Witness.markOf(place)]]
+          })
+        )
+        yield* appears(bottle, "sleep 777", MANY)
+        assert.strictEqual(yield* reap(bottle.plan, Witness.place()), "gone")
+        assert.isAtLeast(yield* seen(bottle, "sleep 777"), MANY)
+        assert.strictEqual(yield* reap(bottle.plan, place), "gone")
+        assert.strictEqual(yield* seen(bottle, "sleep 777"), 0)
+      })
+    )
+  )
+
+  it.live("is not known of a machine that is gone, and that is said soon", () =>
+    inMachine((bottle) =>
+      Effect.gen(function* () {
+        const smolvm = yield* Smolvm
+        yield* smolvm.machineStop({ name: bottle.plan.machine })
+        assert.strictEqual(yield* reap(bottle.plan, Witness.place()), "unknown")
+        assert.strictEqual(yield* reap(bottle.plan, "/tmp/.bottle-exit-$(reboot)"), "unknown")
+      })
+    )
+  )
+})
