@@ -90,6 +90,9 @@ const chooseTty = (request: RunRequest): Effect.Effect<boolean, UsageError, Stdi
       : Effect.succeed(request.tty !== "never" && isInteractive)
   )
 
+/** Whether the machine goes when the command has ended, however that was. */
+const isLast = ({ options }: RunRequest): boolean => options.keepOnFailure !== true
+
 const follow = (bottle: Bottle, request: RunRequest): Effect.Effect<CommandExit, unknown, Stdio.Stdio> =>
   Effect.gen(function* () {
     const stdio = yield* Stdio.Stdio
@@ -97,6 +100,7 @@ const follow = (bottle: Bottle, request: RunRequest): Effect.Effect<CommandExit,
     const output = bottle.stream({
       command: request.command,
       timeoutMillis: request.timeoutMillis,
+      isLast: isLast(request),
       stdin: request.interactive ? stdio.stdin : undefined
     })
     yield* Stream.runForEach(output, (event): Effect.Effect<void, Stdio.OutputClosed> => {
@@ -223,6 +227,7 @@ const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, 
             ? bottle.attach({
                 command: request.command,
                 timeoutMillis: request.timeoutMillis,
+                isLast: isLast(request),
                 tty: true,
                 interactive: true
               })
