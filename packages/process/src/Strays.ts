@@ -13,12 +13,14 @@ import * as Identity from "./Identity.js"
 import * as ProcTable from "./internal/procTable.js"
 
 /**
- * Which processes are meant: those of our user that run one of `programs` on one of `names`.
+ * Which processes are meant: those that run one of `programs` on one of `names`.
  *
  * - `programs`: names or paths. A process runs one when its first word, or one of the two after it (a script has its
  *   interpreter before it), is a path that ends in that name, or in that name and more after a `-` or `.`
  *   (`smolvm-bin`, `smolvm-local.mjs`)
- * - `names`: one of its words must be such a name, or begin with it and a colon, as the machine of a file's place does
+ * - `names`: one of its words, or the value of one (`--option=value`), must be such a name, or begin with it and a colon,
+ *   as the machine of a file's place does, or a slash, as what is below a directory
+ * - `users`: `own` means those of our user, and is the default; `any` is for root, whose programs may have become others
  *
  * @since 0.1.0
  * @category models
@@ -26,6 +28,7 @@ import * as ProcTable from "./internal/procTable.js"
 export interface Wanted {
   readonly programs: ReadonlyArray<string>
   readonly names: ReadonlyArray<string>
+  readonly users?: "own" | "any" | undefined
 }
 
 /**
@@ -87,7 +90,7 @@ export const find = (wanted: Wanted): Effect.Effect<ReadonlyArray<Stray>> =>
   Effect.gen(function* () {
     const rows = (ProcTable.readAll() ?? []).filter(ProcTable.isRunning)
     const spared = ancestry(rows)
-    const owned = rows.filter((row) => !spared.has(row.pid) && isOurs(row.pid))
+    const owned = rows.filter((row) => !spared.has(row.pid) && (wanted.users === "any" || isOurs(row.pid)))
     const meant = owned.filter((row) => isMeant(wanted, wordsOf(row.pid)))
     const groups = new Set(meant.filter((row) => row.group === row.pid).map((row) => row.group))
     const found = owned.filter((row) => meant.includes(row) || groups.has(row.group))
@@ -195,10 +198,22 @@ const wordsOf = (pid: number): ReadonlyArray<string> => {
 }
 
 const isMeant = ({ names, programs }: Wanted, words: ReadonlyArray<string>): boolean =>
-  words.slice(0, PROGRAM_WORDS).some((word) => programs.some((program) => isProgram(word, Path.basename(program)))) &&
-  words.some((word) => names.some((name) => word === name || word.startsWith(`${name}:`)))
+  programs.some((program) => runs(words, program)) &&
+  words.some((word) => {
+    const value = word.startsWith("--") ? word.slice(word.indexOf("=") + 1) : word
+    return names.some((name) => value === name || value.startsWith(`${name}:`) || value.startsWith(`${name}/`))
+  })
 
-const isProgram = (word: string, name: string): boolean => {
-  const base = Path.basename(word)
-  return base === name || base.startsWith(`${name}-`) || base.startsWith(`${name}.`)
+/**
+ * Whether these words run that program, as `Wanted` has it.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const runs = (argv: ReadonlyArray<string>, program: string): boolean => {
+  const name = Path.basename(program)
+  return argv.slice(0, PROGRAM_WORDS).some((word) => {
+    const base = Path.basename(word)
+    return base === name || base.startsWith(`${name}-`) || base.startsWith(`${name}.`)
+  })
 }

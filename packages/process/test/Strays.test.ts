@@ -55,15 +55,16 @@ describe("Strays", () => {
       const meant = [
         yield* start(script, "machine", "start", "--name", name),
         yield* start(launched, "machine", "cp", "/file", `${name}:/file`),
+        yield* start(script, "pack", `--output=${name}/part`),
         yield* start("/bin/sh", suffixed, name)
       ]
       // Another name, one that only begins alike, another program, and none at all.
       yield* start(script, "machine", "start", "--name", `${name}x`)
-      yield* start(script, "machine", "start", `--label=${name}`)
+      yield* start(script, "machine", "start", `--label=${name}x`, `-${name}`)
       yield* start(other, "--name", name)
       yield* start("/bin/sh", "-c", sleeps, "sh", "--name", name)
       const found = yield* Strays.find(wanted)
-      const own = found.filter(({ argv }) => argv.includes(name) || argv.includes(`${name}:/file`))
+      const own = found.filter(({ argv }) => argv.some((word) => word.includes(name)))
       assert.sameMembers(pids(own), pids(meant))
       // What a client of them has started goes with it.
       assert.isTrue(found.filter((stray) => !own.includes(stray)).every(({ argv }) => argv[0] === "sleep"))
