@@ -11,6 +11,7 @@ import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
@@ -134,10 +135,9 @@ export const launch = (
     const ledger = yield* Ledger.claim(decided, { ...given.ledger, nonce })
     const bottle = yield* build(decided, secrets, ledger).pipe(
       noting(ledger),
-      Effect.onError(() => ledger.closing)
+      // Registered last, so that it is the first to run.
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.addFinalizer(() => ledger.closing) : ledger.closing))
     )
-    // Registered last, so that it is the first to run.
-    yield* Effect.addFinalizer(() => ledger.closing)
     yield* ledger.up
     return bottle
   }).pipe(Effect.withSpan("bottle.launch", { attributes: { id: decided.id } }))

@@ -8,7 +8,6 @@
  *
  * @since 0.1.0
  */
-import * as FileLock from "@bottle/process/FileLock"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -18,25 +17,17 @@ import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { BottleId, slug } from "./BottleId.js"
 import type { Directories } from "./Directories.js"
+import * as Claiming from "./internal/ledger/claiming.js"
 import * as Files from "./internal/ledger/files.js"
 import * as Model from "./internal/ledger/model.js"
 import * as Names from "./internal/ledger/names.js"
 import * as Owners from "./internal/ledger/owner.js"
-import * as Reading from "./internal/ledger/reading.js"
+import type * as Reading from "./internal/ledger/reading.js"
+import * as Recovery from "./internal/ledger/recovery.js"
 import * as State from "./internal/ledger/state.js"
 import { notify } from "./LaunchObserver.js"
 import { LaunchPlan } from "./LaunchPlan.js"
-import {
-  BottleKept,
-  LedgerBusy,
-  LedgerFailed,
-  LedgerGone,
-  LedgerUnreadable,
-  type NameTaken,
-  OwnerAlive,
-  OwnerUnknown,
-  type RecoveryRefused
-} from "./LedgerError.js"
+import { LedgerFailed, LedgerGone, LedgerUnreadable, type NameTaken, type RecoveryRefused } from "./LedgerError.js"
 
 // What the operations of a ledger fail with.
 export {
@@ -53,9 +44,6 @@ export {
 
 /** Nobody guesses it, and it fits in a line of anything. */
 const NONCE_BYTES = 16
-
-/** A recovery takes seconds, so nobody waits for another one's end; a moment is for one that has just been given up. */
-const LOCK_TIMEOUT_MILLIS = 1000
 
 /** How many ledgers are read at once. */
 const READ_CONCURRENCY = 16
@@ -270,49 +258,8 @@ export const makeNonce: Effect.Effect<string> = Effect.sync(() => randomBytes(NO
  * @since 0.1.0
  * @category conversions
  */
-export const resourcesOf = ({ bundle, directory, machine, source }: LaunchPlan): ReadonlyArray<Resource> => [
-  { kind: "machine", name: machine },
-  ...(bundle._tag === "Container"
-    ? ([
-        { kind: "container", name: bundle.container },
-        { kind: "network", name: bundle.network },
-        ...(bundle.build === null ? [] : [{ kind: "directory", name: bundle.build.context } as const])
-      ] as const)
-    : []),
-  { kind: "directory", name: directory },
-  ...(source._tag === "Pack" && source.madeFrom !== null
-    ? ([
-        { kind: "file", name: source.madeFrom.partial },
-        { kind: "file", name: `${source.madeFrom.partial}.smolmachine` }
-      ] as const)
-    : [])
-]
+export const resourcesOf: (plan: LaunchPlan) => ReadonlyArray<Resource> = Claiming.resourcesOf
 
-const claimOf = (plan: LaunchPlan, about: About, owner: Owner, nonce: string, claimedAt: DateTime.Utc): Claim => {
-  const { bundle, directories, id, machine, runtime } = plan
-  return {
-    version: 1,
-    id,
-    name: about.name === undefined ? null : slug(about.name),
-    nonce,
-    kind: about.kind ?? "program",
-    claimedAt,
-    owner,
-    machine,
-    runtime: { kind: runtime.kind, program: runtime.program, version: runtime.version, line: runtime.line },
-    container:
-      bundle._tag === "Container"
-        ? { program: bundle.program, network: bundle.network, container: bundle.container, labels: bundle.labels }
-        : null,
-    directories,
-    resources: resourcesOf(plan),
-    ttlMillis: about.ttlMillis ?? null,
-    idleMillis: about.idleMillis ?? null,
-    command: about.command ?? null
-  }
-}
-
-const encodePlan = Schema.encodeSync(Schema.parseJson(LaunchPlan))
 const decodePlan = Schema.decodeUnknown(Schema.parseJson(LaunchPlan))
 
 const failedAt = (path: string) => (reason: string) => new LedgerFailed({ path, reason })
@@ -326,8 +273,6 @@ const viewOf = (id: BottleId, directory: string, reading: Reading.Reading): Ledg
   failures: reading.failures,
   damaged: reading.damaged
 })
-
-const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
 /**
  * Writes a bottle down before anything of it is there; the disk has it when this returns. When the scope closes the
@@ -345,40 +290,45 @@ export const claim = (
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const { id, ledger: directory } = plan
-    const bottles = parentOf(directory)
+    const bottles = Files.parentOf(directory)
     const failed = failedAt(directory)
     const self = yield* selfOr(failed)
     const nonce = about.nonce ?? (yield* makeNonce)
-    const line = claimOf(plan, about, self, nonce, yield* DateTime.now)
+    const line = Claiming.claimOf(plan, { ...about, nonce, owner: self, claimedAt: yield* DateTime.now })
     const { name } = line
 
-    yield* Effect.mapError(Files.bounded(makeBottles(fs, bottles)), failedAt(bottles))
+    if (yield* Effect.mapError(Files.bounded(fs.exists(directory)), failed)) {
+      return yield* failed("the bottle of this plan has one already")
+    }
+    yield* Effect.mapError(Files.bounded(Claiming.makeBottles(fs, bottles)), failedAt(bottles))
     if (name !== null) {
       yield* Effect.acquireRelease(Names.take(fs, bottles, name, { id, writer: self }), () =>
         Effect.catchAll(Names.free(fs, bottles, name, id), tellLeft)
       )
     }
+    const writer = yield* Effect.mapError(Files.bounded(Claiming.write(fs, directory, plan, line)), failed)
+    const move = (entry: Model.Transition) => Effect.mapError(Files.bounded(writer.move(entry)), failed)
     const failures: Array<Failure> = []
     let isKept = false
-    const writer = yield* Effect.mapError(Files.bounded(writeClaim(fs, directory, plan, line)), failed)
-    const move = (entry: Parameters<Files.Writer["move"]>[0]) => Effect.ignore(Files.bounded(writer.move(entry)))
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
-        yield* move({ _tag: "Closing" })
-        if (isKept) return yield* move({ _tag: "Kept", failures })
-        if (failures.length > 0) return yield* move({ _tag: "Left", failures })
-        yield* Files.bounded(Files.remove(fs, directory, id, self)).pipe(
-          Effect.mapError(failed),
-          Effect.catchAll(tellLeft)
+        yield* Effect.ignore(move({ _tag: "Closing" }))
+        if (!isKept && failures.length === 0) {
+          return yield* Effect.mapError(Files.bounded(Files.remove(fs, directory, id, self)), failed)
+        }
+        // Without this line somebody would take down what was kept: where the disk is full, the plan makes room.
+        const entry: Model.Transition = { _tag: isKept ? "Kept" : "Left", failures }
+        yield* Effect.catchAll(move(entry), () =>
+          Effect.zipRight(Effect.ignore(Files.bounded(Files.removePlan(fs, directory))), move(entry))
         )
-      })
+      }).pipe(Effect.catchAll(tellLeft))
     )
     return {
       directory,
       nonce,
-      planned: (next: LaunchPlan) => Effect.mapError(Files.bounded(putPlan(fs, directory, next)), failed),
-      up: move({ _tag: "Up" }),
-      closing: move({ _tag: "Closing" }),
+      planned: (next: LaunchPlan) => Effect.mapError(Files.bounded(Claiming.putPlan(fs, directory, next)), failed),
+      up: Effect.ignore(move({ _tag: "Up" })),
+      closing: Effect.ignore(move({ _tag: "Closing" })),
       add: (resource: Resource) => Effect.mapError(Files.bounded(writer.append({ _tag: "Added", resource })), failed),
       failed: (failure: Failure) => Effect.sync(() => void failures.push(failure)),
       kept: Effect.sync(() => {
@@ -401,52 +351,7 @@ const tellLeft = ({ path, reason }: LedgerFailed): Effect.Effect<void> =>
     _tag: "ReleaseFailed",
     resource: `ledger ${path}`,
     reason,
-    suggestion: "Run `bottle cleanup`, or remove it by hand."
-  })
-
-/** The directory of all ledgers, and of their names. */
-const makeBottles = (fs: FileSystem.FileSystem, bottles: string) =>
-  Effect.gen(function* () {
-    const state = parentOf(bottles)
-    const isThere = yield* fs.exists(bottles)
-    yield* fs.makeDirectory(Names.directoryOf(bottles), { recursive: true, mode: Files.DIRECTORY_MODE })
-    if (!isThere) yield* Files.syncDirectory(fs, state)
-  })
-
-const putPlan = (fs: FileSystem.FileSystem, directory: string, plan: LaunchPlan) => {
-  const aside = `${directory}/.${Files.PLAN}`
-  return fs.writeFileString(aside, `${encodePlan(plan)}\n`, { flag: "wx", mode: Files.FILE_MODE }).pipe(
-    Effect.zipRight(fs.rename(aside, `${directory}/${Files.PLAN}`)),
-    Effect.onError(() => Effect.ignore(fs.remove(aside, { force: true })))
-  )
-}
-
-/** Nobody finds half a ledger: it is made beside the others, and is among them when the disk has all of it. */
-const writeClaim = (fs: FileSystem.FileSystem, directory: string, plan: LaunchPlan, line: Claim) =>
-  Effect.gen(function* () {
-    const bottles = parentOf(directory)
-    const aside = `${bottles}/${Files.aside("new", plan.id, line.owner)}`
-    return yield* Effect.gen(function* () {
-      yield* fs.makeDirectory(aside, { mode: Files.DIRECTORY_MODE })
-      yield* fs.writeFileString(`${aside}/${Files.PLAN}`, `${encodePlan(plan)}\n`, {
-        flag: "wx",
-        mode: Files.FILE_MODE
-      })
-      const writer = yield* Files.open(fs, {
-        path: `${aside}/${Files.LEDGER}`,
-        flag: "ax",
-        id: plan.id,
-        writer: line.owner,
-        role: "owner",
-        from: State.NONE,
-        isTorn: false
-      })
-      yield* writer.append({ _tag: "Claimed", claim: line })
-      yield* Files.syncDirectory(fs, aside)
-      yield* fs.rename(aside, directory)
-      yield* Files.syncDirectory(fs, bottles)
-      return writer
-    }).pipe(Effect.onError(() => Effect.ignore(fs.remove(aside, { recursive: true, force: true }))))
+    suggestion: "`bottle cleanup` removes it."
   })
 
 /**
@@ -572,11 +477,11 @@ export const recovering = (
     const { directory, id } = view
     const failed = failedAt(directory)
     const self = yield* selfOr(failed)
-    yield* lock(fs, view)
+    yield* Recovery.lock(fs, view)
     const found = yield* Effect.mapError(Files.bounded(Files.read(fs, directory, id)), failed)
     if (Option.isNone(found)) return yield* new LedgerGone({ id })
     const reading = found.value
-    yield* checkFree(id, reading, options)
+    yield* Recovery.checkFree(id, reading, options)
 
     const writer = yield* Files.open(fs, {
       path: `${directory}/${Files.LEDGER}`,
@@ -587,8 +492,7 @@ export const recovering = (
       from: reading.state,
       isTorn: reading.isTorn
     }).pipe(Files.bounded, Effect.mapError(failed))
-    const move = (entry: Parameters<Files.Writer["move"]>[0]) =>
-      Effect.mapError(Files.bounded(writer.move(entry)), failed)
+    const move = (entry: Model.Transition) => Effect.mapError(Files.bounded(writer.move(entry)), failed)
     let isEnded = false
     const end = (work: Effect.Effect<void, LedgerFailed>) =>
       Effect.uninterruptible(Effect.tap(work, () => Effect.sync(() => void (isEnded = true))))
@@ -604,43 +508,9 @@ export const recovering = (
       closed: end(
         Effect.gen(function* () {
           yield* Effect.mapError(Files.bounded(Files.remove(fs, directory, id, self)), failed)
-          if (name !== null) yield* Names.free(fs, parentOf(directory), name, id)
+          if (name !== null) yield* Names.free(fs, Files.parentOf(directory), name, id)
         })
       ),
       left
     }
   }).pipe(Effect.uninterruptible)
-
-const lock = (
-  fs: FileSystem.FileSystem,
-  { directory, id }: Pick<LedgerView, "id" | "directory">
-): Effect.Effect<void, LedgerBusy | LedgerGone | LedgerFailed, Scope.Scope> => {
-  const path = `${directory}/${Files.LOCK}`
-  return FileLock.acquire(path, { timeoutMillis: LOCK_TIMEOUT_MILLIS }).pipe(
-    Effect.catchAll((error): Effect.Effect<never, LedgerBusy | LedgerGone | LedgerFailed> =>
-      error._tag === "LockTimedOut"
-        ? new LedgerBusy({ id, holder: error.holder })
-        : Effect.flatMap(
-            Effect.orElseSucceed(fs.exists(directory), () => true),
-            (isThere): Effect.Effect<never, LedgerGone | LedgerFailed> =>
-              isThere ? new LedgerFailed({ path, reason: error.message }) : new LedgerGone({ id })
-          )
-    )
-  )
-}
-
-/** Nobody holds the bottle: it was let go, or was found dead before, or its owner is dead now. */
-const checkFree = (
-  id: BottleId,
-  { owner, state, wasRecovered }: Reading.Reading,
-  options: RecoveringOptions
-): Effect.Effect<void, BottleKept | OwnerAlive | OwnerUnknown> =>
-  Effect.gen(function* () {
-    if (state === "kept" && options.kept !== true) return yield* new BottleKept({ id })
-    if (state === "left" || state === "kept" || wasRecovered) return
-    const reason = yield* Owners.doubtOf(owner)
-    if (reason !== null && options.unknown !== true) return yield* new OwnerUnknown({ id, reason })
-    if (owner !== null && (yield* Owners.liveness(owner)) === "alive") {
-      return yield* new OwnerAlive({ id, pid: owner.identity.pid })
-    }
-  })

@@ -513,7 +513,8 @@ describe("Launch", () => {
             assert.deepStrictEqual((yield* stage.happened).slice(-1), ["bundle down"])
           })
         )
-        yield* onStage(directory, { options, replies: (plan) => repliesFor(plan) }, (stage) =>
+        // The ledger of what was kept is still there, and its bottle has the same id.
+        yield* onStage(`${directory}/other`, { options, replies: (plan) => repliesFor(plan) }, (stage) =>
           Effect.scoped(Launch.launch(stage.plan))
         )
       })

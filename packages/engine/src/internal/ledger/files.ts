@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { BottleId } from "../../BottleId.js"
 import { reasonOf } from "../files.js"
-import { type Entry, type Line, type Owner, stateOf } from "./model.js"
+import { type Entry, type Line, type Owner, stateOf, type Transition } from "./model.js"
 import * as Reading from "./reading.js"
 import { isAllowed, type Place } from "./state.js"
 
@@ -29,6 +29,9 @@ export const FILE_TIMEOUT_MILLIS = 10_000
 export const bounded = <A, R>(work: Effect.Effect<A, PlatformError.PlatformError, R>): Effect.Effect<A, string, R> =>
   work.pipe(
     Effect.mapError(reasonOf),
+    // A call that hangs cannot be taken back, and what would follow it need not be waited for.
+    Effect.interruptible,
+    Effect.disconnect,
     Release.within(FILE_TIMEOUT_MILLIS),
     Effect.flatMap(
       Option.match({
@@ -37,6 +40,8 @@ export const bounded = <A, R>(work: Effect.Effect<A, PlatformError.PlatformError
       })
     )
   )
+
+export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
 /** What a directory holds survives a power loss only when the directory itself is written. */
 export const syncDirectory = (
@@ -71,7 +76,7 @@ export interface Writer {
   /** Appends, also where no transition is; the disk has it when this returns. */
   readonly append: (entry: Entry) => Effect.Effect<void, PlatformError.PlatformError>
   /** Appends a transition where it is allowed after the last one that was written, and nothing otherwise. */
-  readonly move: (entry: Exclude<Entry, { readonly _tag: "Added" }>) => Effect.Effect<void, PlatformError.PlatformError>
+  readonly move: (entry: Transition) => Effect.Effect<void, PlatformError.PlatformError>
 }
 
 export interface WriterOptions {
@@ -134,7 +139,7 @@ export const remove = (
   id: string,
   self: Owner
 ): Effect.Effect<void, PlatformError.PlatformError> => {
-  const away = `${directory.slice(0, directory.lastIndexOf("/"))}/${aside("gone", id, self)}`
+  const away = `${parentOf(directory)}/${aside("gone", id, self)}`
   const rm = (path: string) => fs.remove(path, { recursive: true, force: true })
   return fs.rename(directory, away).pipe(
     Effect.zipRight(rm(away)),
@@ -146,3 +151,8 @@ export const remove = (
     Effect.catchAll(() => rm(directory))
   )
 }
+
+export const removePlan = (
+  fs: FileSystem.FileSystem,
+  directory: string
+): Effect.Effect<void, PlatformError.PlatformError> => fs.remove(`${directory}/${PLAN}`, { force: true })

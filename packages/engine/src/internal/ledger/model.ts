@@ -57,7 +57,7 @@ export const Claim = Schema.Struct({
 })
 export type Claim = typeof Claim.Type
 
-/** What a line of a ledger says. Each but `Claimed` and `Added` is a transition. */
+/** What a line of a ledger says. Each but `Added` is a transition. */
 export const Entry = Schema.Union(
   Schema.TaggedStruct("Claimed", { claim: Claim }),
   Schema.TaggedStruct("Added", { resource: Resource }),
@@ -68,9 +68,10 @@ export const Entry = Schema.Union(
   Schema.TaggedStruct("Recovering", {})
 )
 export type Entry = typeof Entry.Type
+export type Transition = Exclude<Entry, { readonly _tag: "Added" }>
 
-/** The state that an entry leads to; an `Added` leads nowhere. */
-export const stateOf: Record<Exclude<Entry["_tag"], "Added">, BottleState> = {
+/** The state that a transition leads to. */
+export const stateOf: Readonly<Record<Transition["_tag"], BottleState>> = {
   Claimed: "launching",
   Up: "up",
   Closing: "closing",
@@ -79,14 +80,17 @@ export const stateOf: Record<Exclude<Entry["_tag"], "Added">, BottleState> = {
   Recovering: "recovering"
 }
 
-/** One line of a ledger: what it says, about which bottle, and who wrote it when. */
-export const Line = Schema.Struct({
-  version: Schema.Literal(1),
+/**
+ * What every line says, whatever else it says: about which bottle it is, and who wrote it when. `owner` is the role of
+ * whoever holds the bottle's scope, `recoverer` that of whoever takes down what a dead one left.
+ */
+export const Envelope = Schema.Struct({
   id: BottleId,
   time: Schema.DateTimeUtc,
   writer: Owner,
-  /** `owner`, or whoever recovers what a dead one left. */
-  role: Schema.Literal("owner", "recoverer"),
-  entry: Entry
+  role: Schema.Literal("owner", "recoverer")
 })
+export type Envelope = typeof Envelope.Type
+
+export const Line = Schema.Struct({ version: Schema.Literal(1), ...Envelope.fields, entry: Entry })
 export type Line = typeof Line.Type

@@ -1,7 +1,7 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
-import { type Claim, type Failure, Line, type Owner, type Resource, stateOf } from "./model.js"
+import { type Claim, type Entry, Envelope, type Failure, Line, type Owner, type Resource, stateOf } from "./model.js"
 import { type BottleState, isAllowed, NONE, type Place } from "./state.js"
 
 /** What a ledger says, taken together. */
@@ -28,7 +28,9 @@ const sumOf = (body: string): string => createHash("sha256").update(body).digest
 const SUMMED = new RegExp(`^(.*),"sum":"([0-9a-f]{${SUM_CHARS}})"\\}$`)
 
 const encodeLine = Schema.encodeSync(Line)
-const decodeLine = Schema.decodeUnknownEither(Schema.parseJson(Line))
+const decodeLine = Schema.decodeUnknownEither(Line)
+const decodeEnvelope = Schema.decodeUnknownEither(Envelope)
+const decodeJson = Schema.decodeUnknownEither(Schema.parseJson())
 
 /** A line of a ledger: one JSON object, whose last field is the checksum of the object without it. */
 export const format = (line: Line): string => {
@@ -36,23 +38,33 @@ export const format = (line: Line): string => {
   return `${body.slice(0, -1)},"sum":"${sumOf(body)}"}`
 }
 
+/** What can be read of a line: all of it, or, where a later version wrote it, who wrote it. */
+interface Parsed {
+  readonly envelope: Envelope
+  readonly entry: Entry | null
+}
+
 /** The line of a text, where it is one of this bottle and as it was written. */
-export const parse = (text: string, id: string): Line | undefined => {
+const parse = (text: string, id: string): Parsed | undefined => {
   const match = SUMMED.exec(text)
   if (match === null) return undefined
   const body = `${match[1]}}`
   if (sumOf(body) !== match[2]) return undefined
-  const line = Either.getOrUndefined(decodeLine(body))
-  return line?.id === id ? line : undefined
+  const json = Either.getOrUndefined(decodeJson(body))
+  const envelope = Either.getOrUndefined(decodeEnvelope(json))
+  if (envelope?.id !== id) return undefined
+  const line = Either.getOrUndefined(decodeLine(json))
+  return { envelope, entry: line?.entry ?? null }
 }
 
 /**
- * What the text of a ledger says. A line that cannot be read is counted, and what follows it is believed; so is the
- * next line after it, whatever state it comes from. A torn last line is as if it had not been begun.
+ * What the text of a ledger says. A line that cannot be read is counted, and what comes after it is believed, whatever
+ * state it comes from. A torn last line is as if it had not been begun.
  */
 export const read = (text: string, id: string): Reading => {
   const lines = text.split("\n")
   const last = lines.pop() ?? ""
+  const isTorn = last !== ""
   let place: Place = NONE
   let state: BottleState = "launching"
   let claim: Claim | null = null
@@ -63,31 +75,31 @@ export const read = (text: string, id: string): Reading => {
   let hasGap = false
   const added: Array<Resource> = []
 
-  const take = (line: Line): void => {
-    const { entry, role, writer } = line
-    if (role === "owner") owner ??= writer
-    else recoverer = writer
+  const damage = (): void => {
+    damaged += 1
+    hasGap = true
+  }
+  const take = (entry: Entry): void => {
     if (entry._tag === "Added") return void added.push(entry.resource)
     const next = stateOf[entry._tag]
-    if (!hasGap && !isAllowed(place, next)) return void (damaged += 1)
+    if (!hasGap && !isAllowed(place, next)) return damage()
     hasGap = false
-    place = next
-    state = next
+    place = state = next
     if (entry._tag === "Claimed") claim = entry.claim
     if (entry._tag === "Left" || entry._tag === "Kept") failures = entry.failures
   }
-
-  for (const text of lines) {
-    if (text === "") continue
-    const line = parse(text, id)
-    if (line !== undefined) take(line)
-    else {
-      damaged += 1
-      hasGap = true
-    }
+  const see = (parsed: Parsed | undefined): void => {
+    if (parsed === undefined) return damage()
+    const { entry, envelope } = parsed
+    if (envelope.role === "owner") owner ??= envelope.writer
+    else recoverer = envelope.writer
+    if (entry === null) damage()
+    else take(entry)
   }
-  const unended = last === "" ? undefined : parse(last, id)
-  if (unended !== undefined) take(unended)
+
+  for (const line of lines) if (line !== "") see(parse(line, id))
+  const unended = isTorn ? parse(last, id) : undefined
+  if (unended !== undefined) see(unended)
 
   return {
     state,
@@ -97,7 +109,7 @@ export const read = (text: string, id: string): Reading => {
     wasRecovered: recoverer !== null,
     failures,
     damaged,
-    isTorn: last !== ""
+    isTorn
   }
 }
 

@@ -1,0 +1,53 @@
+import * as FileLock from "@bottle/process/FileLock"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { BottleId } from "../../BottleId.js"
+import { BottleKept, LedgerBusy, LedgerFailed, LedgerGone, OwnerAlive, OwnerUnknown } from "../../LedgerError.js"
+import * as Files from "./files.js"
+import * as Owners from "./owner.js"
+import type * as Reading from "./reading.js"
+
+/** A recovery takes seconds, so nobody waits for another one's end; a moment is for one that has just been given up. */
+const LOCK_TIMEOUT_MILLIS = 1000
+
+interface Place {
+  readonly id: BottleId
+  readonly directory: string
+}
+
+type NotLocked = LedgerBusy | LedgerGone | LedgerFailed
+
+/** Holds the lock of a ledger until the scope closes. */
+export const lock = (
+  fs: FileSystem.FileSystem,
+  { directory, id }: Place
+): Effect.Effect<void, NotLocked, Scope.Scope> => {
+  const path = `${directory}/${Files.LOCK}`
+  return FileLock.acquire(path, { timeoutMillis: LOCK_TIMEOUT_MILLIS }).pipe(
+    Effect.catchTags({
+      LockTimedOut: ({ holder }) => new LedgerBusy({ id, holder }),
+      LockFailed: ({ message }): Effect.Effect<never, LedgerGone | LedgerFailed> =>
+        Effect.flatMap(
+          Effect.orElseSucceed(Files.bounded(fs.exists(directory)), () => true),
+          (isThere) => Effect.fail(isThere ? new LedgerFailed({ path, reason: message }) : new LedgerGone({ id }))
+        )
+    })
+  )
+}
+
+/** Nobody holds the bottle: it was let go, or was found dead before, or its owner is dead now. */
+export const checkFree = (
+  id: BottleId,
+  { owner, state, wasRecovered }: Reading.Reading,
+  options: { readonly kept?: boolean | undefined; readonly unknown?: boolean | undefined }
+): Effect.Effect<void, BottleKept | OwnerAlive | OwnerUnknown> =>
+  Effect.gen(function* () {
+    if (state === "kept" && options.kept !== true) return yield* new BottleKept({ id })
+    if (state === "left" || state === "kept" || wasRecovered) return
+    const doubt = yield* Owners.doubtOf(owner)
+    if (doubt !== null && options.unknown !== true) return yield* new OwnerUnknown({ id, reason: doubt })
+    if (owner !== null && (yield* Owners.liveness(owner)) === "alive") {
+      return yield* new OwnerAlive({ id, pid: owner.identity.pid })
+    }
+  })
