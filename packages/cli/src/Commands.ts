@@ -176,6 +176,7 @@ const parserOf = (subcommand: Flags.Subcommand, valueOf: ValueOf, take: Take) =>
             ...lastingOptions(parts),
             ttl: text(background.ttl),
             idle: text(background.idle),
+            interactive: toggle(background.interactive),
             dryRun: toggle(Flags.dryRun)
           },
           ({ dryRun, ...flags }) => take({ _tag: "Up", flags, dryRun })

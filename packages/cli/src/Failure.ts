@@ -49,7 +49,8 @@ const readText = (value: object, key: string): string | null => {
 // Whatever else goes wrong is a launch that failed.
 const codes: Readonly<Record<string, number>> = {
   OutputClosed: ExitStatus.outputClosed,
-  CommandTimedOut: ExitStatus.timedOut
+  CommandTimedOut: ExitStatus.timedOut,
+  WaitTimedOut: ExitStatus.timedOut
 }
 
 // What is wrong with the line, and not with what it asks for.
@@ -83,7 +84,9 @@ const flags: Readonly<Record<string, string>> = {
  */
 export const fromError = (error: unknown): Failure => {
   if (typeof error !== "object" || error === null) return fromDefect(error)
-  const tag = readText(error, "_tag") ?? "Error"
+  const own = readText(error, "_tag") ?? "Error"
+  // What failed in the process that holds a bottle is told as if it had failed here.
+  const tag = own === "OwnerFailed" ? (readText(error, "error") ?? own) : own
   const isUsage = usages.has(tag)
   const flag = tag === "OptionRefused" ? flags[readText(error, "option") ?? ""] : undefined
   const reason = readText(error, "reason")

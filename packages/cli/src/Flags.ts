@@ -194,6 +194,11 @@ export const background = {
     description: "What the bottle is called; no other bottle that lives may be called so"
   },
   ttl: { name: "ttl", value: "2h", description: "Take the bottle down after this long (ms, s, m, h, d)" },
+  interactive: {
+    name: "interactive",
+    short: "i",
+    description: "Keep the command's standard input open, for whoever attaches to it"
+  },
   idle: {
     name: "idle",
     value: "30m",

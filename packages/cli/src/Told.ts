@@ -3,12 +3,15 @@
  *
  * @since 0.1.0
  */
+import type { LaunchEvent } from "@bottle/engine/LaunchObserver"
+import type { ProofRecord } from "@bottle/engine/ProofRecord"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Failure from "./Failure.js"
 import { Interruption } from "./Interruption.js"
 import { Invocation } from "./Invocation.js"
-import type { Format } from "./RunRequest.js"
+import type { Format } from "./FlagValues.js"
+import * as Printable from "./Printable.js"
 import { fallbackNotice, type RuntimeChoice } from "./RuntimeChoice.js"
 import * as Stdio from "./Stdio.js"
 
@@ -85,4 +88,69 @@ export const announce = (
 ): Effect.Effect<void, never, Stdio.Stdio> =>
   choice._tag === "Local" && choice.isFallback && !quiet && format === "text"
     ? Stdio.errorLine(fallbackNotice)
+    : Effect.void
+
+/**
+ * Tells of what a launch or a release may have left behind, always, and of a machine that was kept on purpose, to people.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const launchEvent = (
+  event: LaunchEvent,
+  { format, quiet }: { readonly format: Format; readonly quiet: boolean }
+): Effect.Effect<void, never, Stdio.Stdio> => {
+  if (event._tag === "ReleaseFailed") return releaseFailure(event, format)
+  return event._tag === "Kept" && !quiet && format === "text"
+    ? Stdio.errorLine(`bottle: kept ${event.machine}, without any network`)
+    : Effect.void
+}
+
+/**
+ * Tells of something that may be left behind.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const releaseFailure = (
+  failure: { readonly resource: string; readonly reason: string; readonly suggestion: string },
+  format: Format
+): Effect.Effect<void, never, Stdio.Stdio> => {
+  const { reason, resource, suggestion } = failure
+  const lines = [`bottle: ${resource} may be left behind: ${reason}`, `try: ${suggestion}`]
+  return Stdio.errorLine(
+    format === "json"
+      ? JSON.stringify({ version: 1, releaseFailure: { resource, reason, suggestion } })
+      : lines.map((line) => Printable.line(line)).join("\n")
+  )
+}
+
+/**
+ * Tells of a record that cannot be complete.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const recordFailure = (
+  { message, suggestion }: { readonly message: string; readonly suggestion: string },
+  format: Format
+): Effect.Effect<void, never, Stdio.Stdio> =>
+  Stdio.errorLine(
+    format === "json"
+      ? JSON.stringify({ version: 1, recordFailure: { message, suggestion } })
+      : `bottle: ${Printable.line(message)}\ntry: ${Printable.line(suggestion)}`
+  )
+
+/**
+ * Tells whoever accepts a bottle that is not proven closed, by a flag or since it has no bundle, when it is one.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const unproven = (
+  proof: ProofRecord,
+  { format, quiet }: { readonly format: Format; readonly quiet: boolean }
+): Effect.Effect<void, never, Stdio.Stdio> =>
+  proof.outcome === "unproven" && !quiet && format === "text"
+    ? Stdio.errorLine(`bottle: not proven closed: ${Printable.line(proof.reason ?? "nothing could be tried")}`)
     : Effect.void

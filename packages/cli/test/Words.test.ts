@@ -48,7 +48,7 @@ describe("Words.read", () => {
     [["policy", "check", "--format=json", "a.json"], "policy check --format json a.json"],
     [["up"], "up"],
     [["up", "--name", "a", "--ttl=2h", "--idle", "30m", "-q"], "up --name a --ttl 2h --idle 30m --quiet"],
-    [["up", "--", "sleep", "--help"], "up"],
+    [["up", "-i", "--", "sleep", "--help"], "up --interactive"],
     [["up", "--dry-run", "--"], "up --dry-run"],
     [["exec", "a", "-e", "B", "-it"], "exec --env B --interactive --tty a"],
     [["exec", "-w", "/x", "a", "--timeout", "1s", "--", "-x"], "exec --workdir /x --timeout 1s a"],
@@ -136,7 +136,7 @@ describe("Words.read", () => {
     [["exec", "a", "--cwd", "/x"], "unknown flag --cwd | --workdir"],
     [["up", "--"], "no command follows -- | leave out --, or bottle up [flags] -- COMMAND"],
     [["up", "a"], 'unexpected word "a" before -- | the command goes after --: bottle up [flags] -- a ...'],
-    [["up", "-i"], "unknown flag -i | bottle up --help lists the flags; the guest's own go after --"],
+    [["up", "-t"], "unknown flag -t | bottle up --help lists the flags; the guest's own go after --"],
     [
       ["up", "--timeout", "1s"],
       "unknown flag --timeout | bottle up --help lists the flags; the guest's own go after --"

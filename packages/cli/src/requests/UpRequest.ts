@@ -15,7 +15,7 @@ import type { UsageError } from "../UsageError.js"
  * @since 0.1.0
  * @category models
  */
-export interface UpFlags extends Omit<RunRequest.LaunchFlags, "timeout" | "interactive" | "tty" | "noTty" | "report"> {
+export interface UpFlags extends Omit<RunRequest.LaunchFlags, "timeout" | "tty" | "noTty" | "report"> {
   readonly ttl: Option.Option<string>
   readonly idle: Option.Option<string>
 }
@@ -23,7 +23,8 @@ export interface UpFlags extends Omit<RunRequest.LaunchFlags, "timeout" | "inter
 /**
  * An `up` line, understood.
  *
- * - `launch`: as for `run`; its command is the bottle's main command, empty where it has none
+ * - `launch`: as for `run`; its command is the bottle's main command, empty where it has none, and `interactive` keeps
+ *   the input of that open
  * - `name`: what no other living bottle may be called
  *
  * @since 0.1.0
@@ -53,7 +54,7 @@ export const make = (
     const ttlMillis = yield* parseTtl(ttl)
     const idleMillis = yield* parseIdle(idle)
     const launch = yield* RunRequest.make(
-      { ...launchFlags, timeout: Option.none(), interactive: false, tty: false, noTty: true, report: Option.none() },
+      { ...launchFlags, timeout: Option.none(), tty: false, noTty: true, report: Option.none() },
       tail,
       surroundings
     )

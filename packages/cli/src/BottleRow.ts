@@ -1,0 +1,244 @@
+/**
+ * What is known of a bottle, whether it lives or only its record is there: one shape for lists, for programs, and for
+ * whoever looks at one.
+ *
+ * @since 0.1.0
+ */
+import type { ListedBottle } from "@bottle/engine/Bottles"
+import type { LaunchPlan } from "@bottle/engine/LaunchPlan"
+import type { StoredRecord } from "@bottle/engine/RecordStore"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Printable from "./Printable.js"
+import * as ShellQuote from "./ShellQuote.js"
+import { formatAge } from "./Units.js"
+
+const Left = Schema.Struct({ resource: Schema.String, reason: Schema.String, suggestion: Schema.String })
+
+/**
+ * A bottle in a list.
+ *
+ * - `state`: of its ledger (`launching`, `up`, `closing`, `left`, `kept`, `recovering`), `committing` while its disk is
+ *   made into a pack, `dead` where its owner is and nobody has taken it down yet, `down` where only its record is left
+ * - `owner.liveness`: `unknown` where that cannot be told from here
+ * - `machine.state`: the runtime's word for it, `missing` where it knows none; null where it did not answer, and for
+ *   bottles that are down
+ * - `rules`: how many rules allow something; null where that cannot be read
+ * - `ageMillis`: since it was claimed, or since its record began
+ * - `command`: what the bottle lives for; null where it is for nothing in particular, or that is not known any more
+ * - `exit`: how it ended, of bottles that are down; `code` is null where that is not known
+ * - `silence`: why its owner did not answer
+ * - `failures`: what may be left behind of it
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const BottleRow = Schema.Struct({
+  id: Schema.String,
+  name: Schema.NullOr(Schema.String),
+  state: Schema.Literal("launching", "up", "committing", "closing", "left", "kept", "recovering", "dead", "down"),
+  owner: Schema.NullOr(
+    Schema.Struct({
+      kind: Schema.NullOr(Schema.Literal("run", "keeper", "program")),
+      pid: Schema.NullOr(Schema.Int),
+      liveness: Schema.Literal("alive", "dead", "unknown")
+    })
+  ),
+  machine: Schema.NullOr(Schema.Struct({ name: Schema.String, state: Schema.NullOr(Schema.String) })),
+  runtime: Schema.NullOr(Schema.Struct({ kind: Schema.String, program: Schema.String, version: Schema.String })),
+  rules: Schema.NullOr(Schema.Int),
+  since: Schema.NullOr(Schema.DateTimeUtc),
+  ageMillis: Schema.NullOr(Schema.Number),
+  ttlMillis: Schema.NullOr(Schema.Number),
+  ttlLeftMillis: Schema.NullOr(Schema.Number),
+  idleMillis: Schema.NullOr(Schema.Number),
+  idleLeftMillis: Schema.NullOr(Schema.Number),
+  sessions: Schema.NullOr(Schema.Int),
+  command: Schema.NullOr(Schema.Array(Schema.String)),
+  exit: Schema.NullOr(
+    Schema.Struct({ code: Schema.NullOr(Schema.Int), origin: Schema.String, error: Schema.NullOr(Schema.String) })
+  ),
+  silence: Schema.NullOr(Schema.String),
+  failures: Schema.Array(Left)
+})
+
+/**
+ * A bottle in a list.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type BottleRow = typeof BottleRow.Type
+
+const runtimeOf = (runtime: LaunchPlan["runtime"]): NonNullable<BottleRow["runtime"]> => ({
+  kind: runtime.kind,
+  program: runtime.program,
+  version: runtime.version
+})
+
+const stateOf = ({ description, owner, view }: ListedBottle): BottleRow["state"] => {
+  const held = view.state === "launching" || view.state === "up" || view.state === "closing"
+  if ((held || view.state === "recovering") && owner === "dead") return "dead"
+  if (view.state !== "up" || description === null) return view.state
+  return description.closing !== null ? "closing" : description.committing ? "committing" : "up"
+}
+
+/** A clock that was set back makes nothing younger than new. */
+const since = (then: number, nowMillis: number): number => Math.max(0, nowMillis - then)
+
+/**
+ * A bottle that lives, or that left something. `plan` is what its ledger holds, null where that cannot be read;
+ * `machine` what its runtime says.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromListed = (
+  listed: ListedBottle,
+  around: { readonly plan: LaunchPlan | null; readonly machine: string | null; readonly nowMillis: number }
+): BottleRow => {
+  const { description, view } = listed
+  const { claim } = view
+  const plan = description?.plan ?? around.plan
+  const runtime = claim?.runtime ?? plan?.runtime
+  const machine = claim?.machine ?? plan?.machine
+  return {
+    id: listed.id,
+    name: listed.name,
+    state: stateOf(listed),
+    owner: {
+      kind: claim?.kind ?? null,
+      pid: description?.pid ?? view.holder?.identity.pid ?? null,
+      liveness: listed.owner
+    },
+    machine: machine === undefined ? null : { name: machine, state: around.machine },
+    runtime: runtime === undefined ? null : { kind: runtime.kind, program: runtime.program, version: runtime.version },
+    rules: plan?.egress.allow?.length ?? (plan === null ? null : 0),
+    since: claim?.claimedAt ?? null,
+    ageMillis: claim === null ? null : since(claim.claimedAt.epochMillis, around.nowMillis),
+    ttlMillis: claim?.ttlMillis ?? null,
+    ttlLeftMillis: description?.ttlLeftMillis ?? null,
+    idleMillis: claim?.idleMillis ?? null,
+    idleLeftMillis: description?.idleLeftMillis ?? null,
+    sessions: description?.sessions ?? null,
+    command: description?.main?.command ?? claim?.command ?? null,
+    exit: null,
+    // A program need not serve any control, and one that launches does not yet.
+    silence:
+      listed.silence === null || claim?.kind === "program" || view.state !== "up" ? null : listed.silence.message,
+    failures: view.failures
+  }
+}
+
+/**
+ * A bottle of which only the record is there.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromRecord = (record: StoredRecord, nowMillis: number): BottleRow => {
+  const plan = record.plan._tag === "Read" ? record.plan.value : null
+  return {
+    id: record.id,
+    name: null,
+    state: "down",
+    owner: null,
+    machine: null,
+    runtime: plan === null ? null : runtimeOf(plan.runtime),
+    rules: plan === null ? null : (plan.egress.allow?.length ?? 0),
+    since: record.madeAt,
+    ageMillis: since(record.madeAt.epochMillis, nowMillis),
+    ttlMillis: null,
+    ttlLeftMillis: null,
+    idleMillis: null,
+    idleLeftMillis: null,
+    sessions: null,
+    command: null,
+    exit: Option.match(record.end, {
+      onNone: () => ({ code: null, origin: "unknown", error: null }),
+      onSome: ({ code, error, origin }) => ({ code, error, origin })
+    }),
+    silence: null,
+    failures: record.failures
+  }
+}
+
+/**
+ * The titles of the columns that `cells` gives.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const titles = ["NAME", "STATE", "MACHINE", "RUNTIME", "EGRESS", "AGE", "TTL", "COMMAND"] as const
+
+const COMMAND_CHARS_MAX = 60
+const WORD_CHARS_MAX = 32
+
+/**
+ * A bottle's state in a word or two.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const stateText = ({ exit, owner, silence, state }: BottleRow): string => {
+  if (state === "down") return `down (${exit?.code ?? "?"})`
+  if (owner?.liveness === "unknown") return `${state}?`
+  return silence === null ? state : "silent"
+}
+
+/**
+ * What a bottle may reach, in a word or two.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const egressText = ({ rules }: BottleRow): string => {
+  if (rules === null) return "?"
+  return rules === 0 ? "nothing" : `${rules} rule${rules === 1 ? "" : "s"}`
+}
+
+/**
+ * What is left of a bottle's times: until it goes down by itself whatever happens, and until it does when nothing does.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const lifeText = (row: BottleRow): string => {
+  const left = (whole: number | null, rest: number | null, busy: string): ReadonlyArray<string> => {
+    if (rest !== null) return [formatAge(rest)]
+    return whole === null ? [] : [row.sessions === null ? "?" : busy]
+  }
+  const life = left(row.ttlMillis, row.ttlLeftMillis, "?")
+  const idle = left(row.idleMillis, row.idleLeftMillis, "not").map((text) => `${text} idle`)
+  const texts = [...life, ...idle]
+  return texts.length === 0 ? "-" : texts.join(", ")
+}
+
+/**
+ * A command on one line of a bounded length.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const commandText = (command: ReadonlyArray<string> | null): string => {
+  if (command === null || command.length === 0) return "-"
+  const words = command.map((word) => ShellQuote.word(Printable.line(word, WORD_CHARS_MAX)))
+  return Printable.line(words.join(" "), COMMAND_CHARS_MAX)
+}
+
+/**
+ * A bottle as one row of a table.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const cells = (row: BottleRow): ReadonlyArray<string> => [
+  Printable.line(row.id, 64),
+  stateText(row),
+  row.machine === null ? "-" : Printable.line(row.machine.state ?? "?", 24),
+  row.runtime === null ? "?" : row.runtime.kind,
+  egressText(row),
+  row.ageMillis === null ? "?" : formatAge(row.ageMillis),
+  row.state === "down" ? "-" : lifeText(row),
+  commandText(row.command)
+]

@@ -1,0 +1,95 @@
+/**
+ * Which bottle a word of the command line means, where one that is down will do as well: a record is found by the same
+ * words as a bottle that lives.
+ *
+ * @since 0.1.0
+ */
+import * as Nearest from "@bottle/egress/Nearest"
+import { BottleId } from "@bottle/engine/BottleId"
+import { BottleNotFound, NameAmbiguous } from "@bottle/engine/Bottles"
+import type { Directories } from "@bottle/engine/Directories"
+import * as Ledger from "@bottle/engine/Ledger"
+import * as Record from "@bottle/engine/Record"
+import * as RecordStore from "@bottle/engine/RecordStore"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+
+/**
+ * The bottle that a word means.
+ *
+ * - `view`: its ledger; none where it is down
+ * - `older`: how many bottles of the same name are older, and down like this one
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Named {
+  readonly id: BottleId
+  readonly view: Option.Option<Ledger.LedgerView>
+  readonly older: number
+}
+
+const isId = Schema.is(BottleId)
+
+/** What an id is without its five last characters: the name that it was made from. */
+const slugOf = (id: BottleId): string => id.slice(0, -6)
+
+const living = (
+  word: string,
+  views: ReadonlyArray<Ledger.LedgerView>
+): Effect.Effect<Option.Option<Named>, NameAmbiguous> => {
+  const exact = views.filter(({ claim, id }) => id === word || claim?.name === word)
+  const found = exact.length > 0 ? exact : views.filter(({ id }) => id.startsWith(word))
+  const [view, ...others] = found
+  if (view === undefined) return Effect.succeedNone
+  return others.length === 0
+    ? Effect.succeedSome({ id: view.id, view: Option.some(view), older: 0 })
+    : Effect.fail(new NameAmbiguous({ name: word, ids: found.map(({ id }) => id) }))
+}
+
+/** Of several records of one name the newest is meant: whoever launches by a name again makes one each time. */
+const recorded = (
+  word: string,
+  ids: ReadonlyArray<BottleId>,
+  directories: Directories
+): Effect.Effect<Option.Option<Named>, NameAmbiguous, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const exact = ids.filter((id) => id === word)
+    const named = exact.length > 0 ? exact : ids.filter((id) => slugOf(id) === word)
+    const found = named.length > 0 ? named : ids.filter((id) => id.startsWith(word))
+    if (new Set(found.map(slugOf)).size > 1) return yield* new NameAmbiguous({ name: word, ids: found })
+    const read = yield* Effect.forEach(found, (id) => RecordStore.read(directories, id))
+    const [newest] = read
+      .flatMap(Option.toArray)
+      .toSorted((left, right) => right.madeAt.epochMillis - left.madeAt.epochMillis)
+    return newest === undefined
+      ? Option.none()
+      : Option.some({ id: newest.id, view: Option.none(), older: found.length - 1 })
+  })
+
+/**
+ * The bottle that a word means: one that lives by its id, its name or what only one id begins with; else the newest
+ * record of that id or name.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const find = (
+  word: string,
+  directories: Directories
+): Effect.Effect<Named, BottleNotFound | NameAmbiguous, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    // What cannot be listed has no bottle that this could be about.
+    const views = yield* Effect.orElseSucceed(Ledger.list(directories), () => [])
+    const alive = yield* living(word, views)
+    if (Option.isSome(alive)) return alive.value
+    const names = yield* Effect.orElseSucceed(fs.readDirectory(Record.directoryOf(directories)), () => [])
+    const ids = names.flatMap((name) => (isId(name) ? [name] : []))
+    const down = yield* recorded(word, ids, directories)
+    if (Option.isSome(down)) return down.value
+    const known = [...views.flatMap(({ claim, id }) => [id, claim?.name ?? id]), ...ids, ...ids.map(slugOf)]
+    return yield* new BottleNotFound({ name: word, nearest: Nearest.nearest(word, known) ?? null })
+  })

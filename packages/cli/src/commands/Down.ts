@@ -1,0 +1,108 @@
+/**
+ * `bottle down`: takes bottles down, several at once, and says of each that may have left something what and why.
+ *
+ * @since 0.1.0
+ */
+import { Bottles, type Downed } from "@bottle/engine/Bottles"
+import type { FileSystem } from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import { ExitStatus } from "../ExitStatus.js"
+import * as Failure from "../Failure.js"
+import type { Format } from "../FlagValues.js"
+import type { Invocation } from "../Invocation.js"
+import type { DownRequest } from "../requests/DownRequest.js"
+import * as Stdio from "../Stdio.js"
+import * as Told from "../Told.js"
+
+/**
+ * The document of what became of each bottle: `bottle` is the word that named it, `id` is null where none was found;
+ * `how` is `owner` where its owner took it down, `recovered` where that was dead or silent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const DownDocument = Schema.Struct({
+  version: Schema.Literal(1),
+  bottles: Schema.Array(
+    Schema.Struct({
+      bottle: Schema.String,
+      id: Schema.NullOr(Schema.String),
+      down: Schema.Boolean,
+      how: Schema.NullOr(Schema.Literal("owner", "recovered")),
+      failures: Schema.Array(
+        Schema.Struct({ resource: Schema.String, reason: Schema.String, suggestion: Schema.String })
+      ),
+      failure: Schema.NullOr(Failure.Failure)
+    })
+  )
+})
+
+/** More at once gain nothing: what takes its time is the runtime, on the processors that there are. */
+const CONCURRENCY = 16
+
+type Line = (typeof DownDocument.Type)["bottles"][number]
+
+const lineOf = (bottle: string, exit: Exit.Exit<Downed, unknown>): Line => {
+  if (Exit.isSuccess(exit)) {
+    const { failures, how, id } = exit.value
+    return { bottle, id, down: true, how, failures, failure: null }
+  }
+  return { bottle, id: null, down: false, how: null, failures: [], failure: Failure.fromCause(exit.cause, null) }
+}
+
+const tellLine = ({ bottle, failure, failures }: Line, format: Format): Effect.Effect<void, never, Stdio.Stdio> => {
+  if (failure !== null && format === "text") {
+    // A message that does not say which bottle it is about would say nothing among several.
+    const message = failure.message.includes(bottle) ? failure.message : `${bottle}: ${failure.message}`
+    return Stdio.errorLine(Failure.toText(new Failure.Failure({ ...failure, message })))
+  }
+  return format === "text"
+    ? Effect.forEach(failures, (left) => Told.releaseFailure(left, format), { discard: true })
+    : Effect.void
+}
+
+const isClean = ({ down, failures }: Line): boolean => down && failures.length === 0
+
+const encode = Schema.encodeSync(Schema.parseJson(DownDocument))
+
+const take = ({ all, bottles: named, format }: DownRequest) =>
+  Effect.gen(function* () {
+    const bottles = yield* Bottles
+    const words = all ? (yield* bottles.list).map(({ id }): string => id) : named
+    // Whoever has gone away keeps no bottle up.
+    let isReaderGone = false
+    const print = (text: string) =>
+      Effect.catchAll(Stdio.outputText(text), () =>
+        Effect.sync(() => {
+          isReaderGone = true
+        })
+      )
+    const lines = yield* Effect.forEach(
+      words,
+      (word) =>
+        Effect.exit(bottles.down(word)).pipe(
+          Effect.map((exit) => lineOf(word, exit)),
+          Effect.tap((line) => tellLine(line, format)),
+          Effect.tap(({ id }) => (id === null || format === "json" ? Effect.void : print(id)))
+        ),
+      { concurrency: CONCURRENCY }
+    )
+    if (format === "json") yield* print(encode({ version: 1, bottles: lines }))
+    else if (words.length === 0) yield* Stdio.errorLine("bottle: no bottle is up")
+    if (!lines.every(isClean)) return ExitStatus.launchFailed
+    return isReaderGone ? ExitStatus.outputClosed : ExitStatus.success
+  })
+
+/**
+ * Takes the bottles down and gives the exit code, 125 where one of them is not down or may have left something. Each
+ * that is down is printed as soon as it is.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const down = (
+  request: DownRequest
+): Effect.Effect<number, never, Bottles | Invocation | Stdio.Stdio | FileSystem> =>
+  Effect.catchAllCause(take(request), (cause) => Told.failWith(cause, { format: request.format, jsonOn: "stdout" }))

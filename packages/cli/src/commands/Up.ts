@@ -1,0 +1,111 @@
+/**
+ * `bottle up`: launches a bottle that stays, and prints its id.
+ *
+ * @since 0.1.0
+ */
+import { Bottles, type UpBottle, type UpEvent } from "@bottle/engine/Bottles"
+import * as Launch from "@bottle/engine/Launch"
+import type { CommandExecutor } from "@effect/platform/CommandExecutor"
+import type { FileSystem } from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { ExitStatus } from "../ExitStatus.js"
+import { Invocation } from "../Invocation.js"
+import * as PolicyFile from "../PolicyFile.js"
+import * as Progress from "../Progress.js"
+import type { UpRequest } from "../requests/UpRequest.js"
+import * as RuntimeChoice from "../RuntimeChoice.js"
+import * as RuntimeLayer from "../RuntimeLayer.js"
+import * as Stdio from "../Stdio.js"
+import * as Told from "../Told.js"
+
+/**
+ * The document of a bottle that is up; `pid` is the process that holds it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const UpDocument = Schema.Struct({
+  version: Schema.Literal(1),
+  bottle: Schema.Struct({
+    id: Schema.String,
+    name: Schema.NullOr(Schema.String),
+    pid: Schema.Int,
+    proof: Schema.Literal("proven", "unproven", "leaked"),
+    record: Schema.NullOr(Schema.String)
+  })
+})
+
+const encode = Schema.encodeSync(Schema.parseJson(UpDocument))
+
+const toJson = ({ id, keeper, name, proof, record }: UpBottle): string =>
+  encode({ version: 1, bottle: { id, name, pid: keeper.pid, proof: proof.outcome, record } })
+
+/** What is told while it comes up: what `run` tells. */
+const makeTeller = ({
+  launch
+}: UpRequest): Effect.Effect<(event: UpEvent) => Effect.Effect<void>, never, Stdio.Stdio> =>
+  Effect.map(Effect.context<Stdio.Stdio>(), (context) => {
+    const progress = Progress.make((line) => Effect.provide(Stdio.errorLine(line), context))
+    const isTold = !launch.quiet && launch.format === "text"
+    return (event) =>
+      event._tag === "RecordFailed"
+        ? Effect.provide(Told.recordFailure(event, launch.format), context)
+        : Effect.zipRight(
+            Effect.provide(Told.launchEvent(event, launch), context),
+            isTold ? progress(event) : Effect.void
+          )
+  })
+
+const planned = ({ launch }: UpRequest) =>
+  Effect.gen(function* () {
+    const choice = yield* RuntimeChoice.choose(launch.runtime, yield* Invocation)
+    yield* Told.announce(choice, launch)
+    return yield* Effect.provide(
+      Effect.flatMap(PolicyFile.applied(launch), Launch.plan),
+      RuntimeLayer.forLaunch(choice, launch)
+    )
+  })
+
+const bringUp = (request: UpRequest) =>
+  Effect.gen(function* () {
+    const { idleMillis, launch, name, ttlMillis } = request
+    const bottles = yield* Bottles
+    const onEvent = yield* makeTeller(request)
+    const plan = yield* planned(request)
+    const up = bottles.up(plan, {
+      secrets: launch.secrets,
+      name: name ?? undefined,
+      ttlMillis: ttlMillis ?? undefined,
+      idleMillis: idleMillis ?? undefined,
+      command: launch.command.length === 0 ? undefined : { command: launch.command, interactive: launch.interactive },
+      onEvent
+    })
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const bottle = yield* restore(up)
+        // A bottle of which nobody learns the id would stay for nothing.
+        yield* restore(
+          Effect.zipRight(
+            Told.unproven(bottle.proof, launch),
+            Stdio.outputText(launch.format === "json" ? toJson(bottle) : bottle.id)
+          )
+        ).pipe(Effect.onError(() => Effect.ignore(bottles.down(bottle.id))))
+        return ExitStatus.success
+      })
+    )
+  })
+
+/**
+ * Brings the bottle up, prints its id and nothing else on standard output, and gives the exit code. Where the id cannot
+ * be told, or this is interrupted, nothing is left.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const up = (
+  request: UpRequest
+): Effect.Effect<number, never, Bottles | Invocation | Stdio.Stdio | CommandExecutor | FileSystem> =>
+  Effect.catchAllCause(bringUp(request), (cause) =>
+    Told.failWith(cause, { format: request.launch.format, jsonOn: "stdout" })
+  )
