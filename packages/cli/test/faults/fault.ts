@@ -68,7 +68,7 @@ export const run = async (fault: Fault, seed: number): Promise<Outcome> => {
   try {
     await bounded(whole(), fault.boundMillis ?? BOUND_MILLIS)
   } catch (error) {
-    const why = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    const why = error instanceof Error ? error.message : String(error)
     failure = `${fault.name} with seed ${seed}: ${why}\n${scene.trail}\n${scene.remains()}`
   } finally {
     await scene.close()

@@ -13,6 +13,9 @@ import type { Random } from "./random.js"
 /** Nothing here takes this long unless something is stuck. */
 const PATIENCE_MILLIS = 60_000
 
+/** A process may have a whole script among its words. */
+const LINE_MAX = 200
+
 /** How often a moment is looked for. */
 const LOOK_MILLIS = 2
 
@@ -221,6 +224,12 @@ export class Scene {
     )
   }
 
+  /** The pids of the processes in this home's machines whose words fulfil a condition. */
+  inMachines(isMeant: (argv: ReadonlyArray<string>) => boolean): ReadonlyArray<number> {
+    const namespaces = new Set(this.machines().map(pidNamespace))
+    return pids().filter((pid) => namespaces.has(pidNamespace(pid)) && isMeant(argvOf(pid)))
+  }
+
   /** Sends SIGKILL to one process of this home; whether it was there. */
   kill(pid: number): boolean {
     try {
@@ -238,7 +247,9 @@ export class Scene {
       const left = Census.lines(await Effect.runPromise(this.census.take))
       if (left.length === 0) break
       if (performance.now() > end) {
-        throw new Error(`still there ${boundMillis} ms later:\n${left.map((line) => `  ${line}`).join("\n")}`)
+        throw new Error(
+          `still there ${boundMillis} ms later:\n${left.map((line) => `  ${line.slice(0, LINE_MAX)}`).join("\n")}`
+        )
       }
       await delay(20)
     }
@@ -274,13 +285,17 @@ export class Scene {
     else Fs.rmSync(this.home.directory, { recursive: true, force: true })
   }
 
-  /** What a reader of a failure needs beside the trail: ledgers and records as they are. */
+  /** What a reader of a failure needs beside the trail: what ledgers and records tell. */
   remains(): string {
-    const ledgers = this.ledgers().map((id) => `ledger of ${id}:\n${read(this.ledgerFile(id))}`)
-    const records = names(this.home.records)
-      .slice(0, 3)
-      .map((id) => `record of ${id}:\n${read(Path.join(this.home.records, id, "launch.jsonl"))}`)
-    return [...ledgers.slice(0, 3), ...records].join("\n")
+    const ledgers = this.ledgers().map((id) => {
+      const told = this.ledger(id).map(({ entry, role, writer }) => `${role} ${writer?.identity?.pid} ${entry?._tag}`)
+      return `the ledger of ${id}: ${told.join(", ")}`
+    })
+    const records = [...this.records()].map(([id, record]) => {
+      const told = record.filter(({ _tag }) => _tag !== "StageEnded" && _tag !== "BundleSaid")
+      return `the record of ${id}: ${told.map(shortly).join(", ")}`
+    })
+    return [...ledgers.slice(0, 5), ...records.slice(0, 5)].join("\n")
   }
 
   #usesDocker(): boolean {
@@ -315,6 +330,14 @@ const STANDING: ReadonlySet<string> = new Set([
   ".cache/bottle",
   ".cache/bottle/packs"
 ])
+
+const shortly = ({ _tag, stage, ...others }: RecordLine): string =>
+  _tag === "StageStarted" ? `${stage}` : `${_tag} ${JSON.stringify({ ...others, time: undefined })}`
+
+/** The process that started one, or has inherited it. */
+export const parentOf = (pid: number): number => Number(/^PPid:\t(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0)
+
+const pidNamespace = (pid: number): string => attempt(() => Fs.readlinkSync(`/proc/${pid}/ns/pid`), `none of ${pid}`)
 
 /** A text on one line, not too long. */
 export const oneLine = (text: string): string => JSON.stringify(text.trim().slice(0, 300))
