@@ -207,7 +207,7 @@ export interface MainCommand {
  * - `down`: begins to take the bottle down, and returns at once
  * - `commit`: makes a pack; without it, a commit is refused
  * - `reap`: ends what a session's command left in the guest, when its client has died
- * - `onSessions`: is told each time a session begins or ends
+ * - `onBusy`: is told how many sessions, attachments and changes go on, each time that changes
  *
  * @since 0.1.0
  * @category models
@@ -229,7 +229,7 @@ export interface ServeOptions {
   readonly reloaded?: ((policy: PolicyDocument) => Effect.Effect<void>) | undefined
   readonly main?: MainCommand | undefined
   readonly left?: Effect.Effect<Pick<Description, "ttlLeftMillis" | "idleLeftMillis">> | undefined
-  readonly onSessions?: ((count: number) => void) | undefined
+  readonly onBusy?: ((count: number) => void) | undefined
 }
 
 /**

@@ -86,6 +86,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
     const onClosing = new Set<(reason: DownReason) => void>()
     let closing: DownReason | null = null
     let sessions = 0
+    let goingOn = 0
     let lasting = 0
     let isCommitting = false
 
@@ -150,6 +151,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
     const work = <A, E>(lines: Lines.LineSocket, effect: Effect.Effect<A, E>): Effect.Effect<A, E | BottleGone> =>
       Effect.gen(function* () {
         yield* orGone
+        yield* busy
         const fiber = yield* Effect.fork(effect)
         working.add(fiber)
         return yield* Fiber.join(fiber).pipe(
@@ -163,13 +165,15 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
           Effect.onExit(() => Fiber.interrupt(fiber)),
           Effect.ensuring(Effect.sync(() => working.delete(fiber)))
         )
-      })
+      }).pipe(Effect.scoped)
 
-    const countSession = (by: 1 | -1) =>
-      Effect.sync(() => {
-        sessions += by
-        options.onSessions?.(sessions)
-      })
+    const countSession = (by: 1 | -1) => Effect.sync(() => void (sessions += by))
+
+    /** Somebody has to do with the bottle, as long as the scope lives. */
+    const busy = Effect.acquireRelease(
+      Effect.sync(() => options.onBusy?.((goingOn += 1))),
+      () => Effect.sync(() => options.onBusy?.((goingOn -= 1)))
+    )
 
     const session = (lines: Lines.LineSocket, witness: string | null) =>
       Effect.gen(function* () {
@@ -177,6 +181,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
         if (isCommitting) return yield* refused("committing")
         yield* lastingPlace
         yield* Effect.acquireRelease(countSession(1), () => countSession(-1))
+        yield* busy
         lines.say(Wire.writeAnswer({ started: true }))
         yield* tellClosing(lines)
         const read = yield* lines.next
@@ -243,6 +248,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
         if (main === undefined) return yield* refused("no-main")
         if (wantsInput && main.input === null) return yield* refused("no-input")
         yield* lastingPlace
+        yield* busy
         lines.say(Wire.writeAnswer({ started: true }))
         yield* tellClosing(lines)
         const listening = Effect.gen(function* () {
