@@ -31,7 +31,8 @@ const CLOSING_TIMEOUT_MILLIS = 60_000
 /** How long those who asked for it may take to hear that the bottle is down. */
 const FAREWELL_TIMEOUT_MILLIS = 3000
 
-const encodeDescription = Schema.encodeSync(Description)
+// Not before it is used: `Control` imports this module, and may not have been evaluated yet.
+const encodeDescription = (description: Description) => Schema.encodeSync(Description)(description)
 
 /** Serves the control of a bottle on a socket until the scope closes. */
 export const serve = (path: string, options: ServeOptions): Effect.Effect<Serving, ControlFailed, Scope.Scope> =>
