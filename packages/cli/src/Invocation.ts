@@ -21,6 +21,8 @@ export class Invocation extends Context.Tag("@bottle/cli/Invocation")<
     readonly environment: Readonly<Record<string, string>>
     /** The directory of the program's own file. */
     readonly programDirectory: string
+    /** The words that start `bottle-keeper`, which is beside the program; `null` where it is not. */
+    readonly keeper: readonly [program: string, ...words: ReadonlyArray<string>] | null
     /** Whether this is root. */
     readonly superuser: boolean
     /** As Node names them: "x64", "linux", "20.20.2". */

@@ -1,9 +1,52 @@
 /**
  * `bottle-keeper recover STATE ID NONCE`: takes down what a dead owner left of one bottle. The handle of that bottle
- * starts it, and a later launch where the handle died too.
+ * starts it.
  *
  * @since 0.1.0
  */
+import { BottleId } from "@bottle/engine/BottleId"
+import * as Ledger from "@bottle/engine/Ledger"
+import * as Recovery from "@bottle/engine/Recovery"
+import type { Runtimes } from "@bottle/engine/Runtimes"
+import * as Sweep from "@bottle/engine/Sweep"
+import type { FileSystem } from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Unattended from "./Unattended.js"
+
+/** An owner whose pipe has ended may still be on its way out: twenty seconds. */
+const whileDying = Schedule.intersect(Schedule.spaced(50), Schedule.recurs(400))
+
+/** Another recovery of the same bottle may be killed before its end, which takes minutes at most: ten. */
+const whileBusy = Schedule.intersect(Schedule.spaced(500), Schedule.recurs(1200))
+
+/**
+ * Recovers the bottle as soon as its owner is dead. It returns when there is nothing more to do: the bottle is gone, or
+ * is none that may be touched.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const recover = (
+  state: string,
+  id: BottleId,
+  nonce: string
+): Effect.Effect<void, never, Runtimes | FileSystem> =>
+  Effect.gen(function* () {
+    const view = yield* Ledger.read({ state }, id)
+    if (Option.isSome(view)) yield* Recovery.recover(view.value, { nonce })
+  }).pipe(
+    Effect.retry({ while: ({ _tag }) => _tag === "OwnerAlive", schedule: whileDying }),
+    Effect.retry({ while: ({ _tag }) => _tag === "LedgerBusy", schedule: whileBusy }),
+    Effect.ignore,
+    Effect.zipRight(Sweep.removeAsides({ state }, (path) => path.includes(`-${id}_`)))
+  )
+
+const Words = Schema.Tuple(Schema.String.pipe(Schema.startsWith("/")), BottleId, Schema.NonEmptyString)
+
+const decodeWords = Schema.decodeUnknownOption(Words)
 
 /**
  * Runs the recovery that the words name, and ends the process.
@@ -11,6 +54,8 @@
  * @since 0.1.0
  * @category constructors
  */
-export const start = (words: ReadonlyArray<string>): void => {
-  process.exitCode = words.length === 3 ? 0 : 2
-}
+export const start = (words: ReadonlyArray<string>): void =>
+  Option.match(decodeWords(words), {
+    onNone: Unattended.refuse,
+    onSome: ([state, id, nonce]) => Unattended.run(state, recover(state, id, nonce))
+  })

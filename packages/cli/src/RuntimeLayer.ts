@@ -4,23 +4,25 @@
  * @since 0.1.0
  */
 import * as Docker from "@bottle/docker/Docker"
+import * as DeadMansHandle from "@bottle/engine/DeadMansHandle"
 import * as Bundle from "@bottle/engine/Bundle"
 import * as Directories from "@bottle/engine/Directories"
 import type { ContainerSettings } from "@bottle/engine/Engine"
 import * as Engine from "@bottle/engine/Engine"
+import * as Sweep from "@bottle/engine/Sweep"
 import * as LocalExecutor from "@bottle/local/LocalExecutor"
 import * as Capture from "@bottle/process/Capture"
-import * as Environment from "@bottle/process/Environment"
-import * as RuntimeEnvironment from "@bottle/smolvm/RuntimeEnvironment"
 import * as Smolvm from "@bottle/smolvm/Smolvm"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as BundleImage from "./BundleImage.js"
 import { Invocation } from "./Invocation.js"
 import type { ContainerChoice, RunRequest } from "./RunRequest.js"
 import type { RuntimeChoice } from "./RuntimeChoice.js"
+import * as RuntimesLayer from "./RuntimesLayer.js"
 
 const VERSION_TIMEOUT_MILLIS = 10_000
 
@@ -50,8 +52,25 @@ const kindOf = (
 }
 
 /**
- * smolvm's service, the engine's settings and the bundle. The runtime's environment is the caller's without what would
- * weaken a policy, replace whom it trusts, or change how it boots.
+ * What looks after bottles whose owner dies: their handles, and the sweep of a launch. Both get the runtime's environment.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const abandoned = ({
+  environment,
+  keeper
+}: Pick<Context.Tag.Service<Invocation>, "environment" | "keeper">): Layer.Layer<never> => {
+  if (keeper === null) return Layer.empty
+  const env = RuntimesLayer.environmentOf(environment)
+  return Layer.merge(
+    DeadMansHandle.layer({ command: [...keeper, "recover"], env }),
+    Sweep.layer({ command: [...keeper, "sweep"], env })
+  )
+}
+
+/**
+ * smolvm's service, the engine's settings, the bundle, and what looks after bottles whose owner dies.
  *
  * @since 0.1.0
  * @category layers
@@ -61,8 +80,9 @@ export const layer = (
   container: ContainerSettings | null = null
 ): Layer.Layer<Smolvm.Smolvm | Engine.Engine | Bundle.Bundle, never, Invocation | CommandExecutor | FileSystem> =>
   Layer.unwrapEffect(
-    Effect.map(Invocation, ({ arch, environment, superuser }) => {
-      const env = RuntimeEnvironment.scrub(Environment.scrub(environment))
+    Effect.map(Invocation, (invocation) => {
+      const { arch, environment, superuser } = invocation
+      const env = RuntimesLayer.environmentOf(environment)
       const smolvm = Smolvm.layer({ program: choice.program, env })
       const runtime =
         choice._tag === "Local" ? Layer.provide(smolvm, LocalExecutor.layer({ program: choice.program })) : smolvm
@@ -76,7 +96,7 @@ export const layer = (
         Layer.provide(Docker.layer(container === null ? {} : { program: container.program })),
         Layer.provide(engine)
       )
-      return Layer.mergeAll(engine, runtime, bundle)
+      return Layer.mergeAll(engine, runtime, bundle, abandoned(invocation))
     })
   )
 

@@ -2,15 +2,21 @@
  * `bottle-keeper`: what `bottle` starts to go on without it. No command for people.
  *
  * - `recover STATE ID NONCE`: takes down what a dead owner left of one bottle
+ * - `sweep STATE`: takes down what dead owners left of all bottles
  *
  * @since 0.1.0
  */
-const modes: Readonly<Record<string, () => Promise<{ readonly start: (words: ReadonlyArray<string>) => void }>>> = {
-  recover: () => import("./RecoverMain.js")
+interface Main {
+  readonly start: (words: ReadonlyArray<string>) => void
 }
 
+const modes: ReadonlyMap<string, () => Promise<Main>> = new Map([
+  ["recover", () => import("./RecoverMain.js")],
+  ["sweep", () => import("./SweepMain.js")]
+])
+
 const [mode = "", ...words] = process.argv.slice(2)
-const load = Object.hasOwn(modes, mode) ? modes[mode] : undefined
+const load = modes.get(mode)
 if (load === undefined) {
   process.stderr.write("bottle-keeper: is started by bottle, and takes no other commands\n")
   process.exitCode = 2

@@ -8,6 +8,7 @@ import * as Executor from "@bottle/process/Executor"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Fs from "node:fs"
 import * as Tty from "node:tty"
 import { fileURLToPath } from "node:url"
 import { Invocation } from "./Invocation.js"
@@ -26,6 +27,8 @@ const stdio = Layer.sync(Stdio.Stdio, () =>
   })
 )
 
+const keeper = fileURLToPath(new URL("bottle-keeper.mjs", import.meta.url))
+
 const invocation = Layer.effect(
   Invocation,
   Effect.map(Environment.host, (environment) => ({
@@ -33,6 +36,7 @@ const invocation = Layer.effect(
     cwd: process.cwd(),
     environment,
     programDirectory: fileURLToPath(new URL(".", import.meta.url)),
+    keeper: Fs.existsSync(keeper) ? ([process.execPath, keeper] as const) : null,
     superuser: process.getuid?.() === 0,
     arch: process.arch,
     platform: process.platform,

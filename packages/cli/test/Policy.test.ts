@@ -31,6 +31,7 @@ const bottle = (cwd: string, ...argv: ReadonlyArray<string>): Effect.Effect<Told
       cwd,
       environment: {},
       programDirectory: cwd,
+      keeper: null,
       superuser: false,
       arch: "x64",
       platform: "linux",

@@ -1,0 +1,56 @@
+/**
+ * The programs that bottles of this user were made with, whichever each of them was.
+ *
+ * @since 0.1.0
+ */
+import * as ClientEnvironment from "@bottle/docker/ClientEnvironment"
+import * as Docker from "@bottle/docker/Docker"
+import { Runtimes } from "@bottle/engine/Runtimes"
+import * as LocalExecutor from "@bottle/local/LocalExecutor"
+import * as Environment from "@bottle/process/Environment"
+import * as RuntimeEnvironment from "@bottle/smolvm/RuntimeEnvironment"
+import * as Smolvm from "@bottle/smolvm/Smolvm"
+import { CommandExecutor } from "@effect/platform/CommandExecutor"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+/**
+ * A runtime's environment: the caller's without what would weaken a policy, replace whom it trusts, or change how it
+ * boots.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const environmentOf = (environment: Environment.Variables): Record<string, string> =>
+  RuntimeEnvironment.scrub(Environment.scrub(environment))
+
+/**
+ * The runtimes of an environment. `state` is the state directory of the bottles: the embedded runtime keeps its machines
+ * below it, wherever the environment would have them.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: {
+  readonly environment: Environment.Variables
+  readonly state: string
+}): Layer.Layer<Runtimes, never, CommandExecutor> =>
+  Layer.effect(
+    Runtimes,
+    Effect.map(CommandExecutor, (executor) => {
+      const env = environmentOf(options.environment)
+      const local = LocalExecutor.make(executor, { stateDir: `${options.state}/local` })
+      return {
+        smolvm: ({ kind, program }) => {
+          const isEmbedded = kind === "local" && program === LocalExecutor.defaultProgram
+          return Effect.provideService(Smolvm.make({ program, env }), CommandExecutor, isEmbedded ? local : executor)
+        },
+        docker: (program) =>
+          Effect.provideService(
+            Docker.make({ program, env: ClientEnvironment.scrub(options.environment) }),
+            CommandExecutor,
+            executor
+          )
+      }
+    })
+  )
