@@ -92,3 +92,63 @@ export const withMountAt = (points: ReadonlyArray<string>): ReadonlyArray<number
   }
   return pids.filter((pid) => found.has(pid) || isBelow(pid))
 }
+
+const DELETED = "//deleted"
+
+/**
+ * The processes in other mount namespaces than ours that have the disk of a machine mounted, by the machine's name, and
+ * all that those started. `machines` is the real path of the directory of all machines. A mount tells it by what it
+ * shows, and goes on doing so when that is deleted.
+ */
+export const withDiskBelow = (machines: string): ReadonlyMap<string, ReadonlyArray<Started>> => {
+  const covering = MountTable.covering(MountTable.parse(read("/proc/self/mountinfo") ?? ""), machines)
+  if (covering === undefined) return new Map()
+  const root = MountTable.rootOf(covering, machines)
+  const nameOf = (mount: MountTable.Mount): string | undefined => {
+    if (mount.device !== covering.device || !mount.root.startsWith(`${root}/`)) return undefined
+    const shown = mount.root.endsWith(DELETED) ? mount.root.slice(0, -DELETED.length) : mount.root
+    const [name, part, ...rest] = shown.slice(root.length + 1).split("/")
+    return part === "disk" && rest.length === 0 ? name : undefined
+  }
+  const own = spaceOf("self")
+  const pids = all()
+  const ofPid = new Map<number, string>()
+  for (const pid of pids) {
+    const space = spaceOf(pid)
+    if (space === undefined || space === own) continue
+    const name = MountTable.parse(read(`/proc/${pid}/mountinfo`) ?? "")
+      .map(nameOf)
+      .find((found) => found !== undefined)
+    if (name !== undefined) ofPid.set(pid, name)
+  }
+  if (ofPid.size === 0) return new Map()
+  const parents = new Map(pids.map((pid) => [pid, parentOf(pid)]))
+  const nameAbove = (pid: number): string | undefined => {
+    let at: number | undefined = pid
+    for (let depth = 0; depth < 64 && at !== undefined && at > 1; depth++) {
+      const name = ofPid.get(at)
+      if (name !== undefined) return name
+      at = parents.get(at)
+    }
+    return undefined
+  }
+  const found = new Map<string, Array<Started>>()
+  for (const pid of pids) {
+    const name = nameAbove(pid)
+    const startTime = name === undefined ? undefined : startTimeOf(pid)
+    if (name !== undefined && startTime !== undefined) found.set(name, [...(found.get(name) ?? []), { pid, startTime }])
+  }
+  return found
+}
+
+/** A process, and when it was started: its number is used again, both are not. */
+export interface Started {
+  readonly pid: number
+  readonly startTime: string
+}
+
+const startTimeOf = (pid: number): string | undefined => {
+  const text = read(`/proc/${pid}/stat`)
+  const [state, ...fields] = text?.slice(text.lastIndexOf(")") + 2).split(" ") ?? []
+  return state === undefined || state === "Z" || state === "X" ? undefined : fields[18]
+}
