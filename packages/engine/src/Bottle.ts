@@ -12,6 +12,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Stream from "effect/Stream"
 import type { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
+import type { CommitError, MachineLost } from "./CommitError.js"
 import type { BundleDied, OptionRefused } from "./LaunchError.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 import type { ProofRecord } from "./ProofRecord.js"
@@ -112,12 +113,37 @@ export class CapturedTooMuch extends Schema.TaggedError<CapturedTooMuch>("@bottl
 }
 
 /**
+ * What a commit is asked for.
+ *
+ * - `output`: the absolute path of the pack; nothing may be there, and its directory must be
+ * - `force`: whether commands that run are ended; otherwise they keep the bottle from being committed
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommitOptions {
+  readonly output: string
+  readonly force?: boolean | undefined
+}
+
+/**
+ * A commit: the pack that was written, and the proof of the machine that came up again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Committed {
+  readonly output: string
+  readonly proof: ProofRecord
+}
+
+/**
  * What can go wrong when a bottle is used.
  *
  * @since 0.1.0
  * @category errors
  */
-export type BottleError = SmolvmError | BundleDied | CapturedTooMuch
+export type BottleError = SmolvmError | BundleDied | MachineLost | CapturedTooMuch
 
 /**
  * A ready bottle.
@@ -147,8 +173,14 @@ export interface Bottle {
   readonly cpIn: (options: { readonly host: string; readonly guest: string }) => Effect.Effect<void, BottleError>
   /** Copies one file of the guest to the host; what it holds is the guest's word. */
   readonly cpOut: (options: { readonly guest: string; readonly host: string }) => Effect.Effect<void, BottleError>
-  /** Fails when the bundle has ended, and with it everything that goes on in the bottle; never succeeds. */
-  readonly died: Effect.Effect<never, BundleDied>
+  /**
+   * Makes a pack of the machine's disk, from which a machine can be created again. The machine is stopped for it, started
+   * again and proven again; commands wait for that. What goes wrong half-way, and an interruption too, leaves the bottle
+   * up and proven, or down (`MachineLost`), and no pack but a complete one.
+   */
+  readonly commit: (options: CommitOptions) => Effect.Effect<Committed, CommitError>
+  /** Fails when the bundle has ended or the machine is lost, and with it all that goes on in the bottle; never succeeds. */
+  readonly died: Effect.Effect<never, BundleDied | MachineLost>
   /**
    * Every decision of the bundle since the bottle was handed over. Each run of it begins with the oldest that is kept,
    * and ends with the bundle.

@@ -9,6 +9,7 @@ import * as Release from "@bottle/process/Release"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
@@ -21,11 +22,15 @@ import * as BottleId from "./BottleId.js"
 import { Bundle, none, type RunningBundle } from "./Bundle.js"
 import type { BundleError } from "./BundleError.js"
 import { DeadMansHandle } from "./DeadMansHandle.js"
+import type { MachineLost } from "./CommitError.js"
 import type { Directories } from "./Directories.js"
 import { Prover } from "./EgressProof.js"
 import { Engine } from "./Engine.js"
 import * as Commands from "./internal/commands.js"
+import * as Commit from "./internal/commit.js"
+import * as Fence from "./internal/fence.js"
 import { fileFailed, realPath } from "./internal/files.js"
+import * as Gate from "./internal/gate.js"
 import * as Machine from "./internal/machine.js"
 import { markOf } from "./internal/mark.js"
 import * as Relay from "./internal/relay.js"
@@ -48,6 +53,7 @@ import * as Prepare from "./Prepare.js"
 import type { EgressNotEnforced, EgressUnproven } from "./ProofError.js"
 import type { ProofRecord } from "./ProofRecord.js"
 import * as Subnet from "./Subnet.js"
+import { Sweeper } from "./Sweep.js"
 
 const DIRECTORY_MODE = 0o700
 
@@ -139,6 +145,8 @@ export const launch = (
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.addFinalizer(() => ledger.closing) : ledger.closing))
     )
     yield* ledger.up
+    const sweeper = yield* Sweeper
+    yield* Effect.forkScoped(Effect.interruptible(sweeper.sweep(decided.directories)))
     return bottle
   }).pipe(Effect.withSpan("bottle.launch", { attributes: { id: decided.id } }))
 
@@ -190,7 +198,35 @@ const build = (
       Effect.zipRight(prove(machine, prover.prove({ plan, bundle, proof: nonce }))),
       Effect.raceFirst(bundle.died)
     )
-    return yield* Commands.make({ plan, smolvm, bundle, proof, secrets, keep: keep(plan, machine) })
+    const gate = yield* Gate.make
+    const fence = Fence.make(bundle.events, proof.lastEvent)
+    const lost = yield* Deferred.make<never, MachineLost>()
+    const context = yield* Effect.context<Smolvm>()
+    const commit = yield* Commit.make({
+      plan,
+      smolvm,
+      bundle,
+      machine,
+      machineScope,
+      ledger,
+      gate,
+      fence,
+      lost,
+      bringUp: Effect.provide(bringUp(plan, machine), context),
+      prove: Effect.provide(prove(machine, prover.prove({ plan, bundle, proof: nonce })), context)
+    })
+    return yield* Commands.make({
+      plan,
+      smolvm,
+      bundle,
+      proof,
+      secrets,
+      gate,
+      fence,
+      lost: Deferred.await(lost),
+      commit,
+      keep: keep(plan, machine)
+    })
   })
 
 /**

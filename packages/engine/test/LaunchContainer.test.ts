@@ -123,7 +123,12 @@ describe("Launch with a container bundle", () => {
       }
       yield* withDock(
         launching({
-          replies: (plan, container) => [hanging, replying(plan, container).ended(137), ...answers(plan, container)]
+          replies: (plan, container) => [
+            hanging,
+            { match: (argv) => argv.includes("bottle-reap"), stdout: "gone" },
+            replying(plan, container).ended(137),
+            ...answers(plan, container)
+          ]
         }),
         (dock) =>
           Effect.scoped(

@@ -4,7 +4,6 @@ import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -12,8 +11,13 @@ import * as Stream from "effect/Stream"
 import type { Bottle, BottleError, BottleOutput, CommandOptions, ExecResult } from "../Bottle.js"
 import { CapturedTooMuch, CommandExit } from "../Bottle.js"
 import type { RunningBundle } from "../Bundle.js"
+import type { MachineLost } from "../CommitError.js"
 import { type LaunchPlan, socketOf } from "../LaunchPlan.js"
 import type { ProofRecord } from "../ProofRecord.js"
+import type { BundleDied } from "../LaunchError.js"
+import { endedBy } from "./endedBy.js"
+import type { Fence } from "./fence.js"
+import type { Gate } from "./gate.js"
 import * as Reap from "./reap.js"
 import * as Witness from "./witness.js"
 
@@ -73,19 +77,6 @@ const overdue = (timeoutMillis: number | undefined): Effect.Effect<never, Overdu
   timeoutMillis === undefined
     ? Effect.never
     : Effect.zipRight(Effect.sleep(timeoutMillis + TIMEOUT_MARGIN_MILLIS), Effect.fail(new Overdue()))
-
-/**
- * Ends the work when the other effect fails. As `raceFirst`, but whoever interrupts it waits too until the work has ended:
- * what comes after a command's client must not come beside it.
- */
-const endedBy =
-  <E2>(end: Effect.Effect<never, E2>) =>
-  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.fork(restore(work)), (fiber) =>
-        restore(Effect.raceFirst(Fiber.join(fiber), end)).pipe(Effect.ensuring(Fiber.interrupt(fiber)))
-      )
-    )
 
 const exitOf = (exit: CommandExit): BottleOutput => ({ _tag: "Exit", exit })
 
@@ -268,21 +259,28 @@ export interface Ready {
   readonly bundle: RunningBundle
   readonly proof: ProofRecord
   readonly secrets: ReadonlyMap<string, Redacted.Redacted>
+  readonly gate: Gate
+  readonly fence: Fence
+  readonly lost: Effect.Effect<never, MachineLost>
   readonly keep: Bottle["keep"]
+  readonly commit: Bottle["commit"]
 }
 
 export const make = (ready: Ready): Effect.Effect<Bottle> =>
   Effect.gen(function* () {
-    const { bundle, keep, plan, proof } = ready
-    const machine = yield* operations({ ...ready, session: () => Effect.succeed({ gone: bundle.died }) })
-    // Up to here the guest's command has not run: what was refused by then was the proof's.
-    const events = Stream.filter(bundle.events, (event) => event.sequence > proof.lastEvent)
+    const { bundle, commit, fence, gate, keep, lost, plan, proof } = ready
+    const died = Effect.raceFirst(bundle.died, lost)
+    const session: OpenSession<BundleDied | MachineLost> = () =>
+      Effect.map(Effect.raceFirst(gate.enter, lost), (isSame) => ({ gone: died, isSame }))
+    const machine = yield* operations({ ...ready, session })
+    const { events } = fence
     return {
       id: plan.id,
       plan,
       proof,
       ...machine,
-      died: bundle.died,
+      commit,
+      died,
       events,
       denials: Stream.filter(events, (event) => event.verdict === "deny"),
       // A step behind, so that a bundle that has died says so first.
