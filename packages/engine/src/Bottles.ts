@@ -5,9 +5,10 @@
  */
 import type * as Identity from "@bottle/process/Identity"
 import type { PolicyDocument } from "@bottle/egress/PolicyDocument"
-import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -15,13 +16,21 @@ import type * as Stream from "effect/Stream"
 import type { Bottle, BottleError, BottleOutput, CommandExit, CommandOptions, ExecResult } from "./Bottle.js"
 import { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
-import type { BottleGone, ControlClient, ControlError, Description, OwnerFailed, ReleaseFailure } from "./Control.js"
+import type { ControlClient, Description, ReleaseFailure } from "./Control.js"
+import type { BottleGone, ControlError, ControlFailed, OwnerFailed } from "./ControlError.js"
+import type { Directories } from "./Directories.js"
+import * as Down from "./internal/bottles/down.js"
+import * as Found from "./internal/bottles/find.js"
+import * as Listing from "./internal/bottles/list.js"
+import * as Up from "./internal/bottles/up.js"
+import * as Wait from "./internal/bottles/wait.js"
 import type { LaunchError } from "./LaunchError.js"
 import type { LaunchEvent } from "./LaunchObserver.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 import type { LedgerView } from "./Ledger.js"
 import type { LedgerFailed, LedgerUnreadable, NameTaken } from "./LedgerError.js"
 import type { ProofRecord } from "./ProofRecord.js"
+import type { Runtimes } from "./Runtimes.js"
 import { Stage } from "./Stage.js"
 
 /**
@@ -174,10 +183,11 @@ export class DownFailed extends Schema.TaggedError<DownFailed>("@bottle/engine/D
  * @since 0.1.0
  * @category errors
  */
-export type FindError = BottleNotFound | NameAmbiguous
+export type FindError = BottleNotFound | NameAmbiguous | LedgerUnreadable
 
 /**
- * How `up` fails: by any failure of the launch itself, as it happened in the keeper, or by its keeper.
+ * How `up` fails: by any failure of the launch itself, as it happened in the keeper, or by its keeper. `BottleGone` says
+ * that somebody else took it down before it was ready.
  *
  * @since 0.1.0
  * @category errors
@@ -189,6 +199,8 @@ export type UpError =
   | ControlPathTooLong
   | KeeperNotStarted
   | KeeperFailed
+  | ControlFailed
+  | BottleGone
   | OwnerFailed
 
 /**
@@ -351,14 +363,56 @@ export class Bottles extends Context.Tag("@bottle/engine/Bottles")<
      */
     readonly up: (plan: LaunchPlan, options?: UpOptions) => Effect.Effect<UpBottle, UpError>
     /** The living bottle with this id, this reserved name, or the only one whose id begins with it. */
-    readonly find: (
-      nameOrId: string
-    ) => Effect.Effect<FoundBottle, FindError | ControlError | LedgerUnreadable | SmolvmError, Scope.Scope>
+    readonly find: (nameOrId: string) => Effect.Effect<FoundBottle, FindError | ControlError, Scope.Scope>
     /** Every bottle that is up or of which something is left. It has a deadline, and one sick bottle does not fail it. */
-    readonly list: Effect.Effect<ReadonlyArray<ListedBottle>>
+    readonly list: Effect.Effect<ReadonlyArray<ListedBottle>, LedgerUnreadable>
     /** Takes a bottle down, whatever state its owner is in, and returns when it is down. */
     readonly down: (nameOrId: string) => Effect.Effect<Downed, DownError>
     /** Waits until the bottle is down, and tells how it ended. */
     readonly wait: (nameOrId: string) => Effect.Effect<WaitedBottle, FindError>
   }
 >() {}
+
+/**
+ * How keepers are started, and where their bottles are.
+ *
+ * - `keeper.command`: the program of the keeper with its first words, by absolute paths; it calls `Keeper.keep`
+ * - `keeper.env`: its whole environment, in which the runtime runs too; variables that a plan names as secrets are left
+ *   out
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BottlesSettings {
+  readonly directories: Directories
+  readonly keeper: {
+    readonly command: readonly [program: string, ...words: ReadonlyArray<string>]
+    readonly env: Readonly<Record<string, string>>
+  }
+}
+
+/**
+ * The service over the ledgers of a state directory.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  settings: BottlesSettings
+): Effect.Effect<Context.Tag.Service<Bottles>, never, Runtimes | FileSystem.FileSystem> =>
+  Effect.map(Effect.context<Runtimes | FileSystem.FileSystem>(), (context) => ({
+    up: (plan, options = {}) => Up.up(settings, plan, options),
+    find: (nameOrId) => Effect.provide(Found.find(settings.directories, nameOrId), context),
+    list: Effect.provide(Listing.list(settings.directories), context),
+    down: (nameOrId) => Effect.provide(Down.down(settings.directories, nameOrId), context),
+    wait: (nameOrId) => Effect.provide(Wait.wait(settings.directories, nameOrId), context)
+  }))
+
+/**
+ * The service over the ledgers of a state directory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (settings: BottlesSettings): Layer.Layer<Bottles, never, Runtimes | FileSystem.FileSystem> =>
+  Layer.effect(Bottles, make(settings))

@@ -184,6 +184,15 @@ const started = (id: string, { next }: Opened, timeoutMillis: number): Effect.Ef
     })
   )
 
+/** Asks for a description, and nothing else. */
+export const describe = (address: ControlAddress, timeoutMillis: number): Effect.Effect<Description, ControlError> =>
+  Effect.flatMap(open(address, { call: "describe" }, timeoutMillis), (opened) => lastWord(address.id, opened)).pipe(
+    Effect.mapError((error) => orControl(address.id, error)),
+    Effect.flatMap(decoded(address.id, Description)),
+    Effect.scoped,
+    Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(address.id, "silent") })
+  )
+
 export const connect = (
   address: ControlAddress,
   options: ConnectOptions = {}

@@ -1,0 +1,38 @@
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import type { ListedBottle } from "../../Bottles.js"
+import type { Description } from "../../Control.js"
+import type { ControlError } from "../../ControlError.js"
+import type { Directories } from "../../Directories.js"
+import * as Ledger from "../../Ledger.js"
+import type { LedgerUnreadable } from "../../LedgerError.js"
+import * as Client from "../control/client.js"
+import { addressOf } from "./resolve.js"
+
+/** Who does not answer by then is listed without an answer. */
+const TIMEOUT_MILLIS = 1000
+
+type Answer = { readonly description: Description | null; readonly silence: ControlError | null }
+
+const ask = (directories: Directories, view: Ledger.LedgerView): Effect.Effect<Answer> =>
+  Effect.match(Client.describe(addressOf(directories, view), TIMEOUT_MILLIS), {
+    onFailure: (silence) => ({ description: null, silence }),
+    onSuccess: (description) => ({ description, silence: null })
+  })
+
+export const list = (
+  directories: Directories
+): Effect.Effect<ReadonlyArray<ListedBottle>, LedgerUnreadable, FileSystem.FileSystem> =>
+  Effect.flatMap(
+    Ledger.list(directories),
+    Effect.forEach(
+      (view) =>
+        Effect.gen(function* () {
+          const owner = yield* Ledger.liveness(view)
+          const answer = owner === "dead" ? { description: null, silence: null } : yield* ask(directories, view)
+          return { id: view.id, name: view.claim?.name ?? null, view, owner, ...answer }
+        }),
+      // Each waits for another process, not for us.
+      { concurrency: "unbounded" }
+    )
+  )
