@@ -12,6 +12,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type { BottleId } from "./BottleId.js"
 import type { Directories } from "./Directories.js"
 import * as Files from "./internal/cleanup/files.js"
 import * as Ledgers from "./internal/cleanup/ledgers.js"
@@ -138,6 +139,14 @@ export interface Removal {
   readonly leftover: Leftover
   readonly failure: NotRemoved | null
 }
+
+/**
+ * The bottle that a machine's name is made of; undefined where it is none of ours.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const bottleOf = (machine: string): BottleId | undefined => Things.bottleOf(machine)
 
 /**
  * Looks for what bottles have left behind. It changes nothing, and has an end: who does not answer is told of, and the

@@ -32,8 +32,8 @@ const isId = Schema.is(BottleId)
 
 const PREFIX = "bottle-"
 
-/** The bottle that a name is made of; none where it is not one of ours. */
-const bottleOf = (name: string): BottleId | undefined => {
+/** The bottle that a machine's name is made of; undefined where it is none of ours. */
+export const bottleOf = (name: string): BottleId | undefined => {
   const id = name.slice(PREFIX.length)
   return name.startsWith(PREFIX) && isId(id) ? id : undefined
 }
