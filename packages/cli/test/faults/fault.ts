@@ -32,6 +32,8 @@ export interface Outcome {
   /** How long it took until nothing was left. */
   readonly clearedMillis: number
   readonly failure: string | undefined
+  /** What was measured beside, a line each. */
+  readonly measured: ReadonlyArray<string>
 }
 
 const BOUND_MILLIS = 120_000
@@ -73,5 +75,11 @@ export const run = async (fault: Fault, seed: number): Promise<Outcome> => {
   } finally {
     await scene.close()
   }
-  return { fault: fault.name, seed, clearedMillis: scene.clearedMillis ?? Number.NaN, failure }
+  return {
+    fault: fault.name,
+    seed,
+    clearedMillis: scene.clearedMillis ?? Number.NaN,
+    failure,
+    measured: scene.measured
+  }
 }

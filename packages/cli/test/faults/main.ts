@@ -86,6 +86,7 @@ else {
       const fault = random.pick([first, ...others])
       const outcome = await run(fault, isOne ? master : Random.seedOf(random))
       outcomes.push(outcome)
+      for (const line of outcome.measured) print(line)
       if (outcome.failure !== undefined) {
         print(
           `\nFAILED ${outcome.failure}\nagain: pnpm faults --runs 1 --only ${outcome.fault} --seed ${outcome.seed}\n`

@@ -55,6 +55,8 @@ export class Scene {
   readonly #trail: Array<string> = []
   readonly #closing: Array<() => Promise<void> | void> = []
   #faultMillis: number | undefined
+  /** What was measured beside, a line each. */
+  readonly measured: Array<string> = []
   /** How long it took until nothing was left, counted from the fault or from what ended it. */
   clearedMillis: number | undefined
 

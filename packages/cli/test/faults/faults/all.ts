@@ -3,6 +3,7 @@ import type { Fault } from "../fault.js"
 import { clock } from "./clock.js"
 import { crowds } from "./crowds.js"
 import { docker } from "./docker.js"
+import { hundred } from "./hundred.js"
 import { keeper } from "./keeper.js"
 import { ledger } from "./ledger.js"
 import { machine } from "./machine.js"
@@ -20,5 +21,6 @@ export const all: ReadonlyArray<Fault> = [
   ...clock,
   ...smolvm,
   ...docker,
-  ...crowds
+  ...crowds,
+  ...hundred
 ]

@@ -103,7 +103,8 @@ export const ledger: ReadonlyArray<Fault> = [
     provoke: async (scene) => {
       const disk = await mount(scene, `${scene.state}/bottles`)
       disk.fill()
-      const argv = scene.home.argv(["run", "-q", "--", "true"])
+      const own = Life.code(scene)
+      const argv = scene.home.argv(["run", "-q", "--", "sh", "-c", `exit ${own}`])
       const running = scene.home.spawn([...disk.within, ...argv])
       scene.fault("a launch on a full disk")
       const { code, stderr } = await scene.end(running)
@@ -112,8 +113,9 @@ export const ledger: ReadonlyArray<Fault> = [
       if (scene.machines().length > 0) throw new Error("a machine was made")
       if (left(disk).length > 0) throw new Error(`it left ${left(disk).join(", ")}`)
       Fs.rmSync(`${disk.directory}/.full`)
+      scene.witnessed.add(own)
       const again = await scene.end(scene.home.spawn([...disk.within, ...argv]))
-      if (again.code !== 0) throw new Error(`with room it ended with ${again.code}: ${again.stderr}`)
+      if (again.code !== own) throw new Error(`with room it ended with ${again.code}: ${again.stderr}`)
       if (left(disk).length > 0) throw new Error(`it left ${left(disk).join(", ")}`)
       disk.unmount()
     }

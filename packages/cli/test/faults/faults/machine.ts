@@ -25,7 +25,6 @@ const handlesOf = async (scene: Scene): Promise<ReadonlyArray<number>> => {
   return scene.handles()
 }
 
-/** A handle that starts what it was given is that program from then on; a shell is one that still waits. */
 export const machine: ReadonlyArray<Fault> = [
   {
     name: "machine-killed",
@@ -42,7 +41,11 @@ export const machine: ReadonlyArray<Fault> = [
       await scene.moment(30)
       scene.fault(`SIGKILL to ${pid}`)
       scene.kill(pid)
-      await endsByItself(scene, run)
+      if (which !== "its holder") return endsByItself(scene, run)
+      // Whoever holds the machine saves its disk when it stops; the machine goes on without.
+      run.finish()
+      const { code, stderr } = await scene.end(run.running)
+      if (code !== run.code) throw new Error(`its command ended with ${run.code}, and it with ${code}: ${stderr}`)
     }
   },
   {
