@@ -183,7 +183,7 @@ const WORD_CHARS_MAX = 32
 export const stateText = ({ exit, owner, silence, state }: BottleRow): string => {
   if (state === "down") return `down (${exit?.code ?? "?"})`
   if (owner?.liveness === "unknown") return `${state}?`
-  return silence === null ? state : "silent"
+  return state === "up" && silence !== null ? "silent" : state
 }
 
 /**
