@@ -12,9 +12,10 @@ import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import { type Bottle, type BottleOutput, CommandExit } from "./Bottle.js"
+import { type Bottle, type BottleOutput, CommandExit, type CommitOptions, type Committed } from "./Bottle.js"
 import { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
+import type { CommitError } from "./CommitError.js"
 import { type BottleGone, type ControlError, type ControlFailed, DownReason, type OwnerFailed } from "./ControlError.js"
 import type { Backlog } from "./internal/control/backlog.js"
 import * as Client from "./internal/control/client.js"
@@ -146,13 +147,10 @@ export interface ControlClient {
   /** Takes the bottle down, and returns when it is; what may be left behind is a value. Two at once are one. */
   readonly down: Effect.Effect<ReadonlyArray<ReleaseFailure>, ControlError>
   /**
-   * Makes a pack of the machine's disk, and returns when the bottle is up again. Refused while commands run, unless
-   * `force`. `output` is an absolute path of the host.
+   * Makes a pack of the machine's disk, and returns when the bottle is up and proven again. Refused while commands run,
+   * unless `force` ends them.
    */
-  readonly commit: (options: {
-    readonly output: string
-    readonly force?: boolean | undefined
-  }) => Effect.Effect<void, ControlError | OwnerFailed>
+  readonly commit: (options: CommitOptions) => Effect.Effect<Committed, ControlError | CommitError>
   /** Puts another policy in force. */
   readonly reload: (policy: PolicyDocument) => Effect.Effect<void, ControlError | ReloadFailed | OwnerFailed>
   /**
@@ -222,9 +220,7 @@ export interface ServeOptions {
   }
   readonly secrets: ReadonlyMap<string, Redacted.Redacted>
   readonly down: Effect.Effect<void>
-  readonly commit?:
-    | ((options: { readonly output: string; readonly force: boolean }) => Effect.Effect<void, unknown>)
-    | undefined
+  readonly commit?: Bottle["commit"] | undefined
   readonly reap?: ((witness: string) => Effect.Effect<void>) | undefined
   readonly reloaded?: ((policy: PolicyDocument) => Effect.Effect<void>) | undefined
   readonly main?: MainCommand | undefined

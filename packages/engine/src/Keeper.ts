@@ -19,6 +19,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Bottle } from "./Bottle.js"
 import type { Bundle } from "./Bundle.js"
+import type { MachineLost } from "./CommitError.js"
 import * as Control from "./Control.js"
 import { type ControlFailed, type DownReason, OwnerFailed } from "./ControlError.js"
 import * as Main from "./internal/keeper/main.js"
@@ -27,7 +28,7 @@ import * as Watch from "./internal/keeper/watch.js"
 import * as Wire from "./internal/keeper/wire.js"
 import * as Reap from "./internal/reap.js"
 import * as Launch from "./Launch.js"
-import type { LaunchError } from "./LaunchError.js"
+import type { BundleDied, LaunchError } from "./LaunchError.js"
 import { type LaunchEvent, LaunchObserver } from "./LaunchObserver.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 import * as Record from "./Record.js"
@@ -183,6 +184,7 @@ const live = (keeping: Keeping) =>
       about: { name, kind: "keeper", ttlMillis, idleMillis },
       secrets,
       down: Effect.asVoid(Deferred.succeed(asked, undefined)),
+      commit: bottle.commit,
       reap,
       reloaded: record.reloaded,
       main: main?.command,
@@ -199,12 +201,16 @@ const live = (keeping: Keeping) =>
       Effect.as(timers.outlived, "time-to-live" as const),
       Effect.as(timers.idled, "idle" as const),
       Effect.as(Watch.untilGone(bottle.plan, serving.committing), "machine-gone" as const),
-      Effect.catchAll(bottle.died, () => Effect.succeed("bundle-died" as const)),
+      Effect.catchAll(bottle.died, lostBy),
       main === null ? Effect.never : Effect.as(main.ended, "ended" as const)
     ]).pipe(Effect.interruptible)
     yield* serving.closing(reason)
     return { reason, main: main === null ? null : yield* main.end } satisfies Life
   })
+
+/** A machine that did not come up again after a commit is lost as one that ended by itself. */
+const lostBy = ({ _tag }: BundleDied | MachineLost): Effect.Effect<DownReason> =>
+  Effect.succeed(_tag === "MachineLost" ? "machine-gone" : "bundle-died")
 
 const stopped = (parent: Parent, heard: Heard): Effect.Effect<never, Stopped> =>
   Effect.raceFirst(parent.told, heard.gone).pipe(Effect.interruptible, Effect.zipRight(Effect.fail(new Stopped())))

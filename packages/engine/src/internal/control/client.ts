@@ -18,13 +18,14 @@ import {
   type Session,
   socketOf
 } from "../../Control.js"
+import type { CommitError } from "../../CommitError.js"
 import {
   BottleGone,
   type ControlError,
   ControlRefused,
   ControlUnreachable,
   type DownReason,
-  OwnerFailed
+  type OwnerFailed
 } from "../../ControlError.js"
 import * as Lines from "./lines.js"
 import * as Wire from "./wire.js"
@@ -134,12 +135,34 @@ const lastWord = (id: string, { next }: Opened): Effect.Effect<unknown, Wire.Fai
 const named = (id: string, error: Wire.Failure): Wire.Failure =>
   error._tag === "ControlRefused" ? new ControlRefused({ ...error, id }) : error
 
-/** What only some calls can fail with is, from any other one, an owner that is not what it says. */
-const orControl = (id: string, error: Wire.Failure): ControlError =>
-  error._tag === "ReloadFailed" || error._tag === "OwnerFailed" ? unreachable(id, "other", error.message) : error
+const garbled = (id: string, error: Wire.Failure) => unreachable(id, "other", error.message)
 
-const orOwner = (id: string, error: Wire.Failure): ControlError | OwnerFailed =>
-  error._tag === "ReloadFailed" ? unreachable(id, "other", error.message) : error
+/** What only some calls can fail with is, from any other one, an owner that is not what it says. */
+const orControl = (id: string, error: Wire.Failure): ControlError => {
+  switch (error._tag) {
+    case "ControlUnreachable":
+    case "ControlRefused":
+    case "BottleGone":
+      return error
+    default:
+      return garbled(id, error)
+  }
+}
+
+const orCommit = (id: string, error: Wire.Failure): ControlError | CommitError => {
+  switch (error._tag) {
+    case "CommitRefused":
+    case "CommitFailed":
+    case "MachineLost":
+    case "LedgerFailed":
+      return error
+    default:
+      return orControl(id, error)
+  }
+}
+
+const orReload = (id: string, error: Wire.Failure): ControlError | ReloadFailed | OwnerFailed =>
+  error._tag === "ReloadFailed" || error._tag === "OwnerFailed" ? error : orControl(id, error)
 
 const decoded =
   <A, I>(id: string, schema: Schema.Schema<A, I>) =>
@@ -234,11 +257,14 @@ export const connect = (
       down: Effect.flatMap(askControl({ call: "down" }), decoded(id, Schema.Array(ReleaseFailure))),
       commit: ({ force, output }) =>
         ask({ call: "commit", output, force: force === true }).pipe(
-          Effect.mapError((error) => orOwner(id, error)),
+          Effect.mapError((error) => orCommit(id, error)),
+          Effect.flatMap(decoded(id, Wire.Committed))
+        ),
+      reload: (policy) =>
+        ask({ call: "reload", policy }).pipe(
+          Effect.mapError((error) => orReload(id, error)),
           Effect.asVoid
         ),
-      reload: (policy): Effect.Effect<void, ControlError | ReloadFailed | OwnerFailed> =>
-        Effect.asVoid(ask({ call: "reload", policy })),
       attach: (attaching = {}) => attach(address, attaching.stdin, timeoutMillis)
     }
   })

@@ -13,6 +13,8 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Net from "node:net"
 import { Description, type DownReason, type ReleaseFailure, type ServeOptions, type Serving } from "../../Control.js"
+import type { Committed } from "../../Bottle.js"
+import { CommitRefused } from "../../CommitError.js"
 import { BottleGone, type ControlFailed, ControlRefused, ControlUnreachable, OwnerFailed } from "../../ControlError.js"
 import * as Lines from "./lines.js"
 import { listen } from "./listen.js"
@@ -32,6 +34,7 @@ const CLOSING_TIMEOUT_MILLIS = 60_000
 const FAREWELL_TIMEOUT_MILLIS = 3000
 
 // Not before it is used: `Control` imports this module, and may not have been evaluated yet.
+const encodeCommitted = (committed: Committed) => Schema.encodeSync(Wire.Committed)(committed)
 const encodeDescription = (description: Description) => Schema.encodeSync(Description)(description)
 
 /** Serves the control of a bottle on a socket until the scope closes. */
@@ -90,6 +93,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
     let goingOn = 0
     let lasting = 0
     let isCommitting = false
+    let proof = bottle.proof
 
     const refused = (reason: ControlRefused["reason"], detail: string | null = null) =>
       new ControlRefused({ id, reason, detail })
@@ -118,7 +122,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
         committing: isCommitting,
         closing,
         plan: bottle.plan,
-        proof: bottle.proof
+        proof
       })
     })
 
@@ -224,12 +228,14 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
       Effect.gen(function* () {
         if (options.commit === undefined) return yield* refused("unsupported")
         if (isCommitting) return yield* refused("committing")
-        const isMainRunning = options.main !== undefined && options.main.output.exit() === null
-        if (!force && (sessions > 0 || isMainRunning)) return yield* refused("busy")
+        // The bottle itself knows of its own commands only.
+        if (!force && sessions > 0) return yield* new CommitRefused({ id, output, reason: "busy" })
         isCommitting = true
-        const committing = Effect.mapError(options.commit({ output, force }), (error) => failureOf(id, error))
-        yield* work(lines, committing).pipe(Effect.ensuring(Effect.sync(() => void (isCommitting = false))))
-        return null
+        const committed = yield* work(lines, options.commit({ output, force })).pipe(
+          Effect.ensuring(Effect.sync(() => void (isCommitting = false)))
+        )
+        proof = committed.proof
+        return encodeCommitted(committed)
       })
 
     const reload = (lines: Lines.LineSocket, document: Policy.PolicyDocument) =>

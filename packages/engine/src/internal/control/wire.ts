@@ -3,7 +3,10 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { CommandExit } from "../../Bottle.js"
 import { ReloadFailed } from "../../BundleError.js"
+import { CommitFailed, CommitRefused, MachineLost } from "../../CommitError.js"
 import { BottleGone, ControlRefused, ControlUnreachable, DownReason, OwnerFailed } from "../../ControlError.js"
+import { LedgerFailed } from "../../LedgerError.js"
+import { ProofRecord } from "../../ProofRecord.js"
 
 /** What changes when one side would not understand the other any more. */
 export const PROTOCOL = 1
@@ -52,8 +55,21 @@ export const Word = Schema.Union(
 
 export type Word = typeof Word.Type
 
+/** What a commit gives. */
+export const Committed = Schema.Struct({ output: Schema.String, proof: ProofRecord })
+
 /** How a call fails, as it goes over the wire. */
-export const Failure = Schema.Union(ControlUnreachable, ControlRefused, BottleGone, ReloadFailed, OwnerFailed)
+export const Failure = Schema.Union(
+  ControlUnreachable,
+  ControlRefused,
+  BottleGone,
+  ReloadFailed,
+  CommitRefused,
+  CommitFailed,
+  MachineLost,
+  LedgerFailed,
+  OwnerFailed
+)
 
 export type Failure = typeof Failure.Type
 
