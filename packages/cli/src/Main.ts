@@ -3,13 +3,18 @@
  *
  * @since 0.1.0
  */
+import * as Directories from "@bottle/engine/Directories"
+import type { Runtimes } from "@bottle/engine/Runtimes"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Commands from "./Commands.js"
+import { cleanup } from "./commands/Cleanup.js"
 import { doctor } from "./commands/Doctor.js"
+import { logs } from "./commands/Logs.js"
 import { plan } from "./commands/Plan.js"
 import * as PolicyCommand from "./commands/Policy.js"
 import { run } from "./commands/Run.js"
@@ -18,7 +23,10 @@ import * as Failure from "./Failure.js"
 import { formatOf } from "./FlagValues.js"
 import * as Help from "./Help.js"
 import { Invocation } from "./Invocation.js"
+import * as CleanupRequest from "./requests/CleanupRequest.js"
+import * as LogsRequest from "./requests/LogsRequest.js"
 import * as RunRequest from "./RunRequest.js"
+import * as RuntimesLayer from "./RuntimesLayer.js"
 import * as Stdio from "./Stdio.js"
 import * as Tail from "./Tail.js"
 import * as Told from "./Told.js"
@@ -28,6 +36,13 @@ import * as Words from "./Words.js"
 
 /** Everything that a command needs from outside. */
 type Outside = Invocation | Stdio.Stdio | CommandExecutor | FileSystem
+
+/** The runtimes of whatever bottles this user has. */
+const runtimes: Layer.Layer<Runtimes, never, Invocation | CommandExecutor> = Layer.unwrapEffect(
+  Effect.map(Invocation, ({ environment }) =>
+    RuntimesLayer.layer({ environment, state: Directories.fromEnvironment(environment).state })
+  )
+)
 
 /** The subcommands whose standard output is a command's own. */
 const passing: ReadonlySet<string> = new Set(["run", "exec", "shell", "attach"])
@@ -60,6 +75,10 @@ const execute = (
         return yield* answer(RunRequest.make(parsed.flags, tail, invocation), parsed.dryRun ? plan : run)
       case "Plan":
         return yield* answer(RunRequest.make(parsed.flags, tail, invocation), plan)
+      case "Logs":
+        return yield* answer(LogsRequest.make(parsed.flags), logs)
+      case "Cleanup":
+        return yield* Effect.provide(cleanup(CleanupRequest.make(parsed.flags)), runtimes)
       case "Doctor": {
         const { format, runtime } = parsed.flags
         return yield* doctor({ runtime: Option.getOrNull(runtime), format: formatOf(format) })
