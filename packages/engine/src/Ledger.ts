@@ -312,14 +312,13 @@ export const claim = (
     let isKept = false
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
-        yield* Effect.ignore(move({ _tag: "Closing" }))
         if (!isKept && failures.length === 0) {
           return yield* Effect.mapError(Files.bounded(Files.remove(fs, directory, id, self)), failed)
         }
-        // Without this line somebody would take down what was kept: where the disk is full, the plan makes room.
-        const entry: Model.Transition = { _tag: isKept ? "Kept" : "Left", failures }
-        yield* Effect.catchAll(move(entry), () =>
-          Effect.zipRight(Effect.ignore(Files.bounded(Files.removePlan(fs, directory))), move(entry))
+        const end = Effect.zipRight(move({ _tag: "Closing" }), move({ _tag: isKept ? "Kept" : "Left", failures }))
+        // Without that line somebody would take down what was kept: where the disk is full, the plan makes room.
+        yield* Effect.catchAll(end, () =>
+          Effect.zipRight(Effect.ignore(Files.bounded(Files.removePlan(fs, directory))), end)
         )
       }).pipe(Effect.catchAll(tellLeft))
     )
@@ -483,6 +482,7 @@ export const recovering = (
     const reading = found.value
     yield* Recovery.checkFree(id, reading, options)
 
+    // The lock says who has the bottle to everybody who could take it, also where nothing can be written.
     const writer = yield* Files.open(fs, {
       path: `${directory}/${Files.LEDGER}`,
       flag: "a",
@@ -491,16 +491,19 @@ export const recovering = (
       role: "recoverer",
       from: reading.state,
       isTorn: reading.isTorn
-    }).pipe(Files.bounded, Effect.mapError(failed))
-    const move = (entry: Model.Transition) => Effect.mapError(Files.bounded(writer.move(entry)), failed)
+    }).pipe(Files.bounded, Effect.mapError(failed), Effect.either)
+    const move = (entry: Model.Transition) =>
+      Effect.flatMap(writer, ({ move }) => Effect.mapError(Files.bounded(move(entry)), failed))
+    let isBegun = false
+    const begin = Effect.suspend(() =>
+      isBegun ? Effect.void : Effect.tap(move({ _tag: "Recovering" }), () => Effect.sync(() => void (isBegun = true)))
+    )
     let isEnded = false
     const end = (work: Effect.Effect<void, LedgerFailed>) =>
       Effect.uninterruptible(Effect.tap(work, () => Effect.sync(() => void (isEnded = true))))
-    const left = (failures: ReadonlyArray<Failure>) =>
-      end(Effect.zipRight(move({ _tag: "Recovering" }), move({ _tag: "Left", failures })))
+    const left = (failures: ReadonlyArray<Failure>) => end(Effect.zipRight(begin, move({ _tag: "Left", failures })))
     yield* Effect.addFinalizer(() => (isEnded ? Effect.void : Effect.ignore(left([]))))
-    // The lock says the same to everybody who could take the bottle, also where the disk is full.
-    yield* Effect.ignore(move({ _tag: "Recovering" }))
+    yield* Effect.ignore(begin)
     const name = reading.claim?.name ?? null
     const recoveringView: LedgerView = { ...viewOf(id, directory, reading), state: "recovering", holder: self }
     return {

@@ -102,8 +102,9 @@ const readHolder = (path: string) =>
 const tryTake = (path: string, content: string) =>
   Effect.gen(function* () {
     const own = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`
-    yield* attempt(path, [], () => Fs.writeFileSync(own, content, { mode: 0o600, flag: "wx" }))
-    const taken = yield* attempt(path, ["EEXIST"], () => (Fs.linkSync(own, path), true)).pipe(
+    const taken = yield* attempt(path, [], () => Fs.writeFileSync(own, content, { mode: 0o600, flag: "wx" })).pipe(
+      Effect.zipRight(attempt(path, ["EEXIST"], () => (Fs.linkSync(own, path), true))),
+      // A write that fails on a full disk has made the file.
       Effect.ensuring(Effect.ignore(attempt(path, ["ENOENT"], () => Fs.unlinkSync(own))))
     )
     return taken === true

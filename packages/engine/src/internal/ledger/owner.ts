@@ -1,4 +1,5 @@
 import * as Identity from "@bottle/process/Identity"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Fs from "node:fs"
@@ -22,11 +23,15 @@ const pidNamespace = (): string | null => attempt(() => Fs.readlinkSync("/proc/s
 /** A home directory may be of two machines, and a process of the other one cannot be seen from here. */
 const host = (): string => attempt(() => Fs.readFileSync(MACHINE_ID, "latin1").trim()) || Os.hostname()
 
-/** This process; none where there is no `/proc` to tell it by. */
-export const self: Effect.Effect<Option.Option<Owner>> = Effect.map(
-  Identity.self,
-  Option.map((identity) => ({ identity, pidNamespace: pidNamespace(), host: host() }))
-)
+/** The process of that identity, which is of our machine and our namespace. */
+export const here = (identity: Identity.Identity): Owner => ({ identity, pidNamespace: pidNamespace(), host: host() })
+
+/** In whose name lines are written: this process; none where there is no `/proc` to tell it by. A test may say another. */
+export class Self extends Context.Reference<Self>()("@bottle/engine/internal/LedgerSelf", {
+  defaultValue: (): Effect.Effect<Option.Option<Owner>> => Effect.map(Identity.self, Option.map(here))
+}) {}
+
+export const self: Effect.Effect<Option.Option<Owner>> = Effect.flatten(Self)
 
 /** Why it cannot be said from here whether the process runs; `null` where it can. */
 export const doubtOf = (owner: Owner | null): Effect.Effect<string | null> =>

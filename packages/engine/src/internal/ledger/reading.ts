@@ -32,11 +32,11 @@ const decodeLine = Schema.decodeUnknownEither(Line)
 const decodeEnvelope = Schema.decodeUnknownEither(Envelope)
 const decodeJson = Schema.decodeUnknownEither(Schema.parseJson())
 
-/** A line of a ledger: one JSON object, whose last field is the checksum of the object without it. */
-export const format = (line: Line): string => {
-  const body = JSON.stringify(encodeLine(line))
-  return `${body.slice(0, -1)},"sum":"${sumOf(body)}"}`
-}
+/** The text of a JSON object with one more field at its end: the checksum of the text without it. */
+export const sealed = (body: string): string => `${body.slice(0, -1)},"sum":"${sumOf(body)}"}`
+
+/** A line of a ledger. */
+export const format = (line: Line): string => sealed(JSON.stringify(encodeLine(line)))
 
 /** What can be read of a line: all of it, or, where a later version wrote it, who wrote it. */
 interface Parsed {

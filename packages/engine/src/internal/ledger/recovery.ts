@@ -9,7 +9,7 @@ import * as Owners from "./owner.js"
 import type * as Reading from "./reading.js"
 
 /** A recovery takes seconds, so nobody waits for another one's end; a moment is for one that has just been given up. */
-const LOCK_TIMEOUT_MILLIS = 1000
+const LOCK_TIMEOUT_MILLIS = 250
 
 interface Place {
   readonly id: BottleId
