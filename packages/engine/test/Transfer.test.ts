@@ -1,0 +1,487 @@
+import * as Temp from "@bottle/testing/Temp"
+import * as Wait from "@bottle/testing/Wait"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as ChildProcess from "node:child_process"
+import * as Fs from "node:fs"
+import * as Transfer from "../src/Transfer.js"
+import { listing } from "./fixtures/listing.js"
+import { type Pretended, pretend } from "./fixtures/pretending.js"
+
+interface Sides extends Pretended {
+  readonly directory: string
+  /** Below it lies what is the host's. */
+  readonly host: string
+  /** Below it lies what is the guest's. */
+  readonly guest: string
+}
+
+const withSides = <A, E>(
+  use: (sides: Sides) => Effect.Effect<A, E>,
+  options: Parameters<typeof pretend>[1] = {}
+): Effect.Effect<A, E> =>
+  Temp.withTempDir((directory) => {
+    for (const side of ["host", "guest"]) Fs.mkdirSync(`${directory}/${side}`)
+    const sides = { directory, host: `${directory}/host`, guest: `${directory}/guest`, ...pretend(directory, options) }
+    return Effect.tap(use(sides), () => {
+      const left = [sides.host, sides.guest, `${directory}/run`].flatMap((path) => Fs.readdirSync(path))
+      assert.deepStrictEqual(
+        left.filter((name) => name.startsWith(".") || name.startsWith("cp-")),
+        []
+      )
+    })
+  })
+
+const tree = (at: string): void => {
+  Fs.mkdirSync(`${at}/sub`, { recursive: true })
+  Fs.writeFileSync(`${at}/run`, "#!/bin/sh\n", { mode: 0o755 })
+  Fs.writeFileSync(`${at}/sub/large`, Buffer.alloc(600_000, "abc"), { mode: 0o640 })
+  Fs.symlinkSync("sub/large", `${at}/link`)
+  for (const path of [`${at}/run`, `${at}/sub/large`, `${at}/sub`, at])
+    Fs.utimesSync(path, 1_000_000_000, 1_000_000_000)
+}
+
+const text = (path: string): string => Fs.readFileSync(path, "utf8")
+
+const exists = (path: string): boolean => Fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined
+
+describe("Transfer.copyOut", () => {
+  it.live("a directory becomes what is named, with modes, times and links", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        tree(`${guest}/tree`)
+        const copied = yield* Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/new` })
+        assert.deepStrictEqual(listing(`${host}/new`, { times: true }), listing(`${guest}/tree`, { times: true }))
+        assert.deepStrictEqual(copied, {
+          kind: "directory",
+          host: `${host}/new`,
+          guest: `${guest}/tree`,
+          counts: { files: 2, directories: 1, links: 1, bytes: 600_010 },
+          leftOut: [],
+          words: ""
+        })
+      })
+    )
+  )
+
+  it.live("a directory goes into one that is there, under its own name, and over what it was before", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        tree(`${guest}/tree`)
+        Fs.mkdirSync(`${host}/out`)
+        for (const end of ["", "/"]) {
+          const { host: to } = yield* Transfer.copyOut(bottle, {
+            guest: `${guest}/tree${end}`,
+            host: `${host}/out${end}`
+          })
+          assert.strictEqual(to, `${host}/out/tree`)
+        }
+        Fs.writeFileSync(`${host}/out/tree/mine`, "mine")
+        Fs.writeFileSync(`${guest}/tree/run`, "changed")
+        yield* Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/out` })
+        assert.strictEqual(text(`${host}/out/tree/run`), "changed")
+        assert.strictEqual(text(`${host}/out/tree/mine`), "mine")
+      })
+    )
+  )
+
+  it.live("what is in a directory goes into one that is there", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        tree(`${guest}/tree`)
+        Fs.mkdirSync(`${host}/out`)
+        yield* Transfer.copyOut(bottle, { guest: `${guest}/tree/.`, host: `${host}/out` })
+        assert.deepStrictEqual(Fs.readdirSync(`${host}/out`), ["link", "run", "sub"])
+      })
+    )
+  )
+
+  it.live("a file keeps its mode, and takes its name or the one that is given", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        Fs.writeFileSync(`${guest}/-run it`, "x", { mode: 0o750 })
+        yield* Transfer.copyOut(bottle, { guest: `${guest}/-run it`, host: `${host}/` })
+        yield* Transfer.copyOut(bottle, { guest: `${guest}/-run it`, host: `${host}/named` })
+        for (const name of ["-run it", "named"]) assert.strictEqual(Fs.statSync(`${host}/${name}`).mode & 0o777, 0o750)
+      })
+    )
+  )
+
+  it.live("a file that is reached by a link is copied, and a link in its place is replaced", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        Fs.writeFileSync(`${guest}/real`, "real")
+        Fs.symlinkSync("real", `${guest}/link`)
+        Fs.writeFileSync(`${host}/mine`, "mine")
+        for (const target of ["mine", "nothing"]) {
+          Fs.rmSync(`${host}/to`, { force: true })
+          Fs.symlinkSync(target, `${host}/to`)
+          yield* Transfer.copyOut(bottle, { guest: `${guest}/link`, host: `${host}/to` })
+          assert.isTrue(Fs.lstatSync(`${host}/to`).isFile())
+          assert.strictEqual(text(`${host}/to`), "real")
+        }
+        assert.strictEqual(text(`${host}/mine`), "mine")
+      })
+    )
+  )
+
+  it.live("a relative path begins in the bottle's working directory", () =>
+    Temp.withTempDir((work) =>
+      withSides(
+        ({ bottle, host }) =>
+          Effect.gen(function* () {
+            Fs.mkdirSync(`${work}/d`)
+            Fs.writeFileSync(`${work}/d/x`, "x")
+            for (const path of ["d/x", "./d/x", "d/../d/x"]) {
+              const { guest } = yield* Transfer.copyOut(bottle, { guest: path, host: `${host}/` })
+              assert.strictEqual(guest, `${work}/d/x`)
+            }
+          }),
+        { options: { workdir: work } }
+      )
+    )
+  )
+
+  it.live("refuses what is not there, or is not what it is said to be", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        Fs.writeFileSync(`${guest}/file`, "x")
+        Fs.writeFileSync(`${host}/file`, "mine")
+        Fs.mkdirSync(`${host}/full/file`, { recursive: true })
+        Fs.mkdirSync(`${guest}/tree`)
+        ChildProcess.execFileSync("mkfifo", [`${guest}/fifo`])
+        const cases: ReadonlyArray<readonly [guest: string, host: string, tag: string, message: RegExp]> = [
+          ["none", "x", "GuestPathRefused", /none in the guest does not exist/],
+          ["fifo", "x", "GuestPathRefused", /no file and no directory/],
+          ["file/", "x", "GuestPathRefused", /no directory/],
+          ["file", "none/", "DestinationRefused", /no such directory/],
+          ["file", "none/x", "DestinationRefused", /no such file or directory/],
+          ["file", "file/", "DestinationRefused", /no such directory/],
+          ["file", "full", "DestinationRefused", /it is a directory/],
+          ["tree", "file", "DestinationRefused", /no directory/]
+        ]
+        for (const [from, to, tag, message] of cases) {
+          const error = yield* Effect.flip(
+            Transfer.copyOut(bottle, { guest: `${guest}/${from}`, host: `${host}/${to}` })
+          )
+          assert.strictEqual(error._tag, tag, error.message)
+          assert.match(error.message, message)
+        }
+        assert.strictEqual(text(`${host}/file`), "mine")
+        assert.deepStrictEqual(Fs.readdirSync(host), ["file", "full"])
+      })
+    )
+  )
+
+  it.live("copies nothing when the guest cannot read all of it, and says its words", () =>
+    withSides(
+      ({ bottle, guest, host }) =>
+        Effect.gen(function* () {
+          Fs.mkdirSync(`${guest}/tree`)
+          const error = yield* Effect.flip(Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/x` }))
+          assert.strictEqual(error._tag, "TransferFailed")
+          assert.match(error.message, /: tar: \.\/x: Cannot open: .*Permission denied$/)
+          assert.notInclude(error.message, "\u001b")
+          assert.isFalse(exists(`${host}/x`))
+        }),
+      { tar: `printf 'tar: ./x: Cannot open: \\033[31mPermission denied\\n' >&2; exit 2` }
+    )
+  )
+
+  it.live("copies all the same when the guest's tar only tells of what changed meanwhile, and says so", () =>
+    withSides(
+      ({ bottle, guest, host }) =>
+        Effect.gen(function* () {
+          tree(`${guest}/tree`)
+          const { words } = yield* Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/x` })
+          assert.strictEqual(words, "tar: ./log: file changed as we read it")
+          assert.strictEqual(text(`${host}/x/run`), "#!/bin/sh\n")
+        }),
+      { tar: `echo 'tar: ./log: file changed as we read it' >&2; /bin/tar "$@"; exit 1` }
+    )
+  )
+
+  it.live("takes no end with 1 for harmless that says anything else", () =>
+    withSides(
+      ({ bottle, guest, host }) =>
+        Effect.gen(function* () {
+          tree(`${guest}/tree`)
+          yield* Effect.flip(Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/x` }))
+          assert.isFalse(exists(`${host}/x`))
+        }),
+      { tar: `echo 'tar: out of memory' >&2; /bin/tar "$@"; exit 1` }
+    )
+  )
+
+  it.live("does not follow the guest's links out of a directory that the guest can write to", () =>
+    Temp.withTempDir((shared) =>
+      withSides(
+        ({ bottle, guest, host }) =>
+          Effect.gen(function* () {
+            Fs.writeFileSync(`${guest}/x`, "x")
+            Fs.mkdirSync(`${shared}/within`)
+            Fs.symlinkSync("within", `${shared}/stays`)
+            Fs.symlinkSync(host, `${shared}/leaves`)
+            yield* Transfer.copyOut(bottle, { guest: `${guest}/x`, host: `${shared}/stays/x` })
+            assert.strictEqual(text(`${shared}/within/x`), "x")
+            for (const to of ["leaves", "leaves/x"]) {
+              const error = yield* Effect.flip(
+                Transfer.copyOut(bottle, { guest: `${guest}/x`, host: `${shared}/${to}` })
+              )
+              assert.match(error.message, /leads out of that directory/)
+            }
+            Fs.writeFileSync(`${host}/secret`, "secret")
+            const error = yield* Effect.flip(
+              Transfer.copyIn(bottle, { host: `${shared}/leaves/secret`, guest: `${guest}/y` })
+            )
+            assert.match(error.message, /leads out of that directory/)
+            Fs.rmSync(`${host}/secret`)
+            assert.deepStrictEqual(Fs.readdirSync(host), [])
+          }),
+        { options: { mounts: [{ host: shared, guest: "/w", readonly: false }] } }
+      )
+    )
+  )
+
+  it.live("follows the links of a directory that the guest can only read", () =>
+    Temp.withTempDir((shared) =>
+      withSides(
+        ({ bottle, guest, host }) =>
+          Effect.gen(function* () {
+            Fs.writeFileSync(`${guest}/x`, "x")
+            Fs.symlinkSync(host, `${shared}/leaves`)
+            yield* Transfer.copyOut(bottle, { guest: `${guest}/x`, host: `${shared}/leaves` })
+            assert.strictEqual(text(`${host}/x`), "x")
+          }),
+        { options: { mounts: [{ host: shared, guest: "/w", readonly: true }] } }
+      )
+    )
+  )
+})
+
+describe("Transfer.copyIn", () => {
+  it.live("a directory becomes what is named, or goes into what is there", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        tree(`${host}/tree`)
+        const before = listing(`${host}/tree`, { times: true })
+        const copied = yield* Transfer.copyIn(bottle, { host: `${host}/tree`, guest: `${guest}/a/new` })
+        assert.deepStrictEqual(listing(`${guest}/a/new`, { times: true }), before)
+        assert.deepStrictEqual(copied, {
+          kind: "directory",
+          host: `${host}/tree`,
+          guest: `${guest}/a/new`,
+          counts: { files: 2, directories: 2, links: 1, bytes: 600_010 },
+          leftOut: [],
+          words: ""
+        })
+        Fs.mkdirSync(`${guest}/there`)
+        yield* Transfer.copyIn(bottle, { host: `${host}/tree`, guest: `${guest}/there` })
+        assert.deepStrictEqual(listing(`${guest}/there/tree`, { times: true }), before)
+        Fs.writeFileSync(`${guest}/there/tree/theirs`, "theirs")
+        Fs.writeFileSync(`${host}/tree/run`, "changed")
+        yield* Transfer.copyIn(bottle, { host: `${host}/tree/`, guest: `${guest}/there/` })
+        assert.strictEqual(text(`${guest}/there/tree/run`), "changed")
+        assert.strictEqual(text(`${guest}/there/tree/theirs`), "theirs")
+        yield* Transfer.copyIn(bottle, { host: `${host}/tree/.`, guest: `${guest}/there` })
+        assert.strictEqual(text(`${guest}/there/run`), "changed")
+      })
+    )
+  )
+
+  it.live("a directory that may not be written to arrives as it is", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        Fs.mkdirSync(`${host}/sealed`)
+        Fs.writeFileSync(`${host}/sealed/x`, "x", { mode: 0o400 })
+        Fs.chmodSync(`${host}/sealed`, 0o555)
+        yield* Transfer.copyIn(bottle, { host: `${host}/sealed`, guest })
+        assert.strictEqual(Fs.statSync(`${guest}/sealed`).mode & 0o777, 0o555)
+        for (const side of [host, guest]) Fs.chmodSync(`${side}/sealed`, 0o755)
+      })
+    )
+  )
+
+  it.live("a file keeps its mode, takes its name or the one that is given, and is followed to by a link", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        Fs.writeFileSync(`${host}/-run it`, "x", { mode: 0o700 })
+        Fs.symlinkSync("-run it", `${host}/link`)
+        yield* Transfer.copyIn(bottle, { host: `${host}/-run it`, guest })
+        yield* Transfer.copyIn(bottle, { host: `${host}/-run it`, guest: `${guest}/deep/er/named` })
+        yield* Transfer.copyIn(bottle, { host: `${host}/link`, guest: `${guest}/` })
+        for (const name of ["-run it", "deep/er/named", "link"]) {
+          assert.isTrue(Fs.lstatSync(`${guest}/${name}`).isFile())
+          assert.strictEqual(Fs.statSync(`${guest}/${name}`).mode & 0o777, 0o700)
+        }
+      })
+    )
+  )
+
+  it.live("refuses what is not there, or is not what it is said to be", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        Fs.writeFileSync(`${host}/file`, "x")
+        Fs.mkdirSync(`${host}/tree`)
+        Fs.mkdirSync(`${guest}/full/file`, { recursive: true })
+        Fs.writeFileSync(`${guest}/file`, "theirs")
+        Fs.writeFileSync(`${guest}/full/tree`, "theirs")
+        ChildProcess.execFileSync("mkfifo", [`${host}/fifo`, `${guest}/fifo`])
+        const cases: ReadonlyArray<readonly [host: string, guest: string, tag: string, message: RegExp]> = [
+          ["none", "x", "SourceRefused", /no such file/],
+          ["fifo", "x", "SourceRefused", /no file and no directory/],
+          ["file/", "x", "SourceRefused", /no directory/],
+          ["file", "none/", "GuestPathRefused", /no directory/],
+          ["file", "file/", "GuestPathRefused", /no directory/],
+          ["file", "fifo", "GuestPathRefused", /no file and no directory/],
+          ["file", "full", "GuestPathRefused", /is a directory/],
+          ["tree", "file", "GuestPathRefused", /no directory/],
+          ["tree", "full", "GuestPathRefused", /no directory/]
+        ]
+        for (const [from, to, tag, message] of cases) {
+          const error = yield* Effect.flip(
+            Transfer.copyIn(bottle, { host: `${host}/${from}`, guest: `${guest}/${to}` })
+          )
+          assert.strictEqual(error._tag, tag, `${from} ${to}: ${error.message}`)
+          assert.match(error.message, message)
+        }
+        assert.strictEqual(text(`${guest}/file`), "theirs")
+      })
+    )
+  )
+
+  it.live("leaves nothing in the guest when the source cannot be read to its end", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        tree(`${host}/tree`)
+        ChildProcess.execFileSync("mkfifo", [`${host}/tree/sub/pipe`])
+        const partial: Array<string> = []
+        const error = yield* Effect.flip(
+          Transfer.copyIn(bottle, {
+            host: `${host}/tree`,
+            guest: `${guest}/new`,
+            onPartial: (path) => Effect.sync(() => void partial.push(path))
+          })
+        )
+        assert.match(error.message, /sub\/pipe cannot be copied: it is a FIFO/)
+        assert.deepStrictEqual(partial, [])
+        assert.deepStrictEqual(Fs.readdirSync(guest), [])
+      })
+    )
+  )
+
+  it.live("names a directory of the guest's that was being written to when it failed", () =>
+    withSides(({ bottle, guest, host }) =>
+      Effect.gen(function* () {
+        tree(`${host}/tree`)
+        Fs.mkdirSync(`${guest}/tree`)
+        ChildProcess.execFileSync("mkfifo", [`${host}/tree/sub/pipe`])
+        const partial: Array<string> = []
+        yield* Effect.flip(
+          Transfer.copyIn(bottle, {
+            host: `${host}/tree`,
+            guest,
+            onPartial: (path) => Effect.sync(() => void partial.push(path))
+          })
+        )
+        assert.deepStrictEqual(partial, [`${guest}/tree`])
+      })
+    )
+  )
+
+  it.live("leaves nothing in the guest when it is interrupted half-way", () =>
+    withSides(
+      ({ bottle, guest, host }) =>
+        Effect.gen(function* () {
+          tree(`${host}/tree`)
+          const fiber = yield* Effect.fork(Transfer.copyIn(bottle, { host: `${host}/tree`, guest: `${guest}/new` }))
+          yield* Wait.waitUntil(
+            Effect.sync(() => Fs.readdirSync(guest).some((name) => exists(`${guest}/${name}/begun`))),
+            { boundMillis: 10_000, what: "the unpacking" }
+          )
+          yield* Fiber.interrupt(fiber)
+          assert.deepStrictEqual(Fs.readdirSync(guest), [])
+        }),
+      { tar: `while [ "$1" != -C ]; do shift; done; touch "$2/begun"; sleep 1000` }
+    )
+  )
+
+  it.live("says the guest's words when it cannot be written there", () =>
+    withSides(
+      ({ bottle, guest, host }) =>
+        Effect.gen(function* () {
+          tree(`${host}/tree`)
+          const error = yield* Effect.flip(Transfer.copyIn(bottle, { host: `${host}/tree`, guest: `${guest}/new` }))
+          assert.strictEqual(error._tag, "TransferFailed")
+          assert.match(error.message, /could not be copied into the guest: tar: no space left$/)
+        }),
+      { tar: `cat >/dev/null; echo 'tar: no space left' >&2; exit 2` }
+    )
+  )
+
+  it.live("goes by a file where the runtime cannot take a large input", () =>
+    withSides(
+      ({ asked, bottle, directory, guest, host }) =>
+        Effect.gen(function* () {
+          tree(`${host}/tree`)
+          const seen: Array<string> = []
+          const cpIn: typeof bottle.cpIn = (paths) => {
+            seen.push(paths.guest)
+            // The pretended guest has no directory of that name.
+            return bottle.cpIn({ ...paths, guest: `${directory}/sent.tar` })
+          }
+          const stream: typeof bottle.stream = (options) =>
+            bottle.stream({
+              ...options,
+              command: options.command.map((word) => (seen.includes(word) ? `${directory}/sent.tar` : word))
+            })
+          yield* Transfer.copyIn({ ...bottle, cpIn, stream }, { host: `${host}/tree`, guest: `${guest}/new` })
+          assert.match(seen.join(" "), /^\/workspace\/\.bottle-[0-9a-f]{12}\.tar$/)
+          assert.deepStrictEqual(listing(`${guest}/new`, { times: true }), listing(`${host}/tree`, { times: true }))
+          assert.include(asked, "cp")
+        }),
+      { version: "1.5.2" }
+    )
+  )
+})
+
+describe("a guest without", () => {
+  for (const [what, options] of [
+    ["tar", { programs: ["mkdir", "mv", "rm", "chmod"] }],
+    ["a shell", { shell: false, programs: [] }]
+  ] as const) {
+    it.live(`${what}: copies files by the runtime, both ways`, () =>
+      withSides(
+        ({ asked, bottle, guest, host }) =>
+          Effect.gen(function* () {
+            Fs.writeFileSync(`${host}/in`, "in")
+            Fs.writeFileSync(`${guest}/out`, "out")
+            const { counts } = yield* Transfer.copyIn(bottle, { host: `${host}/in`, guest: `${guest}/arrived` })
+            assert.deepStrictEqual(counts, { files: 1, directories: 0, links: 0, bytes: 2 })
+            yield* Transfer.copyOut(bottle, { guest: `${guest}/out`, host: `${host}/` })
+            assert.strictEqual(text(`${guest}/arrived`), "in")
+            assert.strictEqual(text(`${host}/out`), "out")
+            assert.strictEqual(asked.filter((word) => word === "cp").length, 2)
+          }),
+        options
+      )
+    )
+
+    it.live(`${what}: refuses directories`, () =>
+      withSides(
+        ({ bottle, guest, host }) =>
+          Effect.gen(function* () {
+            Fs.mkdirSync(`${host}/tree`)
+            Fs.mkdirSync(`${guest}/tree`)
+            const into = yield* Effect.flip(Transfer.copyIn(bottle, { host: `${host}/tree`, guest: `${guest}/x` }))
+            assert.match(into.message, /no tar/)
+            const out = yield* Effect.flip(Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/x` }))
+            assert.match(out.message, what === "tar" ? /no tar/ : /EISDIR|illegal operation|EINVAL|not supported/i)
+            assert.isFalse(exists(`${host}/x`))
+          }),
+        options
+      )
+    )
+  }
+})
