@@ -1,6 +1,7 @@
 /**
  * `bottle-keeper`: what `bottle` starts to go on without it. No command for people.
  *
+ * - `keep`: holds one bottle that outlives its terminal
  * - `recover STATE ID NONCE`: takes down what a dead owner left of one bottle
  * - `sweep STATE`: takes down what dead owners left of all bottles
  *
@@ -11,6 +12,7 @@ interface Main {
 }
 
 const modes: ReadonlyMap<string, () => Promise<Main>> = new Map([
+  ["keep", () => import("./KeeperMain.js")],
   ["recover", () => import("./RecoverMain.js")],
   ["sweep", () => import("./SweepMain.js")]
 ])
