@@ -34,6 +34,8 @@ export interface Outcome {
   readonly failure: string | undefined
   /** What was measured beside, a line each. */
   readonly measured: ReadonlyArray<string>
+  /** What was done, with the time of each. */
+  readonly trail: string
 }
 
 const BOUND_MILLIS = 120_000

@@ -12,7 +12,10 @@ const print = (text: string): void => {
 }
 
 const usage = (why: string): never => {
-  Fs.writeSync(2, `${why}\nusage: pnpm faults [--runs N] [--seed S] [--only NAME,...] [--except NAME,...] [--jobs N]\n`)
+  Fs.writeSync(
+    2,
+    `${why}\nusage: pnpm faults [--runs N] [--seed S] [--only NAME,...] [--except NAME,...] [--jobs N] [--slow MS]\n`
+  )
   process.exit(2)
 }
 
@@ -57,12 +60,14 @@ const { values } = parseArgs({
     seed: { type: "string" },
     only: { type: "string" },
     except: { type: "string" },
-    jobs: { type: "string" }
+    jobs: { type: "string" },
+    slow: { type: "string" }
   }
 })
 
 const runs = number("runs", values.runs, 100)
 const given = number("seed", values.seed, -1)
+const slowMillis = number("slow", values.slow, Number.POSITIVE_INFINITY)
 const jobs = number("jobs", values.jobs, 1)
 const chosen = choose(values.only, values.except)
 const able = chosen.filter((fault) => {
@@ -87,6 +92,8 @@ else {
       const outcome = await run(fault, isOne ? master : Random.seedOf(random))
       outcomes.push(outcome)
       for (const line of outcome.measured) print(line)
+      if (outcome.clearedMillis > slowMillis)
+        print(`\nslow: ${outcome.fault} with seed ${outcome.seed}\n${outcome.trail}\n`)
       if (outcome.failure !== undefined) {
         print(
           `\nFAILED ${outcome.failure}\nagain: pnpm faults --runs 1 --only ${outcome.fault} --seed ${outcome.seed}\n`

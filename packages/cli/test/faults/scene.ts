@@ -13,6 +13,9 @@ import type { Random } from "./random.js"
 /** Nothing here takes this long unless something is stuck. */
 const PATIENCE_MILLIS = 60_000
 
+/** What bottle ends with when it is at fault itself. */
+const DEFECT = 70
+
 /** A process may have a whole script among its words. */
 const LINE_MAX = 200
 
@@ -121,6 +124,7 @@ export class Scene {
   async end(running: Running, boundMillis: number = PATIENCE_MILLIS): Promise<Ended> {
     const ended = await Promise.race([running.ended, delay(boundMillis, undefined, { ref: false })])
     if (ended === undefined) throw new Error(`it had not ended ${boundMillis} ms later`)
+    if (ended.code === DEFECT) throw new Error(`a fault in bottle itself: ${ended.stderr}`)
     this.say(`ended: ${ended.code ?? ended.signal}${ended.stderr === "" ? "" : `, said ${oneLine(ended.stderr)}`}`)
     return ended
   }
@@ -128,7 +132,7 @@ export class Scene {
   /** Starts `bottle` with these words. */
   start(args: ReadonlyArray<string>, options: Parameters<Home["start"]>[1] = {}): Running {
     this.say(`bottle ${args.slice(0, 6).join(" ")}`)
-    return this.home.start(args, { ...options, env: { MARKER: this.home.marker, ...options.env } })
+    return this.home.start(args, { ...options, env: { MARKER: this.home.marker, BOTTLE_DEBUG: "1", ...options.env } })
   }
 
   /** Runs `bottle` with these words to its end. */
