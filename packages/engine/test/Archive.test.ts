@@ -370,6 +370,15 @@ describe("Archive.extract", () => {
       ["with something behind a long name", Tar.archive({ name: "@", type: "L", content: "a\0b" }, good), /long name/],
       ["with a long name for no member", Tar.archive(good, { name: "@", type: "L", content: "a\0" }), /no member/],
       [
+        "with a long name for one member before a header for all",
+        Tar.archive(
+          { name: "@", type: "L", content: "a\0" },
+          { name: "g", type: "g", content: Tar.paxRecords({ comment: "c" }) },
+          good
+        ),
+        /no member/
+      ],
+      [
         "with a name for all members",
         Tar.archive({ name: "g", type: "g", content: Tar.paxRecords({ path: "a" }) }, good),
         /all members/

@@ -115,7 +115,11 @@ export const make = (limits: Limits, receiver: Receiver): Reader => {
 
   const damaged = (reason: string) => new ArchiveDamaged({ reason, offset })
 
+  const isExtended = (): boolean =>
+    extension.pax !== undefined || extension.longName !== undefined || extension.longTarget !== undefined
+
   const beginExtension = (header: Header.Header): void => {
+    if (header.type === "g" && isExtended()) throw damaged("an extended header that no member follows")
     if (header.size > HEADER_BYTES_MAX) throw new ArchiveTooLarge({ limit: "headerBytes", max: HEADER_BYTES_MAX })
     pending = { type: header.type, content: Buffer.alloc(header.size), filled: 0 }
     remaining = header.size
@@ -225,9 +229,7 @@ export const make = (limits: Limits, receiver: Receiver): Reader => {
 
   const takeBlock = (): void => {
     if (Header.isZero(block)) {
-      if (extension.pax !== undefined || extension.longName !== undefined || extension.longTarget !== undefined) {
-        throw damaged("an extended header that no member follows")
-      }
+      if (isExtended()) throw damaged("an extended header that no member follows")
       state = state === "zero" ? "end" : "zero"
       return
     }
