@@ -146,7 +146,8 @@ export const make = (committable: Committable): Effect.Effect<Commit, never, Fil
             )
           )
         )
-        yield* committable.fence.lower(proof.lastEvent)
+        // Nothing of the guest's own has run by now either: an event that the proof did not wait for is its all the same.
+        yield* committable.fence.lower(Math.max(proof.lastEvent, yield* latest))
         if (Exit.isSuccess(packed)) return { output, proof }
         const failure = Cause.failureOption(packed.cause)
         if (Option.isNone(failure)) return yield* Effect.failCause(Cause.die(Cause.squash(packed.cause)))
