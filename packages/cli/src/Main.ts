@@ -3,30 +3,39 @@
  *
  * @since 0.1.0
  */
-import * as Directories from "@bottle/engine/Directories"
+import type { Bottles } from "@bottle/engine/Bottles"
 import type { Runtimes } from "@bottle/engine/Runtimes"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as BottlesLayer from "./BottlesLayer.js"
 import * as Commands from "./Commands.js"
+import { attach } from "./commands/Attach.js"
 import { cleanup } from "./commands/Cleanup.js"
 import { doctor } from "./commands/Doctor.js"
+import { down } from "./commands/Down.js"
+import { inspect } from "./commands/Inspect.js"
 import { logs } from "./commands/Logs.js"
+import { ls } from "./commands/Ls.js"
 import { plan } from "./commands/Plan.js"
 import * as PolicyCommand from "./commands/Policy.js"
 import { run } from "./commands/Run.js"
+import { up } from "./commands/Up.js"
+import { wait } from "./commands/Wait.js"
 import { ExitStatus } from "./ExitStatus.js"
 import * as Failure from "./Failure.js"
 import { formatOf } from "./FlagValues.js"
 import * as Help from "./Help.js"
 import { Invocation } from "./Invocation.js"
+import * as BottleRequest from "./requests/BottleRequest.js"
 import * as CleanupRequest from "./requests/CleanupRequest.js"
+import * as DownRequest from "./requests/DownRequest.js"
+import * as ListRequest from "./requests/ListRequest.js"
 import * as LogsRequest from "./requests/LogsRequest.js"
+import * as UpRequest from "./requests/UpRequest.js"
 import * as RunRequest from "./RunRequest.js"
-import * as RuntimesLayer from "./RuntimesLayer.js"
 import * as Stdio from "./Stdio.js"
 import * as Tail from "./Tail.js"
 import * as Told from "./Told.js"
@@ -36,13 +45,6 @@ import * as Words from "./Words.js"
 
 /** Everything that a command needs from outside. */
 type Outside = Invocation | Stdio.Stdio | CommandExecutor | FileSystem
-
-/** The runtimes of whatever bottles this user has. */
-const runtimes: Layer.Layer<Runtimes, never, Invocation | CommandExecutor> = Layer.unwrapEffect(
-  Effect.map(Invocation, ({ environment }) =>
-    RuntimesLayer.layer({ environment, state: Directories.fromEnvironment(environment).state })
-  )
-)
 
 /** The subcommands whose standard output is a command's own. */
 const passing: ReadonlySet<string> = new Set(["run", "exec", "shell", "attach"])
@@ -65,20 +67,39 @@ const execute = (
   Effect.gen(function* () {
     const invocation = yield* Invocation
     /** Does what a line asks for, or says why it asks for nothing that can be done. */
-    const answer = <A>(
+    const answer = <A, R>(
       request: Either.Either<A, UsageError>,
-      command: (request: A) => Effect.Effect<number, never, Outside>
-    ): Effect.Effect<number, never, Outside> =>
+      command: (request: A) => Effect.Effect<number, never, R>
+    ): Effect.Effect<number, never, R | Outside> =>
       Either.match(request, { onLeft: (error) => refuse(error, manner), onRight: command })
+    /** As `answer`, for what is about bottles of other processes. */
+    const answerOf = <A>(
+      request: Either.Either<A, UsageError>,
+      command: (request: A) => Effect.Effect<number, never, Outside | Bottles | Runtimes>
+    ): Effect.Effect<number, never, Outside> => Effect.provide(answer(request, command), BottlesLayer.layer)
     switch (parsed._tag) {
       case "Run":
         return yield* answer(RunRequest.make(parsed.flags, tail, invocation), parsed.dryRun ? plan : run)
       case "Plan":
         return yield* answer(RunRequest.make(parsed.flags, tail, invocation), plan)
+      case "Up": {
+        const request = UpRequest.make(parsed.flags, tail, invocation)
+        return yield* parsed.dryRun ? answer(request, ({ launch }) => plan(launch)) : answerOf(request, up)
+      }
+      case "Attach":
+        return yield* answerOf(BottleRequest.makeAttach(parsed.flags), attach)
       case "Logs":
         return yield* answer(LogsRequest.make(parsed.flags), logs)
+      case "Ls":
+        return yield* answerOf(Either.right(ListRequest.make(parsed.flags)), ls)
+      case "Inspect":
+        return yield* answerOf(BottleRequest.makeInspect(parsed.flags), inspect)
+      case "Down":
+        return yield* answerOf(DownRequest.make(parsed.flags), down)
+      case "Wait":
+        return yield* answerOf(BottleRequest.makeWait(parsed.flags), wait)
       case "Cleanup":
-        return yield* Effect.provide(cleanup(CleanupRequest.make(parsed.flags)), runtimes)
+        return yield* answerOf(Either.right(CleanupRequest.make(parsed.flags)), cleanup)
       case "Doctor": {
         const { format, runtime } = parsed.flags
         return yield* doctor({ runtime: Option.getOrNull(runtime), format: formatOf(format) })
