@@ -173,7 +173,7 @@ export const survey = (options: SurveyOptions): Effect.Effect<Survey, never, Run
     const unanswered = answers.flatMap((answer) => (Either.isLeft(answer) ? [answer.left] : []))
     // From here on, and not before: what has no ledger now was nobody's when it was listed.
     const views = yield* Effect.either(Ledger.list(directories))
-    if (Either.isLeft(views)) return { leftovers: [], unanswered: [...unanswered, ledgersUnread(views.left)] }
+    if (Either.isLeft(views)) return { leftovers: [], unanswered: once([...unanswered, ledgersUnread(views.left)]) }
     const known = new Set<string>(views.right.map(({ id }) => id))
     const listed = answers.flatMap((answer) => (Either.isRight(answer) ? answer.right : []))
     const orphans = listed.filter(({ bottle }) => bottle === null || !known.has(bottle))
@@ -182,9 +182,13 @@ export const survey = (options: SurveyOptions): Effect.Effect<Survey, never, Run
     const guarded = yield* Effect.forEach(there, (leftover) => guard(leftover, directories))
     return {
       leftovers: [...(yield* Ledgers.ofLedgers(views.right, asked)), ...guarded].toSorted(inOrder),
-      unanswered
+      unanswered: once(unanswered)
     }
   })
+
+/** Who was asked several things and did not say is told of once. */
+const once = (unanswered: ReadonlyArray<Unanswered>): ReadonlyArray<Unanswered> =>
+  unanswered.filter(({ asked }, at) => unanswered.findIndex((other) => other.asked === asked) === at)
 
 type Question = Effect.Effect<ReadonlyArray<Leftover>, Unanswered, Runtimes | FileSystem.FileSystem>
 
