@@ -109,8 +109,13 @@ const realPath = (path: string): string | undefined => {
   }
 }
 
-const opened = (directory: string): void =>
-  void ChildProcess.execFileSync("chmod", ["-R", "u+rwX", directory], { stdio: "ignore" })
+/** Lets an ordinary user look into and remove what has any mode. */
+const opened = (path: string): void => {
+  const stat = Fs.lstatSync(path)
+  if (stat.isSymbolicLink()) return
+  Fs.chmodSync(path, stat.mode | (stat.isDirectory() ? 0o700 : 0o600))
+  if (stat.isDirectory()) for (const name of Fs.readdirSync(path)) opened(Path.join(path, name))
+}
 
 const extract = (out: string, bytes: Buffer, piece: number) =>
   Effect.either(Archive.extract({ path: out, kind: "directory" })(Tar.inPieces(bytes, piece)))
