@@ -11,9 +11,11 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { BottleId, slug } from "./BottleId.js"
 import type { Directories } from "./Directories.js"
@@ -471,6 +473,21 @@ export const recovering = (
   view: Pick<LedgerView, "id" | "directory">,
   options: RecoveringOptions = {}
 ): Effect.Effect<Recovering, RecoveryRefused, Scope.Scope | FileSystem.FileSystem> =>
+  Effect.uninterruptible(
+    Effect.gen(function* () {
+      // Who is refused does not keep others from it until his own scope closes.
+      const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+      return yield* take(view, options).pipe(
+        Scope.extend(scope),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+    })
+  )
+
+const take = (
+  view: Pick<LedgerView, "id" | "directory">,
+  options: RecoveringOptions
+): Effect.Effect<Recovering, RecoveryRefused, Scope.Scope | FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const { directory, id } = view
@@ -516,4 +533,4 @@ export const recovering = (
       ),
       left
     }
-  }).pipe(Effect.uninterruptible)
+  })

@@ -620,6 +620,20 @@ describe("Ledger.recovering", () => {
     )
   )
 
+  it.live("keeps nobody from a bottle who was refused it", () =>
+    inDirectory((directory) =>
+      Effect.gen(function* () {
+        const owner = yield* standIn
+        yield* as(owner)(Ledger.claim(planIn(directory)))
+        const view = yield* viewIn(directory)
+        // In the scope of the whole test, which is still open afterwards.
+        assert.strictEqual((yield* refused(Ledger.recovering(view)))._tag, "OwnerAlive")
+        yield* owner.kill
+        assert.strictEqual((yield* Ledger.recovering(view)).view.state, "recovering")
+      })
+    )
+  )
+
   it.live("takes over from one that was killed while it recovered", () =>
     inDirectory((directory) =>
       Effect.gen(function* () {
