@@ -1,5 +1,5 @@
 import * as Failure from "@bottle/cli/Failure"
-import { CommandTimedOut, RuntimeFailed } from "@bottle/cli/commands/Run"
+import { CommandTimedOut, RuntimeFailed } from "@bottle/cli/GuestCommand"
 import { ReportUnwritable } from "@bottle/cli/Report"
 import { OutputClosed } from "@bottle/cli/Stdio"
 import { UsageError } from "@bottle/cli/UsageError"

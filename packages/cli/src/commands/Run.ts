@@ -3,8 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Bottle } from "@bottle/engine/Bottle"
-import { CommandExit } from "@bottle/engine/Bottle"
+import type { Bottle, CommandExit } from "@bottle/engine/Bottle"
 import { Engine } from "@bottle/engine/Engine"
 import * as Launch from "@bottle/engine/Launch"
 import { type LaunchEvent, LaunchObserver } from "@bottle/engine/LaunchObserver"
@@ -17,12 +16,12 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Denials from "../Denials.js"
 import { fromCommand } from "../ExitStatus.js"
 import * as Failure from "../Failure.js"
+import * as GuestCommand from "../GuestCommand.js"
 import { Interruption } from "../Interruption.js"
 import { Invocation } from "../Invocation.js"
 import * as PolicyFile from "../PolicyFile.js"
@@ -35,103 +34,12 @@ import * as RuntimeChoice from "../RuntimeChoice.js"
 import * as RuntimeLayer from "../RuntimeLayer.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
-import { formatMillis } from "../Units.js"
-import { UsageError } from "../UsageError.js"
 
 /** How long the last refusals may take to arrive once the bottle is down. */
 const DENIALS_DRAIN_MILLIS = 1000
 
-/**
- * The command was ended because its time was up.
- *
- * @since 0.1.0
- * @category errors
- */
-export class CommandTimedOut extends Schema.TaggedError<CommandTimedOut>("@bottle/cli/CommandTimedOut")(
-  "CommandTimedOut",
-  { timeoutMillis: Schema.Number }
-) {
-  override get message(): string {
-    return `the command took longer than ${formatMillis(this.timeoutMillis)} and was ended`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return "a longer --timeout, or none"
-  }
-}
-
-/**
- * The runtime ended without running the command to its end, so the code it ended with says nothing about the command.
- *
- * @since 0.1.0
- * @category errors
- */
-export class RuntimeFailed extends Schema.TaggedError<RuntimeFailed>("@bottle/cli/RuntimeFailed")("RuntimeFailed", {
-  program: Schema.String,
-  exitCode: Schema.Number
-}) {
-  override get message(): string {
-    return `${this.program} failed while it ran the command (its exit code is ${this.exitCode})`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return "check that the command and the working directory exist in the guest; bottle doctor checks the runtime"
-  }
-}
-
-/** What a bottle's command is given of the caller's terminal. */
-const chooseTty = (request: RunRequest): Effect.Effect<boolean, UsageError, Stdio.Stdio> =>
-  Effect.flatMap(Stdio.Stdio, ({ isInteractive }) =>
-    request.tty === "always" && !isInteractive
-      ? new UsageError({
-          problem: "-t needs standard input and output to be a terminal, and one of them is not",
-          advice: "leave out -t, or use -i to pass standard input on"
-        })
-      : Effect.succeed(request.tty !== "never" && isInteractive)
-  )
-
 /** Whether the machine goes when the command has ended, however that was. */
 const isLast = ({ options }: RunRequest): boolean => options.keepOnFailure !== true
-
-const follow = (bottle: Bottle, request: RunRequest): Effect.Effect<CommandExit, unknown, Stdio.Stdio> =>
-  Effect.gen(function* () {
-    const stdio = yield* Stdio.Stdio
-    let last: CommandExit | undefined
-    const output = bottle.stream({
-      command: request.command,
-      timeoutMillis: request.timeoutMillis,
-      isLast: isLast(request),
-      stdin: request.interactive ? stdio.stdin : undefined
-    })
-    yield* Stream.runForEach(output, (event): Effect.Effect<void, Stdio.OutputClosed> => {
-      switch (event._tag) {
-        case "Stdout":
-          return stdio.stdout(event.bytes)
-        case "Stderr":
-          return stdio.stderr(event.bytes)
-        case "Exit":
-          last = event.exit
-          return Effect.void
-      }
-    })
-    return last ?? (yield* Effect.dieMessage("a followed command ended without an exit"))
-  })
-
-/** Lines of ours while the command runs: at once, or when it has ended, where it owns the screen. */
-interface Teller {
-  readonly say: (line: string) => Effect.Effect<void>
-  readonly release: Effect.Effect<void>
-}
-
-const makeTeller = (isTerminalTaken: boolean): Effect.Effect<Teller, never, Stdio.Stdio> =>
-  Effect.map(Effect.context<Stdio.Stdio>(), (context) => {
-    const held: Array<string> = []
-    const print = (line: string) => Effect.provide(Stdio.errorLine(line), context)
-    return {
-      say: (line) => (isTerminalTaken ? Effect.sync(() => void held.push(line)) : print(line)),
-      release: Effect.suspend(() => Effect.forEach(held.splice(0), print, { discard: true }))
-    }
-  })
 
 /**
  * Refusals as they come, in the report and told. The last ones arrive after the bundle has closed, and nobody waits for
@@ -141,7 +49,7 @@ const watchDenials = (
   bottle: Bottle,
   request: RunRequest,
   recorder: Report.Recorder,
-  teller: Teller
+  teller: GuestCommand.Teller
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const news = Denials.makeFilter()
@@ -210,7 +118,7 @@ const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, 
     const plan = yield* Launch.plan(yield* PolicyFile.applied(request))
     recorder.plan = plan
     const record = yield* makeRecord(request, recorder, plan, recordScope)
-    const teller = yield* makeTeller(tty)
+    const teller = yield* GuestCommand.makeTeller(tty)
     // Closed after the bottle's own scope: what watches the bundle must see it end.
     return yield* Effect.scopedWith((watchScope) =>
       Effect.scoped(
@@ -223,28 +131,19 @@ const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, 
           yield* tellUnproven(bottle, request)
           yield* Scope.extend(watchDenials(bottle, request, recorder, teller), watchScope)
           yield* Reloading.follow({ bottle, request, record, say: teller.say })
-          const exit = yield* tty
-            ? bottle.attach({
-                command: request.command,
-                timeoutMillis: request.timeoutMillis,
-                isLast: isLast(request),
-                tty: true,
-                interactive: true
-              })
-            : follow(bottle, request)
+          const exit = yield* GuestCommand.run(bottle, {
+            command: request.command,
+            timeoutMillis: request.timeoutMillis,
+            isLast: isLast(request),
+            interactive: request.interactive,
+            tty
+          })
           if (request.options.keepOnFailure === true && isFailed(exit)) yield* bottle.keep
           return exit
         })
       )
     )
   })
-
-const failureOf = (exit: CommandExit, request: RunRequest, recorder: Report.Recorder): Failure.Failure | null => {
-  if (exit.timedOut) return Failure.fromError(new CommandTimedOut({ timeoutMillis: request.timeoutMillis ?? 0 }))
-  if (exit.origin !== "runtime") return null
-  const program = recorder.plan?.runtime.program ?? "the runtime"
-  return Failure.fromError(new RuntimeFailed({ program, exitCode: exit.exitCode }))
-}
 
 /** How the run ended: its code, whose code that is, and what is told about it. */
 interface Ending {
@@ -265,7 +164,10 @@ const settle = (
       return { code: failure.exitCode, origin: "engine", timedOut: false, failure }
     }
     const exit = result.value
-    const failure = failureOf(exit, request, recorder)
+    const failure = GuestCommand.failureOf(exit, {
+      timeoutMillis: request.timeoutMillis,
+      program: recorder.plan?.runtime.program ?? "the runtime"
+    })
     return {
       code: fromCommand(exit),
       origin: exit.timedOut ? "engine" : exit.origin,
@@ -321,7 +223,7 @@ export const run = (
     const work = (recordScope: Scope.Scope) =>
       Effect.gen(function* () {
         if (request.report !== null) yield* Report.check(request.report)
-        const tty = yield* chooseTty(request)
+        const tty = yield* GuestCommand.chooseTty(request.tty)
         const choice = yield* RuntimeChoice.choose(request.runtime, yield* Invocation)
         yield* Told.announce(choice, request)
         return yield* Effect.provide(
