@@ -27,10 +27,12 @@ import type { Stage } from "../../Stage.js"
 import * as Wire from "../keeper/wire.js"
 
 /**
- * What is done before the keeper itself is there: its files are its user's alone, no dump of it holds a secret, and its
- * standard streams are free for whatever runs in it. It is spoken to on 3 and 4; its last words go to 2.
+ * What is done before the keeper itself is there: no dump of it will hold a secret, and its standard streams are nobody's.
+ * The limit is the soft one, since the local runtime sets both for its machines.
+ * It is spoken to on 3 and 4; its last words go to 2. Its umask is that of who started it, as a run's is: what is ours
+ * alone is made so.
  */
-const PRELUDE = `umask 077; ulimit -c 0; exec 3<&0 4>&1 2>&4 </dev/null >/dev/null; exec "$@"`
+const PRELUDE = `ulimit -S -c 0; exec 3<&0 4>&1 2>&4 </dev/null >/dev/null; exec "$@"`
 
 /** The whole of a launch's release has bounds of its own; a keeper that is still there after that does not answer. */
 const STOP_TIMEOUT_MILLIS = 300_000
