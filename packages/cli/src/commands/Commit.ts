@@ -1,0 +1,46 @@
+/**
+ * `bottle commit`: the disk of a bottle that is up, as a pack to launch from. The bottle comes back up.
+ *
+ * @since 0.1.0
+ */
+import { Bottles } from "@bottle/engine/Bottles"
+import type { FileSystem } from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { ExitStatus } from "../ExitStatus.js"
+import type { Invocation } from "../Invocation.js"
+import type { CommitRequest } from "../requests/CommitRequest.js"
+import * as Stdio from "../Stdio.js"
+import * as Told from "../Told.js"
+
+/**
+ * The document of a commit: the bottle's id, and the absolute path of the pack.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const CommitDocument = Schema.Struct({
+  version: Schema.Literal(1),
+  commit: Schema.Struct({ id: Schema.String, output: Schema.String })
+})
+
+const encode = Schema.encodeSync(Schema.parseJson(CommitDocument))
+
+const make = ({ bottle, force, format, output }: CommitRequest) =>
+  Effect.gen(function* () {
+    const found = yield* Effect.flatMap(Bottles, (bottles) => bottles.find(bottle))
+    yield* found.commit({ output, force })
+    yield* Stdio.outputText(format === "json" ? encode({ version: 1, commit: { id: found.id, output } }) : output)
+    return ExitStatus.success
+  }).pipe(Effect.scoped)
+
+/**
+ * Commits the bottle, prints the pack's path, and gives the exit code.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const commit = (
+  request: CommitRequest
+): Effect.Effect<number, never, Bottles | Invocation | Stdio.Stdio | FileSystem> =>
+  Effect.catchAllCause(make(request), (cause) => Told.failWith(cause, { format: request.format, jsonOn: "stdout" }))
