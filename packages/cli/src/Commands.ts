@@ -204,8 +204,10 @@ const parserOf = (subcommand: Flags.Subcommand, valueOf: ValueOf, take: Take) =>
       )
     case "cp":
       return parser(
-        Command.make(last, { source: operand("source"), destination: operand("destination"), format }, (flags) =>
-          take({ _tag: "Cp", flags })
+        Command.make(
+          last,
+          { source: operand("source"), destination: operand("destination"), quiet: toggle(launch.quiet), format },
+          (flags) => take({ _tag: "Cp", flags })
         )
       )
     case "logs":

@@ -311,7 +311,7 @@ export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Flag>>> = {
   exec: [launch.env, launch.workdir, timeout, interactive, tty, noTty, launch.format],
   shell: [launch.env, launch.workdir, launch.format],
   attach: [living.input, launch.format],
-  cp: [launch.format],
+  cp: [launch.quiet, launch.format],
   logs: [living.follow, living.only, launch.format],
   ls: [living.allRecorded, living.quietIds, launch.format],
   inspect: [launch.format],

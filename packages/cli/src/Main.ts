@@ -14,6 +14,7 @@ import * as BottlesLayer from "./BottlesLayer.js"
 import * as Commands from "./Commands.js"
 import { attach } from "./commands/Attach.js"
 import { cleanup } from "./commands/Cleanup.js"
+import { cp } from "./commands/Cp.js"
 import { doctor } from "./commands/Doctor.js"
 import { down } from "./commands/Down.js"
 import { inspect } from "./commands/Inspect.js"
@@ -31,6 +32,7 @@ import * as Help from "./Help.js"
 import { Invocation } from "./Invocation.js"
 import * as BottleRequest from "./requests/BottleRequest.js"
 import * as CleanupRequest from "./requests/CleanupRequest.js"
+import * as CpRequest from "./requests/CpRequest.js"
 import * as DownRequest from "./requests/DownRequest.js"
 import * as ListRequest from "./requests/ListRequest.js"
 import * as LogsRequest from "./requests/LogsRequest.js"
@@ -88,6 +90,8 @@ const execute = (
       }
       case "Attach":
         return yield* answerOf(BottleRequest.makeAttach(parsed.flags), attach)
+      case "Cp":
+        return yield* answerOf(CpRequest.make(parsed.flags, invocation), cp)
       case "Logs":
         return yield* answer(LogsRequest.make(parsed.flags), logs)
       case "Ls":

@@ -281,7 +281,8 @@ const readFlags = (subcommand: Flags.Subcommand, rest: ReadonlyArray<string>): E
   for (let at = 0; at < rest.length; at++) {
     const word = rest[at] ?? ""
     if (!word.startsWith("-") || word === "-") {
-      if (isFull() || word === "" || word === "-") return positional(subcommand, word)
+      // What `-` would mean is for `cp` to say.
+      if (isFull() || word === "" || (word === "-" && subcommand !== "cp")) return positional(subcommand, word)
       operands.push(word)
       continue
     }

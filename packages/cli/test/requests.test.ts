@@ -63,9 +63,6 @@ const parse = (argv: ReadonlyArray<string>): Effect.Effect<unknown, UsageError> 
     return yield* requestOf(yield* Commands.parse(reading), tail)
   }).pipe(Effect.provide(FileSystem.layerNoop({})))
 
-const host = (path: string, isDirectory = false) => ({ path: `/home/me/${path}`, isDirectory })
-const guest = (path: string, isDirectory = false) => ({ path, isDirectory })
-
 const exec = {
   bottle: "a",
   env: [],
@@ -125,14 +122,24 @@ const accepted: ReadonlyArray<readonly [line: string, request: unknown]> = [
   ["prune --packs --records", prune],
   ["cleanup", { dryRun: false, all: false, format: "text" }],
   ["cleanup --dry-run --all", { dryRun: true, all: true, format: "text" }],
-  ["cp x a:/y", { direction: "in", bottle: "a", host: host("x"), guest: guest("/y"), format: "text" }],
-  ["cp ./x/ a:/y/", { direction: "in", bottle: "a", host: host("x", true), guest: guest("/y", true), format: "text" }],
-  ["cp ./a:/x b:/", { direction: "in", bottle: "b", host: host("a:/x"), guest: guest("/", true), format: "text" }],
+  ["cp x a:/y", { direction: "in", bottle: "a", host: "/home/me/x", guest: "/y", quiet: false, format: "text" }],
+  [
+    "cp ./x/ a:y/ -q",
+    { direction: "in", bottle: "a", host: "/home/me/./x/", guest: "y/", quiet: true, format: "text" }
+  ],
+  [
+    "cp ./a:/x b:/",
+    { direction: "in", bottle: "b", host: "/home/me/./a:/x", guest: "/", quiet: false, format: "text" }
+  ],
+  ["cp x/. a:", { direction: "in", bottle: "a", host: "/home/me/x/.", guest: ".", quiet: false, format: "text" }],
   [
     "cp a:/y/../z .",
-    { direction: "out", bottle: "a", host: { path: "/home/me", isDirectory: true }, guest: guest("/z"), format: "text" }
+    { direction: "out", bottle: "a", host: "/home/me/.", guest: "/y/../z", quiet: false, format: "text" }
   ],
-  ["cp a:/y:z ./b:c", { direction: "out", bottle: "a", host: host("b:c"), guest: guest("/y:z"), format: "text" }]
+  [
+    "cp a:/y:z /b:c --format json",
+    { direction: "out", bottle: "a", host: "/b:c", guest: "/y:z", quiet: false, format: "json" }
+  ]
 ]
 
 const refused: ReadonlyArray<readonly [line: string, refusal: string]> = [
@@ -178,7 +185,10 @@ const refused: ReadonlyArray<readonly [line: string, refusal: string]> = [
   ["prune --max-size 5GB", '--max-size "5GB" is not a size with its unit (K, M, G, T) | --max-size 5G'],
   ["cp x y", "neither side is in a bottle | bottle cp FILE NAME:/path, or bottle cp NAME:/path FILE"],
   ["cp a:/x b:/y", "both sides are in a bottle | copy to a file of yours first"],
-  ["cp a:x y", '"a:x": the guest\'s path is not absolute | a:/x, or ./a:x for a file of yours'],
+  [
+    "cp a:/x -",
+    "cp has no standard input or output to copy from or to | bottle exec NAME -- cat FILE, or bottle exec NAME -- tar -cf - DIRECTORY"
+  ],
   [
     "cp x A:/y",
     '"A" cannot be a bottle: names are lower-case letters, digits and single dashes | bottle ls lists the bottles'
