@@ -14,15 +14,18 @@ import * as BottlesLayer from "./BottlesLayer.js"
 import * as Commands from "./Commands.js"
 import { attach } from "./commands/Attach.js"
 import { cleanup } from "./commands/Cleanup.js"
+import { commit } from "./commands/Commit.js"
 import { cp } from "./commands/Cp.js"
 import { doctor } from "./commands/Doctor.js"
 import { down } from "./commands/Down.js"
+import { exec } from "./commands/Exec.js"
 import { inspect } from "./commands/Inspect.js"
 import { logs } from "./commands/Logs.js"
 import { ls } from "./commands/Ls.js"
 import { plan } from "./commands/Plan.js"
 import * as PolicyCommand from "./commands/Policy.js"
 import { run } from "./commands/Run.js"
+import { shell } from "./commands/Shell.js"
 import { up } from "./commands/Up.js"
 import { wait } from "./commands/Wait.js"
 import { ExitStatus } from "./ExitStatus.js"
@@ -32,8 +35,10 @@ import * as Help from "./Help.js"
 import { Invocation } from "./Invocation.js"
 import * as BottleRequest from "./requests/BottleRequest.js"
 import * as CleanupRequest from "./requests/CleanupRequest.js"
+import * as CommitRequest from "./requests/CommitRequest.js"
 import * as CpRequest from "./requests/CpRequest.js"
 import * as DownRequest from "./requests/DownRequest.js"
+import * as ExecRequest from "./requests/ExecRequest.js"
 import * as ListRequest from "./requests/ListRequest.js"
 import * as LogsRequest from "./requests/LogsRequest.js"
 import * as UpRequest from "./requests/UpRequest.js"
@@ -88,6 +93,12 @@ const execute = (
         const request = UpRequest.make(parsed.flags, tail, invocation)
         return yield* parsed.dryRun ? answer(request, ({ launch }) => plan(launch)) : answerOf(request, up)
       }
+      case "Exec":
+        return yield* answerOf(ExecRequest.make(parsed.flags, tail ?? [], invocation), exec)
+      case "Shell":
+        return yield* answerOf(ExecRequest.makeShell(parsed.flags, invocation), shell)
+      case "Commit":
+        return yield* answerOf(CommitRequest.make(parsed.flags, invocation), commit)
       case "Attach":
         return yield* answerOf(BottleRequest.makeAttach(parsed.flags), attach)
       case "Cp":
