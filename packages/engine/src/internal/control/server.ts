@@ -49,7 +49,8 @@ export const serve = (path: string, options: ServeOptions): Effect.Effect<Servin
       if (unspoken >= UNSPOKEN_MAX) return void socket.destroy()
       unspoken += 1
       const spoken = (): void => void (unspoken -= 1)
-      run(serveOne(server, socket, spoken))
+      // Whoever serves may not be interruptible, and its fibers inherit that.
+      run(Effect.interruptible(serveOne(server, socket, spoken)))
     })
     return server.serving
   })
