@@ -219,10 +219,10 @@ export const survey = (options: PruneOptions): Effect.Effect<Survey, PruneRefuse
     )
     // Who launches claims before it looks for its pack; so what nobody has claimed by now nobody had then.
     const use = yield* useOf(directories)
-    return decide(
-      found.flat().map((one) => ({ ...one, usedBy: one.usedBy ?? usedBy(use, one) })),
-      options
+    const stored = yield* Effect.forEach(found.flat(), (one) =>
+      Effect.map(userOf(use, one), (user) => ({ ...one, usedBy: one.usedBy ?? user }))
     )
+    return decide(stored, options)
   })
 
 /** What the bottles that have their ledgers need. */
@@ -250,13 +250,18 @@ const useOf = (directories: Directories): Effect.Effect<Use, PruneRefused, FileS
     return { ids: new Set<string>(views.map(({ id }) => id)), packs, unread }
   })
 
-const usedBy = ({ ids, packs, unread }: Use, { kind, name, path }: Stored): string | null => {
-  if (kind === "record") return ids.has(name) ? `the bottle ${name} has its ledger` : null
-  if (kind === "partial") return null
-  const user = packs.get(path)
-  if (user !== undefined) return `the bottle ${user} boots from it`
-  return unread === undefined ? null : `the plan of the bottle ${unread} cannot be read, and it may boot from it`
-}
+/** Why something is in use; null where it is not. */
+const userOf = (
+  { ids, packs, unread }: Use,
+  { kind, name, path }: Stored
+): Effect.Effect<string | null, never, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    if (kind === "record") return ids.has(name) ? `the bottle ${name} has its ledger` : null
+    if (kind === "partial") return null
+    const user = packs.get(yield* realPath(path))
+    if (user !== undefined) return `the bottle ${user} boots from it`
+    return unread === undefined ? null : `the plan of the bottle ${unread} cannot be read, and it may boot from it`
+  })
 
 const measure = (
   one: Pick<Stored, "kind" | "name" | "path"> & Partial<Stored>
@@ -278,13 +283,14 @@ const listPacks = ({ cache }: Directories): Effect.Effect<ReadonlyArray<Stored>,
       names,
       (name) =>
         Effect.gen(function* () {
-          const path = yield* realPath(`${directory}/${name}`)
+          const path = `${directory}/${name}`
+          if ((yield* Disk.kindOf(path)) !== "File") return []
           const holder = yield* Disk.holderOf(`${path}.lock`)
           const usedBy = holder._tag === "Alive" ? `process ${holder.pid} is making it` : null
-          return yield* measure({ kind: "pack", name: path, path, usedBy })
+          return [yield* measure({ kind: "pack", name: path, path, usedBy })]
         }),
       { concurrency: CONCURRENCY }
-    )
+    ).pipe(Effect.map((found) => found.flat()))
   })
 
 /** As a cleanup finds them; those of bottles that have their ledgers are theirs. */
@@ -344,10 +350,8 @@ export const remove = (
     { concurrency: CONCURRENCY }
   )
 
-const removeOne = (
-  directories: Directories,
-  { kind, name, path }: Stored
-): Effect.Effect<void, NotPruned, FileSystem.FileSystem> => {
+const removeOne = (directories: Directories, stored: Stored): Effect.Effect<void, NotPruned, FileSystem.FileSystem> => {
+  const { kind, name, path } = stored
   const failed = (reason: string) => new NotPruned({ kind, path, reason })
   const gone = Effect.mapError(Disk.remove({ kind: "file", name: path }, path), ({ reason }) => failed(reason))
   switch (kind) {
@@ -366,8 +370,8 @@ const removeOne = (
             ({ message }) => failed(message)
           )
           const use = yield* Effect.mapError(useOf(directories), ({ reason }) => failed(reason))
-          const user = use.packs.get(path) ?? use.unread
-          if (user !== undefined) return yield* failed(`the bottle ${user} may boot from it`)
+          const user = yield* userOf(use, stored)
+          if (user !== null) return yield* failed(user)
           yield* gone
         })
       )
