@@ -233,7 +233,11 @@ export const living = {
     value: "5G",
     description: "Remove the oldest until what is left takes no more than this (K, M, G, T)"
   },
-  older: { name: "older", value: "30d", description: "Remove what was not used for this long (m, h, d, w)" },
+  older: {
+    name: "older",
+    value: "30d",
+    description: "Remove what was not used for this long (m, h, d, w); 30d where neither this nor --max-size is given"
+  },
   only: {
     name: "only",
     value: "launch|bundle|decisions|output",

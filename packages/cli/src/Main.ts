@@ -24,6 +24,7 @@ import { logs } from "./commands/Logs.js"
 import { ls } from "./commands/Ls.js"
 import { plan } from "./commands/Plan.js"
 import * as PolicyCommand from "./commands/Policy.js"
+import { prune } from "./commands/Prune.js"
 import { run } from "./commands/Run.js"
 import { shell } from "./commands/Shell.js"
 import { up } from "./commands/Up.js"
@@ -41,6 +42,7 @@ import * as DownRequest from "./requests/DownRequest.js"
 import * as ExecRequest from "./requests/ExecRequest.js"
 import * as ListRequest from "./requests/ListRequest.js"
 import * as LogsRequest from "./requests/LogsRequest.js"
+import * as PruneRequest from "./requests/PruneRequest.js"
 import * as UpRequest from "./requests/UpRequest.js"
 import * as RunRequest from "./RunRequest.js"
 import * as Stdio from "./Stdio.js"
@@ -113,6 +115,8 @@ const execute = (
         return yield* answerOf(DownRequest.make(parsed.flags), down)
       case "Wait":
         return yield* answerOf(BottleRequest.makeWait(parsed.flags), wait)
+      case "Prune":
+        return yield* answer(PruneRequest.make(parsed.flags), prune)
       case "Cleanup":
         return yield* answerOf(Either.right(CleanupRequest.make(parsed.flags)), cleanup)
       case "Doctor": {
@@ -123,8 +127,6 @@ const execute = (
         return yield* PolicyCommand.check(PolicyCommand.checkRequest(parsed.flags))
       case "PolicyExplain":
         return yield* answer(PolicyCommand.explainRequest(parsed.flags), PolicyCommand.explain)
-      default:
-        return yield* Effect.dieMessage(`${parsed._tag} is not wired`)
     }
   })
 
