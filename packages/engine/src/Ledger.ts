@@ -367,10 +367,16 @@ export const list = (
 ): Effect.Effect<ReadonlyArray<LedgerView>, LedgerUnreadable, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const names = yield* namesIn(fs, bottlesOf(directories))
-    const views = yield* Effect.forEach(names.filter(isId), (id) => read(directories, id), {
+    const bottles = bottlesOf(directories)
+    const names = yield* namesIn(fs, bottles)
+    const ids = names.filter(isId)
+    // A disk that does not answer for one of them does not for the others either, so one deadline is for all.
+    const views = yield* Effect.forEach(ids, (id) => readOne(fs, directories, id), {
       concurrency: READ_CONCURRENCY
-    })
+    }).pipe(
+      Files.bounded,
+      Effect.mapError((reason) => new LedgerUnreadable({ path: bottles, reason }))
+    )
     return views.flatMap(Option.toArray)
   })
 
@@ -399,14 +405,23 @@ export const read = (
   directories: Pick<Directories, "state">,
   id: BottleId
 ): Effect.Effect<Option.Option<LedgerView>, never, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const directory = directoryOf(directories, id)
-    return yield* Files.bounded(Files.read(fs, directory, id)).pipe(
-      Effect.orElseSucceed(() => Option.some(Files.unreadable)),
-      Effect.map(Option.map((reading) => viewOf(id, directory, reading)))
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Files.bounded(readOne(fs, directories, id)).pipe(
+      Effect.orElseSucceed(() => Option.some(viewOf(id, directoryOf(directories, id), Files.unreadable)))
     )
-  })
+  )
+
+const readOne = (
+  fs: FileSystem.FileSystem,
+  directories: Pick<Directories, "state">,
+  id: BottleId
+): Effect.Effect<Option.Option<LedgerView>> => {
+  const directory = directoryOf(directories, id)
+  return Files.read(fs, directory, id).pipe(
+    Effect.orElseSucceed(() => Option.some(Files.unreadable)),
+    Effect.map(Option.map((reading) => viewOf(id, directory, reading)))
+  )
+}
 
 /**
  * The bottle that has a reserved name; it may be dead by now.

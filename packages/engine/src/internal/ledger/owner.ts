@@ -18,17 +18,36 @@ const attempt = (read: () => string): string | null => {
   }
 }
 
-const pidNamespace = (): string | null => attempt(() => Fs.readlinkSync("/proc/self/ns/pid"))
+/** What does not change while we run: the pid namespace that we are of, the machine, and this process. */
+interface Here {
+  readonly pidNamespace: string | null
+  /** A home directory may be of two machines, and a process of the other one cannot be seen from here. */
+  readonly host: string
+  readonly identity: Option.Option<Identity.Identity>
+}
 
-/** A home directory may be of two machines, and a process of the other one cannot be seen from here. */
-const host = (): string => attempt(() => Fs.readFileSync(MACHINE_ID, "latin1").trim()) || Os.hostname()
+let known: Here | undefined
+
+const look: Effect.Effect<Here> = Effect.suspend(() => {
+  if (known !== undefined) return Effect.succeed(known)
+  return Effect.map(Identity.self, (identity) => {
+    known = {
+      pidNamespace: attempt(() => Fs.readlinkSync("/proc/self/ns/pid")),
+      host: attempt(() => Fs.readFileSync(MACHINE_ID, "latin1").trim()) || Os.hostname(),
+      identity
+    }
+    return known
+  })
+})
 
 /** The process of that identity, which is of our machine and our namespace. */
-export const here = (identity: Identity.Identity): Owner => ({ identity, pidNamespace: pidNamespace(), host: host() })
+export const here = (identity: Identity.Identity): Effect.Effect<Owner> =>
+  Effect.map(look, ({ host, pidNamespace }) => ({ identity, pidNamespace, host }))
 
 /** In whose name lines are written: this process; none where there is no `/proc` to tell it by. A test may say another. */
 export class Self extends Context.Reference<Self>()("@bottle/engine/internal/LedgerSelf", {
-  defaultValue: (): Effect.Effect<Option.Option<Owner>> => Effect.map(Identity.self, Option.map(here))
+  defaultValue: (): Effect.Effect<Option.Option<Owner>> =>
+    Effect.flatMap(look, ({ identity }) => Effect.transposeOption(Option.map(identity, here)))
 }) {}
 
 export const self: Effect.Effect<Option.Option<Owner>> = Effect.flatten(Self)
@@ -37,12 +56,11 @@ export const self: Effect.Effect<Option.Option<Owner>> = Effect.flatten(Self)
 export const doubtOf = (owner: Owner | null): Effect.Effect<string | null> =>
   Effect.gen(function* () {
     if (owner === null) return "no line of its ledger that names it can be read"
-    if (owner.host !== host()) return "it is of another machine"
-    const current = yield* Identity.self
+    const { host, identity, pidNamespace } = yield* look
+    if (owner.host !== host) return "it is of another machine"
     // No process outlives its boot, whatever namespace it was in.
-    if (Option.isSome(current) && current.value.bootId !== owner.identity.bootId) return null
-    const own = pidNamespace()
-    return own === null || owner.pidNamespace !== own ? "it is of another pid namespace" : null
+    if (Option.isSome(identity) && identity.value.bootId !== owner.identity.bootId) return null
+    return pidNamespace === null || owner.pidNamespace !== pidNamespace ? "it is of another pid namespace" : null
   })
 
 export const liveness = (owner: Owner | null): Effect.Effect<Liveness> =>

@@ -51,10 +51,9 @@ const parse = (text: string, id: string): Parsed | undefined => {
   const body = `${match[1]}}`
   if (sumOf(body) !== match[2]) return undefined
   const json = Either.getOrUndefined(decodeJson(body))
-  const envelope = Either.getOrUndefined(decodeEnvelope(json))
-  if (envelope?.id !== id) return undefined
   const line = Either.getOrUndefined(decodeLine(json))
-  return { envelope, entry: line?.entry ?? null }
+  const envelope = line ?? Either.getOrUndefined(decodeEnvelope(json))
+  return envelope?.id === id ? { envelope, entry: line?.entry ?? null } : undefined
 }
 
 /**
