@@ -22,6 +22,9 @@ const whileDying = Schedule.intersect(Schedule.spaced(50), Schedule.recurs(400))
 /** Another recovery of the same bottle may be killed before its end, which takes minutes at most: ten. */
 const whileBusy = Schedule.intersect(Schedule.spaced(500), Schedule.recurs(1200))
 
+/** A disk that is full has no room for the ledger's lock; it may be another program's files that go first: an hour. */
+const whileFull = Schedule.intersect(Schedule.spaced(5000), Schedule.recurs(720))
+
 /**
  * Recovers the bottle as soon as its owner is dead. It returns when there is nothing more to do: the bottle is gone, or
  * is none that may be touched.
@@ -40,6 +43,7 @@ export const recover = (
   }).pipe(
     Effect.retry({ while: ({ _tag }) => _tag === "OwnerAlive", schedule: whileDying }),
     Effect.retry({ while: ({ _tag }) => _tag === "LedgerBusy", schedule: whileBusy }),
+    Effect.retry({ while: ({ _tag }) => _tag === "LedgerFailed", schedule: whileFull }),
     Effect.ignore,
     Effect.zipRight(Sweep.removeAsides({ state }, (path) => path.includes(`-${id}_`)))
   )

@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import * as RuntimesLayer from "./RuntimesLayer.js"
 
 /** Longer than any recovery of one bottle: what hangs here then is given up, and whoever looks next finds what is left. */
-const TIMEOUT_MILLIS = 30 * 60_000
+const TIMEOUT_MILLIS = 2 * 60 * 60_000
 
 /**
  * Runs the work on the bottles of a state directory, and ends the process. No signal but SIGKILL ends it before: each

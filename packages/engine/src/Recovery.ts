@@ -40,6 +40,14 @@ const CONTAINER_TIMEOUT_MILLIS = 60_000
  */
 const CREATION_PATIENCE_MILLIS = 10_000
 
+/**
+ * So many looks in a row that find no container: half a second for a bottle that was up; four where a creation may have
+ * lost its client, which its owner has ended with itself; fifteen where one had to be cut off. The pauses double.
+ */
+const LOOKS_WHEN_UP = DockerResource.LOOKS_IN_A_ROW
+const LOOKS_IN_LAUNCH = 7
+const LOOKS_AFTER_CUT = 9
+
 const FILE_TIMEOUT_MILLIS = 10_000
 
 /** For a lock whose holder is dead; one that somebody else holds by now is theirs. */
@@ -107,7 +115,7 @@ export interface Recovered {
  * @category constructors
  */
 export const recover = (
-  view: Pick<Ledger.LedgerView, "id" | "directory" | "claim">,
+  view: Pick<Ledger.LedgerView, "id" | "directory" | "claim" | "state">,
   options: RecoveryOptions = {}
 ): Effect.Effect<Recovered, RecoveryRefused | NonceMismatch, Runtimes | FileSystem.FileSystem> =>
   Effect.scoped(
@@ -116,8 +124,11 @@ export const recover = (
       const held = yield* Ledger.recovering(view, options)
       yield* checkNonce(held.view, options)
       const subject = yield* subjectOf(held.view)
+      const wasUp = view.state === "up" || view.state === "left" || view.state === "kept"
       const { failures, strays } =
-        subject === undefined ? { failures: [unknown(held.view)], strays: 0 } : yield* takeDown(subject, options)
+        subject === undefined
+          ? { failures: [unknown(held.view)], strays: 0 }
+          : yield* takeDown(subject, wasUp ? LOOKS_WHEN_UP : LOOKS_IN_LAUNCH, options)
       yield* RecordEnd.recovered(stateOf(held.view), held.view.id, failures)
       yield* failures.length === 0 ? held.closed : held.left(failures)
       return { id: held.view.id, strays, failures }
@@ -172,15 +183,19 @@ const unknown = ({ directory }: Ledger.LedgerView): Ledger.Failure => ({
 /** Ends the clients, then removes the machine, then its bundle, then the files. */
 const takeDown = (
   subject: Subject,
+  looksAtLeast: number,
   options: RecoveryOptions
 ): Effect.Effect<Pick<Recovered, "failures" | "strays">, never, Runtimes | FileSystem.FileSystem> =>
   Effect.gen(function* () {
     let strays = 0
     let failures: ReadonlyArray<Ledger.Failure> = []
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const [ended, machines] = [yield* endStrays(subject), yield* removeMachines(subject, options)]
+      const ended = yield* endStrays(subject)
+      const machines = yield* removeMachines(subject, options)
+      const looks = ended.overdue > 0 ? LOOKS_AFTER_CUT : looksAtLeast
+      const containers = yield* removeContainers(subject, looks, options)
       strays += ended.found
-      failures = [...ended.left.map(strayLeft), ...machines, ...(yield* removeContainers(subject, options))]
+      failures = [...ended.left.map(strayLeft), ...machines, ...containers]
       if (failures.length > 0 || (yield* findStrays(subject)).length === 0) break
     }
     yield* releaseLocks(subject)
@@ -222,10 +237,13 @@ const endStrays = (subject: Subject): Effect.Effect<Strays.Ended> => {
     isWaitedFor: isCreation
   })
   return Effect.map(
-    Effect.all([clients, local === undefined ? Effect.succeed({ found: 0, left: [] }) : Strays.end(local)], {
-      concurrency: "unbounded"
-    }),
-    ([one, other]) => ({ found: one.found + other.found, left: [...one.left, ...other.left] })
+    Effect.all(
+      [clients, local === undefined ? Effect.succeed({ found: 0, overdue: 0, left: [] }) : Strays.end(local)],
+      {
+        concurrency: "unbounded"
+      }
+    ),
+    ([one, other]) => ({ found: one.found + other.found, overdue: one.overdue, left: [...one.left, ...other.left] })
   )
 }
 
@@ -287,7 +305,11 @@ const isForeign = (smolvm: Context.Tag.Service<Smolvm>, name: string, { state }:
   )
 
 /** The container, then the network that it is in. */
-const removeContainers = (subject: Subject, options: RecoveryOptions): Effect.Effect<Failures, never, Runtimes> =>
+const removeContainers = (
+  subject: Subject,
+  looks: number,
+  options: RecoveryOptions
+): Effect.Effect<Failures, never, Runtimes> =>
   Effect.scoped(
     Effect.gen(function* () {
       const { container } = subject
@@ -301,7 +323,7 @@ const removeContainers = (subject: Subject, options: RecoveryOptions): Effect.Ef
             `${kind} ${name}`,
             `Remove it by hand: ${printable(container.program)} ${byHand} ${name}`,
             timeoutMillis
-          )(removeOwn(docker, kind, name, container.labels), ({ message }) => message)
+          )(removeOwn(docker, kind, name, container.labels, looks), ({ message }) => message)
         )
       const failures = [
         ...(yield* removeAll("container", "rm --force --volumes")),
@@ -315,18 +337,24 @@ const removeOwn = (
   docker: Context.Tag.Service<Docker>,
   kind: "container" | "network",
   name: string,
-  labels: Readonly<Record<string, string>>
+  labels: Readonly<Record<string, string>>,
+  looks: number
 ): Effect.Effect<void, DockerError> => {
   const isOwn = (found: { readonly labels: Readonly<Record<string, string>> }) =>
     Object.entries(labels).every(([label, value]) => found.labels[label] === value)
-  return DockerResource.removeUntilAbsent(
-    kind === "container"
-      ? {
+  return kind === "container"
+    ? DockerResource.removeUntilAbsent(
+        {
           isThere: Effect.map(docker.containerInspect(name), Option.exists(isOwn)),
           remove: docker.containerRemove(name)
-        }
-      : { isThere: Effect.map(docker.networkInspect(name), Option.exists(isOwn)), remove: docker.networkRemove(name) }
-  )
+        },
+        looks
+      )
+    : // The one before it has waited for this one too.
+      DockerResource.removeUntilAbsent({
+        isThere: Effect.map(docker.networkInspect(name), Option.exists(isOwn)),
+        remove: docker.networkRemove(name)
+      })
 }
 
 /** Whether a path can be this bottle's: a ledger that was damaged, or written by something else, removes nothing more. */

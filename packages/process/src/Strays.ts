@@ -58,13 +58,15 @@ export interface EndOptions {
 }
 
 /**
- * What became of them: how many were found, and which still run.
+ * What became of them: how many were found, how many of those that were waited for had to be ended all the same
+ * (`overdue`), and which still run.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Ended {
   readonly found: number
+  readonly overdue: number
   readonly left: ReadonlyArray<Stray>
 }
 
@@ -119,21 +121,18 @@ export const end = (wanted: Wanted, options: EndOptions = {}): Effect.Effect<End
       Effect.sync(() => strays.forEach(({ identity }) => seen.add(`${identity.pid} ${identity.startTime}`)))
     )
     const { isWaitedFor, patienceMillis = 0 } = options
-    const isImpatient = (stray: Stray) => isWaitedFor?.(stray.argv) !== true
-    if (patienceMillis > 0 && isWaitedFor !== undefined) {
-      const others = (yield* note).filter(isImpatient)
-      yield* signalAll("SIGTERM")(others)
-      yield* untilNone(
-        Effect.map(note, (strays) => strays.filter((stray) => !isImpatient(stray))),
-        patienceMillis,
-        () => Effect.void
-      )
+    const isPatient = (stray: Stray) => isWaitedFor?.(stray.argv) === true
+    let overdue = 0
+    if (patienceMillis > 0) {
+      yield* signalAll("SIGTERM")((yield* note).filter((stray) => !isPatient(stray)))
+      const waiting = Effect.map(note, (strays) => strays.filter(isPatient))
+      overdue = (yield* untilNone(waiting, patienceMillis, () => Effect.void)).length
     }
     // Each look signals again: a client may start another one before it ends.
     const afterTerm = yield* untilNone(note, options.graceMillis ?? GRACE_MILLIS, signalNew("SIGTERM"))
-    if (afterTerm.length === 0) return { found: seen.size, left: [] }
+    if (afterTerm.length === 0) return { found: seen.size, overdue, left: [] }
     const left = yield* untilNone(note, KILL_MILLIS, signalNew("SIGKILL"))
-    return { found: seen.size, left }
+    return { found: seen.size, overdue, left }
   })
 
 const signalAll = (signal: NodeJS.Signals) => (strays: ReadonlyArray<Stray>) =>

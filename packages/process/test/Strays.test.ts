@@ -85,7 +85,11 @@ describe("Strays", () => {
       assert.isAtLeast(ended.found, 4)
       for (const { identity } of [plain, deaf]) assert.isFalse(yield* Identity.isAlive(identity))
       assert.isTrue(yield* Identity.isAlive(bystander.identity))
-      assert.deepStrictEqual(yield* Strays.end({ programs: [client], names: [name] }), { found: 0, left: [] })
+      assert.deepStrictEqual(yield* Strays.end({ programs: [client], names: [name] }), {
+        found: 0,
+        overdue: 0,
+        left: []
+      })
     })
   )
 
@@ -105,13 +109,14 @@ echo done > ${directory}/done`
       yield* waitUntil(Effect.negate(Identity.isAlive(reader.identity)), { boundMillis: 10_000 })
       assert.isTrue(yield* Identity.isAlive(creation.identity))
       Fs.writeFileSync(go, "")
-      yield* patient
+      assert.strictEqual((yield* patient).overdue, 0)
       assert.isTrue(Fs.existsSync(`${directory}/done`))
       assert.isFalse(Fs.existsSync(`${directory}/cut`))
 
       Fs.rmSync(go)
       const slow = yield* start(program(client, text), "create", name)
-      yield* Strays.end(wanted, { ...options, patienceMillis: 100, graceMillis: 5000 })
+      const ended = yield* Strays.end(wanted, { ...options, patienceMillis: 100, graceMillis: 5000 })
+      assert.isAtLeast(ended.overdue, 1)
       assert.isFalse(yield* Identity.isAlive(slow.identity))
       assert.isTrue(Fs.existsSync(`${directory}/cut`))
     })

@@ -16,7 +16,7 @@ const RELEASE_TIMEOUT_MILLIS = 60_000
  * the daemon may still make what it was asked for: it will not any more when so many looks in a row find nothing, with
  * pauses that double from the first; half a second in all.
  */
-const LOOKS_IN_A_ROW = 4
+export const LOOKS_IN_A_ROW = 4
 const LOOK_PAUSE_MILLIS_FIRST = 30
 
 /** A removal that fails may succeed a moment later, when what held on to it has ended. */
@@ -117,14 +117,17 @@ const removeOnce = (resource: Pick<Resource, "remove">): Effect.Effect<void, Doc
   })
 
 /** Looks until nothing was there so many times in a row; at most twice as often in all. */
-export const removeUntilAbsent = (resource: Pick<Resource, "remove" | "isThere">): Effect.Effect<void, DockerError> =>
+export const removeUntilAbsent = (
+  resource: Pick<Resource, "remove" | "isThere">,
+  looks: number = LOOKS_IN_A_ROW
+): Effect.Effect<void, DockerError> =>
   Effect.gen(function* () {
     let absent = 0
-    for (let look = 0; look < LOOKS_IN_A_ROW * 2 && absent < LOOKS_IN_A_ROW; look++) {
+    for (let look = 0; look < looks * 2 && absent < looks; look++) {
       if (yield* resource.isThere) {
         yield* removeOnce(resource)
         absent = 0
       } else absent += 1
-      if (absent < LOOKS_IN_A_ROW) yield* Effect.sleep(LOOK_PAUSE_MILLIS_FIRST * 2 ** absent)
+      if (absent < looks) yield* Effect.sleep(LOOK_PAUSE_MILLIS_FIRST * 2 ** absent)
     }
   })
