@@ -82,6 +82,7 @@ export const run = async (fault: Fault, seed: number): Promise<Outcome> => {
     seed,
     clearedMillis: scene.clearedMillis ?? Number.NaN,
     failure,
-    measured: scene.measured
+    measured: scene.measured,
+    trail: scene.trail
   }
 }

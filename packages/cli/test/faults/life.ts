@@ -64,6 +64,7 @@ export interface Up {
 
 /** Brings a bottle up in the background. */
 export const up = async (scene: Scene, ...flags: ReadonlyArray<string>): Promise<Up> => {
+  if (!flags.includes("--")) scene.hasCommandless = true
   const id = (await scene.obeyed("up", "-e", `MARKER=${scene.home.marker}`, ...flags)).trim()
   const owner = scene.owner(id)
   if (owner === undefined) throw new Error(`the bottle ${id} is up and its ledger names no owner`)

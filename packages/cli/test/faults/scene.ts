@@ -54,6 +54,8 @@ export class Scene {
   readonly census: Census.Census
   /** The codes that a guest's command ended with by itself; no other code of a guest may be told. */
   readonly witnessed = new Set<number>()
+  /** Whether a bottle here has no command: it ends with 0 when it goes down cleanly. */
+  hasCommandless = false
   readonly #began = performance.now()
   readonly #trail: Array<string> = []
   readonly #closing: Array<() => Promise<void> | void> = []
@@ -268,7 +270,10 @@ export class Scene {
     for (const [id, record] of this.records()) {
       const ends = record.filter(({ _tag }) => _tag === "Ended")
       if (ends.length > 1) throw new Error(`the record of ${id} tells ${ends.length} ends: ${JSON.stringify(ends)}`)
-      for (const { code, origin } of ends) this.assertCode(code ?? null, `the record of ${id} (origin ${origin})`)
+      for (const { code, origin } of ends) {
+        if (code === 0 && origin === "engine" && this.hasCommandless) continue
+        this.assertCode(code ?? null, `the record of ${id} (origin ${origin})`)
+      }
     }
   }
 
@@ -301,7 +306,8 @@ export class Scene {
       const told = record.filter(({ _tag }) => _tag !== "StageEnded" && _tag !== "BundleSaid")
       return `the record of ${id}: ${told.map(shortly).join(", ")}`
     })
-    return [...ledgers.slice(0, 5), ...records.slice(0, 5)].join("\n")
+    const there = [...new Set([...marked(this.home.marker), ...this.inMachines(() => true)])].map(described)
+    return [...ledgers.slice(0, 5), ...records.slice(0, 5), ...there.slice(0, 40)].join("\n")
   }
 
   #usesDocker(): boolean {
@@ -336,6 +342,12 @@ const STANDING: ReadonlySet<string> = new Set([
   ".cache/bottle",
   ".cache/bottle/packs"
 ])
+
+const described = (pid: number): string => {
+  const state = /^State:\t(\S)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? "gone"
+  const words = argvOf(pid).join(" ").replaceAll(/\s+/g, " ").slice(0, 120)
+  return `${pid} of ${parentOf(pid)}, ${state} in ${read(`/proc/${pid}/wchan`)}: ${words}`
+}
 
 const shortly = ({ _tag, stage, ...others }: RecordLine): string =>
   _tag === "StageStarted" ? `${stage}` : `${_tag} ${JSON.stringify({ ...others, time: undefined })}`

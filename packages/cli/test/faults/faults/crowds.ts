@@ -23,6 +23,7 @@ export const crowds: ReadonlyArray<Fault> = [
     about: "several launches want one name at once: one has it, the others are told who",
     boundedRuns: 1,
     provoke: async (scene) => {
+      scene.hasCommandless = true
       const words = ["up", "--name", "same", "-e", `MARKER=${scene.home.marker}`]
       const count = 2 + scene.random.below(3)
       const ups = Array.from({ length: count }, () => scene.start(words))

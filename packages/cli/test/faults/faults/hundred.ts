@@ -31,6 +31,7 @@ export const hold = async (scene: Scene, count: number): Promise<void> => {
     await work()
     return performance.now() - from
   }
+  scene.hasCommandless = true
   const words = ["up", "--allow", "a.test", "-e", `MARKER=${scene.home.marker}`]
   const ids = new Set<string>()
   let left = count

@@ -6,6 +6,7 @@ import type { Scene } from "../scene.js"
 
 /** `bottle up` in the foreground, and whether it has ended. */
 const launching = (scene: Scene) => {
+  scene.hasCommandless = true
   const running = scene.start(["up", "-e", `MARKER=${scene.home.marker}`])
   let ended = false
   void running.ended.then(() => (ended = true))
