@@ -337,7 +337,7 @@ describe("who does not answer", () => {
         yield* TestClock.adjust("20 seconds")
         const { leftovers, unanswered } = yield* Fiber.join(surveying)
         assert.lengthOf(unanswered, 1)
-        assert.strictEqual(unanswered[0]?.message, "docker does not say what is left: it did not answer within 20 s")
+        assert.strictEqual(unanswered[0]?.message, "what is left in docker is not known: it did not answer within 20 s")
         assert.isFalse(unanswered[0]?.isAbsent)
         assert.deepStrictEqual(names({ leftovers }, place), [`machine bottle-${id} of ${id}`])
       })

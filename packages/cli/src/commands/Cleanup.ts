@@ -194,7 +194,7 @@ const complaintsOf = ({ leftovers, unanswered }: CleanupDocument): ReadonlyArray
     reason === null ? [] : [complaint(`${kind} ${name} could not be removed: ${reason}`, suggestion)]
   ),
   ...unanswered.map(({ asked, reason, suggestion }) =>
-    complaint(`${asked} does not say what is left: ${reason}`, suggestion)
+    complaint(`what is left in ${asked} is not known: ${reason}`, suggestion)
   )
 ]
 

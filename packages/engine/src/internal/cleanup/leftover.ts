@@ -32,7 +32,7 @@ export class Unanswered extends Schema.TaggedError<Unanswered>("@bottle/engine/U
   isAbsent: Schema.Boolean
 }) {
   override get message(): string {
-    return `${printable(this.asked)} does not say what is left: ${printable(this.reason)}`
+    return `what is left in ${printable(this.asked)} is not known: ${printable(this.reason)}`
   }
   /** What to do next. */
   get suggestion(): string {
