@@ -407,8 +407,7 @@ describe("a cleanup", () => {
         litter(place, suffixed("aaaa1"), owner)
         litter(place, suffixed("aaaa2"), owner)
         const stuck = BottleId.machineName(suffixed("aaaa1"))
-        const id = host.containers.get(stuck)?.id
-        host.onCall = (call) => (call === `docker rm ${id}` ? failing : Effect.void)
+        host.onCall = (call) => (call === `docker rm ${stuck}` ? failing : Effect.void)
         const { leftovers } = yield* place.survey()
         const failures = (yield* Cleanup.remove(leftovers)).flatMap(({ failure }) =>
           failure === null ? [] : [failure]

@@ -57,17 +57,19 @@ interface Options {
 
 type DockerService = Context.Tag.Service<Docker>
 
-/** A container or a network, and how docker is asked about it; by its identifier, since another may have the name. */
+/** A container or a network, and how docker is asked about it: by its name, which docker's commands are given safely. */
 interface Thing {
   readonly kind: "container" | "network"
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
+  /** Whether it is there, and no other one of its name. */
   readonly isThere: (docker: DockerService) => Effect.Effect<boolean, DockerError>
   readonly remove: (docker: DockerService) => Effect.Effect<void, DockerError>
 }
 
 const thingsOf = (docker: DockerService, run: string): Effect.Effect<ReadonlyArray<Thing>, DockerError> => {
   const marks = { labels: { "bottle.owner": run } }
+  const isSame = (id: string) => Option.exists<{ readonly id: string }>((found) => found.id === id)
   return Effect.zipWith(
     docker.containerList(marks),
     docker.networkList(marks),
@@ -76,15 +78,15 @@ const thingsOf = (docker: DockerService, run: string): Effect.Effect<ReadonlyArr
         kind: "container" as const,
         name,
         labels,
-        isThere: (docker: DockerService) => Effect.map(docker.containerInspect(id), Option.isSome),
-        remove: (docker: DockerService) => docker.containerRemove(id)
+        isThere: (docker: DockerService) => Effect.map(docker.containerInspect(name), isSame(id)),
+        remove: (docker: DockerService) => docker.containerRemove(name)
       })),
       ...networks.map(({ id, labels, name }) => ({
         kind: "network" as const,
         name,
         labels,
-        isThere: (docker: DockerService) => Effect.map(docker.networkInspect(id), Option.isSome),
-        remove: (docker: DockerService) => docker.networkRemove(id)
+        isThere: (docker: DockerService) => Effect.map(docker.networkInspect(name), isSame(id)),
+        remove: (docker: DockerService) => docker.networkRemove(name)
       }))
     ],
     { concurrent: true }
@@ -116,7 +118,9 @@ export const ofDocker = (
         // What does not answer now is not known to be gone.
         isThere: Effect.orElseSucceed(using(isThere), () => true),
         remove: endClients(program, name).pipe(
-          Effect.zipRight(retried(using(remove))),
+          Effect.zipRight(
+            retried(using((docker) => Effect.asVoid(Effect.whenEffect(remove(docker), isThere(docker)))))
+          ),
           Effect.mapError(notRemoved({ kind, name })),
           within({ kind, name }, DOCKER_REMOVE_TIMEOUT_MILLIS)
         )
