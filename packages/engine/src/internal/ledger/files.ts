@@ -71,9 +71,12 @@ export const read = (
 /** A ledger of which no line says anything. */
 export const unreadable: Reading.Reading = { ...Reading.read("", ""), damaged: 1 }
 
+/** What has to be on the disk when it is written. The rest says what a process does, and none survives a power loss. */
+const DURABLE: ReadonlySet<Entry["_tag"]> = new Set(["Claimed", "Added", "Left", "Kept"])
+
 /** A ledger that somebody writes to. */
 export interface Writer {
-  /** Appends, also where no transition is; the disk has it when this returns. */
+  /** Appends, also what is no transition. */
   readonly append: (entry: Entry) => Effect.Effect<void, PlatformError.PlatformError>
   /** Appends a transition where it is allowed after the last one that was written, and nothing otherwise. */
   readonly move: (entry: Transition) => Effect.Effect<void, PlatformError.PlatformError>
@@ -109,7 +112,7 @@ export const open = (
         yield* file.writeAll(Buffer.from(text))
         isTorn = false
         if (entry._tag !== "Added") place = stateOf[entry._tag]
-        yield* file.sync
+        if (DURABLE.has(entry._tag)) yield* file.sync
       })
     return {
       append: (entry) => lock.withPermits(1)(write(entry)),
