@@ -530,12 +530,16 @@ describe("a cleanup", () => {
         Fs.mkdirSync(`${cache}/packs/d.lock.breaking`)
         age(`${cache}/packs/d.lock.breaking`)
         Fs.mkdirSync(`${cache}/packs/e.lock.breaking`)
+        const bottles = Ledger.bottlesOf(place.directories)
+        Fs.mkdirSync(bottles, { recursive: true })
+        Fs.writeFileSync(`${bottles}/.sweep`, holder(dead))
         const { leftovers } = yield* place.survey()
         assert.deepStrictEqual(names({ leftovers }, place), [
           `lock /c/packs/a.lock.${dead.owner.identity.pid}.00ff00ff`,
           "lock /c/packs/d.lock.breaking",
           "lock /c/packs/killed.lock",
-          "lock /c/packs/torn.lock"
+          "lock /c/packs/torn.lock",
+          "lock /s/bottles/.sweep"
         ])
         for (const { failure } of yield* Cleanup.remove(leftovers)) assert.isNull(failure)
         assert.deepStrictEqual(Fs.readdirSync(`${cache}/packs`).toSorted(), [
@@ -544,6 +548,7 @@ describe("a cleanup", () => {
           "e.lock.breaking",
           "held.lock"
         ])
+        assert.deepStrictEqual(Fs.readdirSync(bottles), [])
       })
     )
   )

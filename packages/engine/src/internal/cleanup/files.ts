@@ -91,35 +91,47 @@ const servedIn = (directory: string): Effect.Effect<string | undefined, never, F
     return undefined
   })
 
-const LOCK_ASIDE = /\.lock\.([0-9]+)\.[0-9a-f]{8}$/
-
 /** Locks whose holders were killed, and what killed holders were about to make one of. */
 export const locks = ({ directories }: Options): Found =>
   Effect.map(
-    Effect.forEach(lockDirectories(directories), (directory) =>
+    Effect.forEach(lockPlaces(directories), ({ directory, isLock }) =>
       Effect.flatMap(Disk.namesIn(directory), (names) =>
-        Effect.forEach(names, (name) => lockAt(`${directory}/${name}`))
+        Effect.forEach(names, (name) => lockAt(directory, name, isLock))
       )
     ),
     (found) => found.flat(2)
   )
 
-const lockDirectories = (directories: Directories): ReadonlyArray<string> => [
-  `${directories.cache}/packs`,
-  `${directories.cache}/images`,
-  Names.directoryOf(Ledger.bottlesOf(directories))
-]
+interface LockPlace {
+  readonly directory: string
+  readonly isLock: (name: string) => boolean
+}
 
-const lockAt = (path: string): Found =>
+const lockPlaces = (directories: Directories): ReadonlyArray<LockPlace> => {
+  const bottles = Ledger.bottlesOf(directories)
+  const isNamed = (name: string) => name.endsWith(".lock")
+  return [
+    { directory: `${directories.cache}/packs`, isLock: isNamed },
+    { directory: `${directories.cache}/images`, isLock: isNamed },
+    { directory: Names.directoryOf(bottles), isLock: isNamed },
+    // That of a sweep; a bottle's own is below its ledger, and goes with it.
+    { directory: bottles, isLock: (name) => name === ".sweep" }
+  ]
+}
+
+/** What `FileLock` makes beside a lock: `LOCK.PID.RANDOM` before it takes it, `LOCK.breaking` while it breaks it. */
+const LOCK_ASIDE = /^(.*)\.(?:breaking|([0-9]+)\.[0-9a-f]{8})$/
+
+const lockAt = (directory: string, name: string, isLock: LockPlace["isLock"]): Found =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    if (path.endsWith(".lock")) {
+    const path = `${directory}/${name}`
+    if (isLock(name)) {
       const holder = yield* Disk.holderOf(path)
       return holder._tag === "Dead" ? [staleLock(path, holder.pid, fs)] : []
     }
-    const isBreaker = path.endsWith(".lock.breaking")
-    const pid = LOCK_ASIDE.exec(path)?.[1]
-    if (!isBreaker && pid === undefined) return []
+    const [, lock, pid] = LOCK_ASIDE.exec(name) ?? []
+    if (lock === undefined || !isLock(lock)) return []
     const age = yield* Disk.ageMillis(path, yield* Clock.currentTimeMillis)
     const isOld = Option.exists(age, (millis) => millis > LOCK_ASIDE_AGE_MILLIS_MIN)
     const isAlive = pid !== undefined && Option.isSome(yield* Identity.fromPid(Number(pid)))
