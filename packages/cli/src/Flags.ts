@@ -218,7 +218,7 @@ export const living = {
   allLeftovers: {
     name: "all",
     description:
-      "Take machines of another user's or another state directory's bottles too, and what was kept or cannot be told"
+      "Take what was kept on purpose too, whose owner cannot be seen, and what may be another state directory's"
   },
   allRecorded: { name: "all", short: "a", description: "List the bottles that are down and have a record, too" },
   dryRun: { name: "dry-run", description: "Say what would be removed, and remove nothing" },
