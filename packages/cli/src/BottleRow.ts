@@ -181,7 +181,7 @@ const WORD_CHARS_MAX = 32
  * @category conversions
  */
 export const stateText = ({ exit, owner, silence, state }: BottleRow): string => {
-  if (state === "down") return `down (${exit?.code ?? "?"})`
+  if (state === "down") return `down (${exit?.code ?? (exit?.error ? Printable.line(exit.error, 32) : "?")})`
   if (owner?.liveness === "unknown") return `${state}?`
   return state === "up" && silence !== null ? "silent" : state
 }

@@ -44,10 +44,10 @@ const launchText = (value: Value): string | undefined => {
     case "Recovered":
       return "taken down after its owner had died"
     case "Ended": {
-      const code = value["code"] === null ? "how is not known" : `exit code ${textOf(value, "code")}`
-      const whose = typeof origin === "string" && value["code"] !== null ? ` of the ${origin}` : ""
       const why = typeof error === "string" ? `, ${error}` : ""
-      return `ended: ${code}${whose}${timedOut === true ? ", its time was up" : ""}${why}`
+      if (value["code"] === null) return `ended: with what exit code is not known${why}`
+      const whose = typeof origin === "string" ? ` of the ${origin}` : ""
+      return `ended: exit code ${textOf(value, "code")}${whose}${timedOut === true ? ", its time was up" : ""}${why}`
     }
     default:
       return undefined

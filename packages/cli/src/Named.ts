@@ -49,6 +49,10 @@ const living = (
     : Effect.fail(new NameAmbiguous({ name: word, ids: found.map(({ id }) => id) }))
 }
 
+/** A launch that was refused since another bottle had its name is not the one that anybody means by it. */
+const isRefused = ({ end }: RecordStore.StoredRecord): boolean =>
+  Option.exists(end, ({ error }) => error === "NameTaken")
+
 /** Of several records of one name the newest is meant: whoever launches by a name again makes one each time. */
 const recorded = (
   word: string,
@@ -60,14 +64,22 @@ const recorded = (
     const named = exact.length > 0 ? exact : ids.filter((id) => slugOf(id) === word)
     const found = named.length > 0 ? named : ids.filter((id) => id.startsWith(word))
     if (new Set(found.map(slugOf)).size > 1) return yield* new NameAmbiguous({ name: word, ids: found })
-    const read = yield* Effect.forEach(found, (id) => RecordStore.read(directories, id))
-    const [newest] = read
-      .flatMap(Option.toArray)
-      .toSorted((left, right) => right.madeAt.epochMillis - left.madeAt.epochMillis)
+    const read = (yield* Effect.forEach(found, (id) => RecordStore.read(directories, id))).flatMap(Option.toArray)
+    const meant = read.some((record) => !isRefused(record)) ? read.filter((record) => !isRefused(record)) : read
+    const [newest] = meant.toSorted((left, right) => right.madeAt.epochMillis - left.madeAt.epochMillis)
     return newest === undefined
       ? Option.none()
-      : Option.some({ id: newest.id, view: Option.none(), older: found.length - 1 })
+      : Option.some({ id: newest.id, view: Option.none(), older: meant.length - 1 })
   })
+
+/**
+ * The line that says which of several bottles is meant; undefined where there is only one.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toldOf = ({ id, older }: Named): string | undefined =>
+  older === 0 ? undefined : `bottle: ${id}, the newest of ${older + 1} of that name; bottle ls -a lists them`
 
 /**
  * The bottle that a word means: one that lives by its id, its name or what only one id begins with; else the newest

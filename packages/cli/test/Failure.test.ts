@@ -3,7 +3,15 @@ import { CommandTimedOut, RuntimeFailed } from "@bottle/cli/GuestCommand"
 import { ReportUnwritable } from "@bottle/cli/Report"
 import { OutputClosed } from "@bottle/cli/Stdio"
 import { UsageError } from "@bottle/cli/UsageError"
+import { MainCommandLost } from "@bottle/cli/commands/Attach"
+import { NoRecord } from "@bottle/cli/commands/Logs"
+import { WaitTimedOut } from "@bottle/cli/commands/Wait"
+import * as Bottles from "@bottle/engine/Bottles"
+import { BottleNotFound } from "@bottle/engine/Bottles"
+import * as ControlError from "@bottle/engine/ControlError"
 import * as LaunchError from "@bottle/engine/LaunchError"
+import * as LedgerError from "@bottle/engine/LedgerError"
+import { NameTaken } from "@bottle/engine/LedgerError"
 import * as SmolvmError from "@bottle/smolvm/SmolvmError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
@@ -38,6 +46,11 @@ const errors: ReadonlyArray<readonly [error: unknown, exitCode: number, text: Re
     125,
     /^bottle: .*1\.5\.2.*too old\ntry: 1\.8\.0 or newer$/
   ],
+  [new WaitTimedOut({ bottle: "a", timeoutMillis: 2000 }), 124, /^bottle: a was not down within 2\.0 s\ntry: /],
+  [new BottleNotFound({ name: "agnet", nearest: "agent" }), 125, /^bottle: there is no bottle agnet\ntry: .*agent/],
+  [new NameTaken({ name: "agent", id: "agent-1a2b3" }), 125, /^bottle: the name agent is taken/],
+  [new NoRecord({ id: "a-1a2b3" }), 125, /^bottle: there is no record of a-1a2b3\ntry: /],
+  [new MainCommandLost({ bottle: "a-1a2b3", exitCode: 1 }), 125, /^bottle: the runtime of a-1a2b3 failed/],
   [new LaunchError.SecretMissing({ name: "TOKEN" }), 125, /^bottle: .*TOKEN\ntry: Set TOKEN/],
   [
     new LaunchError.HostFileFailed({ path: "/x", reason: "PermissionDenied" }),
@@ -90,6 +103,16 @@ describe("Failure", () => {
     })
   }
 
+  it("tells what failed in the process that holds a bottle as if it had failed here", () => {
+    const of = (error: string) =>
+      Failure.fromError(
+        new ControlError.OwnerFailed({ id: "a-1a2b3", error, reason: "r", advice: "a", stage: "ready" })
+      )
+    assert.deepInclude(of("StageFailed"), { error: "StageFailed", stage: "ready", exitCode: 125, suggestion: "a" })
+    assert.strictEqual(Failure.toText(of("StageFailed")), "bottle: r\ntry: a")
+    assert.strictEqual(of("OptionRefused").exitCode, 2)
+  })
+
   it("names the stage that failed", () => {
     const error = new LaunchError.StageFailed({ stage: "ready", reason: "r", advice: "a", cause: null })
     assert.strictEqual(Failure.fromError(error).stage, "ready")
@@ -137,8 +160,11 @@ const errorsOf = (module: object): ReadonlyArray<Schema.Schema.AnyNoContext> =>
     (value) => typeof value === "function" && value.prototype instanceof Error && Schema.isSchema(value)
   )
 
-describe("every error of the launch and of the runtime", () => {
-  const classes = [...errorsOf(LaunchError), ...errorsOf(SmolvmError)]
+describe("every error of the launch, of the runtime and of bottles of other processes", () => {
+  // What failed in the process that holds a bottle has a test of its own.
+  const classes = [LaunchError, SmolvmError, LedgerError, ControlError, Bottles]
+    .flatMap(errorsOf)
+    .filter((errorClass) => Reflect.get(errorClass, "name") !== "OwnerFailed")
 
   it("is known here", () => assert.isAbove(classes.length, 20))
 

@@ -146,6 +146,12 @@ describe("bottle ls", () => {
           error: null
         })
         yield* Fixture.recorded(Fixture.planOf(home, "gone"), home, null)
+        yield* Fixture.recorded(Fixture.planOf(home, "lost"), home, {
+          code: null,
+          origin: "unknown",
+          timedOut: false,
+          error: "OwnerDied"
+        })
         const bottles = Fixture.bottlesOf([Fixture.listedOf(up)])
         assert.lengthOf((yield* list(home, {}, { bottles })).stdout.trimEnd().split("\n"), 2)
         const { stdout } = yield* list(home, { all: true }, { bottles })
@@ -157,6 +163,7 @@ describe("bottle ls", () => {
         assert.deepStrictEqual(rows.toSorted(), [
           "done-abc12 down (3) - local",
           "gone-abc12 down (?) - local",
+          "lost-abc12 down (OwnerDied) - local",
           "up-abc12 up missing local"
         ])
         const json = decode((yield* list(home, { all: true, format: "json" }, { bottles })).stdout)

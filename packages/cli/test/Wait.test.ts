@@ -73,6 +73,24 @@ describe("bottle wait", () => {
     )
   )
 
+  it.live("means by a name the newest bottle that had it, and no launch that was refused it", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        const end = { origin: "guest", timedOut: false, error: null }
+        const refused = { ...end, code: null, origin: "engine", error: "NameTaken" }
+        const made = (suffix: string, ending: typeof refused | (typeof end & { code: number }), second: number) =>
+          Fixture.recorded(Fixture.planOf(home, "a", {}, suffix), home, ending, `2026-01-01T00:00:0${second}.000Z`)
+        yield* made("00001", { ...end, code: 1 }, 1)
+        yield* made("00000", { ...end, code: 2 }, 2)
+        yield* made("00002", refused, 3)
+        const told = yield* Fixture.run(home, wait(request))
+        const stderr = "bottle: a-00000, the newest of 2 of that name; bottle ls -a lists them\n"
+        assert.deepStrictEqual(told, { code: 2, stdout: "", stderr })
+        assert.strictEqual((yield* Fixture.run(home, wait({ ...request, bottle: "a-00001" }))).code, 1)
+      })
+    )
+  )
+
   it.live("gives up when its time is up", () =>
     Temp.withTempDir((home) =>
       Effect.gen(function* () {

@@ -86,10 +86,9 @@ const print = (request: LogsRequest) =>
     const fs = yield* FileSystem.FileSystem
     const directories = Directories.fromEnvironment((yield* Invocation).environment)
     const named = yield* Named.find(request.bottle, directories)
-    const { id, older } = named
-    if (older > 0 && request.format === "text") {
-      yield* Stdio.errorLine(`bottle: ${id}, the newest of ${older + 1} of that name; bottle ls -a lists them`)
-    }
+    const { id } = named
+    const told = Named.toldOf(named)
+    if (told !== undefined && request.format === "text") yield* Stdio.errorLine(told)
     const directory = `${Record.directoryOf(directories)}/${id}`
     if (!(yield* Effect.orElseSucceed(fs.exists(directory), () => false))) return yield* new NoRecord({ id })
     const until = Effect.provideService(untilGone(directories, named), FileSystem.FileSystem, fs)

@@ -55,10 +55,13 @@ export const WaitDocument = Schema.Struct({
 })
 
 /** How a bottle that is down already ended. */
-const ended = (word: string) =>
+const ended = ({ bottle, format }: WaitRequest) =>
   Effect.gen(function* () {
     const directories = Directories.fromEnvironment((yield* Invocation).environment)
-    const { id } = yield* Named.find(word, directories)
+    const named = yield* Named.find(bottle, directories)
+    const { id } = named
+    const told = Named.toldOf(named)
+    if (told !== undefined && format === "text") yield* Stdio.errorLine(told)
     const record = yield* RecordStore.read(directories, id)
     const end = Option.flatMap(record, (found) => found.end)
     const { code, error, origin } = Option.getOrElse(end, () => ({ code: null, error: null, origin: "unknown" }))
@@ -68,10 +71,11 @@ const ended = (word: string) =>
 
 const encode = Schema.encodeSync(Schema.parseJson(WaitDocument))
 
-const print = ({ bottle, format, timeoutMillis }: WaitRequest) =>
+const print = (request: WaitRequest) =>
   Effect.gen(function* () {
+    const { bottle, format, timeoutMillis } = request
     const bottles = yield* Bottles
-    const waiting = Effect.catchTag(bottles.wait(bottle), "BottleNotFound", () => ended(bottle))
+    const waiting = Effect.catchTag(bottles.wait(bottle), "BottleNotFound", () => ended(request))
     const { code, error, failures, id, origin } = yield* timeoutMillis === undefined
       ? waiting
       : Effect.timeoutFail(waiting, {
