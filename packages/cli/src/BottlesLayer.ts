@@ -11,10 +11,8 @@ import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Invocation } from "./Invocation.js"
+import * as KeeperMemory from "./KeeperMemory.js"
 import * as RuntimesLayer from "./RuntimesLayer.js"
-
-/** A keeper has little to do and is there for long: Node is to give back memory rather than to be quick. */
-const NODE_FLAGS = ["--max-semi-space-size=1", "--optimize-for-size"]
 
 /** What stands for a keeper where its program is missing: it cannot be started, and says why. */
 const MISSING = ["/bin/sh", "-c", `echo "bottle-keeper.mjs is not beside bottle" >&2; exit 1`] as const
@@ -30,7 +28,7 @@ export const keeperCommand = (
 ): readonly [program: string, ...words: ReadonlyArray<string>] => {
   if (keeper === null) return MISSING
   const [node, ...words] = keeper
-  return [node, ...NODE_FLAGS, ...words, "keep"]
+  return [node, ...KeeperMemory.NODE_FLAGS, ...words, "keep"]
 }
 
 /**
@@ -43,8 +41,9 @@ export const layer: Layer.Layer<Bottles.Bottles | Runtimes, never, Invocation | 
   Layer.unwrapEffect(
     Effect.map(Invocation, ({ environment, keeper }) => {
       const directories = Directories.fromEnvironment(environment)
-      return Bottles.layer({ directories, keeper: { command: keeperCommand(keeper), env: environment } }).pipe(
-        Layer.provideMerge(RuntimesLayer.layer({ environment, state: directories.state }))
-      )
+      return Bottles.layer({
+        directories,
+        keeper: { command: keeperCommand(keeper), env: { ...environment, ...KeeperMemory.ENVIRONMENT } }
+      }).pipe(Layer.provideMerge(RuntimesLayer.layer({ environment, state: directories.state })))
     })
   )

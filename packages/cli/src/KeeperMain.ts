@@ -24,6 +24,7 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import { ExitStatus } from "./ExitStatus.js"
+import * as KeeperMemory from "./KeeperMemory.js"
 import * as RuntimeLayer from "./RuntimeLayer.js"
 import * as RuntimesLayer from "./RuntimesLayer.js"
 import * as Unattended from "./Unattended.js"
@@ -135,7 +136,7 @@ const keep = (ends: Ends): Effect.Effect<number> =>
       process.stderr.write("bottle-keeper: what is to be launched cannot be read\n")
       return ExitStatus.usage
     }
-    const environment = yield* Environment.host
+    const environment = KeeperMemory.without(yield* Environment.host)
     yield* Effect.provide(Keeper.keep(document.value, parent), layerOf(document.value, environment))
     return isCrashed() ? ExitStatus.defect : ExitStatus.success
   })

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import type { PolicyDocument } from "@bottle/egress/PolicyDocument"
+import type { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -19,6 +20,7 @@ import type { CommitError } from "./CommitError.js"
 import { type BottleGone, type ControlError, type ControlFailed, DownReason, type OwnerFailed } from "./ControlError.js"
 import type { Backlog } from "./internal/control/backlog.js"
 import * as Client from "./internal/control/client.js"
+import * as Hold from "./internal/control/hold.js"
 import * as Server from "./internal/control/server.js"
 import { LaunchPlan } from "./LaunchPlan.js"
 import { ProofRecord } from "./ProofRecord.js"
@@ -253,6 +255,41 @@ export interface Serving {
  */
 export const serve: (options: ServeOptions) => Effect.Effect<Serving, ControlFailed, Scope.Scope> = (options) =>
   Server.serve(socketOf(options.bottle.plan.directory), options)
+
+/**
+ * How a bottle is served that the fiber that launched it uses itself.
+ *
+ * - `outer`: a scope that closes after the bottle's own: who asks for the bottle to go down is answered then
+ * - `failures`: what could not be released, asked for when `outer` closes
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HoldOptions extends Omit<ServeOptions, "down" | "reap"> {
+  readonly outer: Scope.Scope
+  readonly failures: Effect.Effect<ReadonlyArray<ReleaseFailure>>
+}
+
+/**
+ * A bottle of ours that others can use and take down meanwhile.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Held {
+  /** Ends the work, and waits for its end, when somebody asks for the bottle to go down. */
+  readonly during: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BottleGone, R>
+}
+
+/**
+ * Serves the control of a bottle for as long as the bottle's own scope lives, which is this effect's. Whoever asks for it
+ * to go down ends what runs under `during`; the bottle goes down when its scope closes, as ever.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const hold: (options: HoldOptions) => Effect.Effect<Held, ControlFailed, Scope.Scope | Smolvm> = (options) =>
+  Hold.hold(options)
 
 /**
  * How long an owner may take to say its first word; 5000 when absent.

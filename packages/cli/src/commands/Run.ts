@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { Bottle, CommandExit } from "@bottle/engine/Bottle"
+import * as Control from "@bottle/engine/Control"
 import { Engine } from "@bottle/engine/Engine"
 import * as Launch from "@bottle/engine/Launch"
 import { type LaunchEvent, LaunchObserver } from "@bottle/engine/LaunchObserver"
@@ -131,19 +132,50 @@ const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, 
           yield* tellUnproven(bottle, request)
           yield* Scope.extend(watchDenials(bottle, request, recorder, teller), watchScope)
           yield* Reloading.follow({ bottle, request, record, say: teller.say })
-          const exit = yield* GuestCommand.run(bottle, {
+          const command = GuestCommand.run(bottle, {
             command: request.command,
             timeoutMillis: request.timeoutMillis,
             isLast: isLast(request),
             interactive: request.interactive,
             tty
           })
+          const exit = yield* serving(command, { bottle, request, record, recorder, outer: watchScope })
           if (request.options.keepOnFailure === true && isFailed(exit)) yield* bottle.keep
           return exit
         })
       )
     )
   })
+
+/**
+ * Runs the command while others can use the bottle, and take it down. A run that cannot be served goes on by itself:
+ * signals end it all the same.
+ */
+const serving = <A, E, R>(
+  command: Effect.Effect<A, E, R>,
+  { bottle, outer, record, recorder, request }: ServingOptions
+) =>
+  Control.hold({
+    bottle,
+    about: { name: null, kind: "run", ttlMillis: null, idleMillis: null },
+    secrets: request.secrets,
+    reloaded: record.reloaded,
+    outer,
+    failures: Effect.sync(() => recorder.releaseFailures)
+  }).pipe(
+    Effect.matchEffect({
+      onFailure: () => command,
+      onSuccess: ({ during }) => during(command)
+    })
+  )
+
+interface ServingOptions {
+  readonly bottle: Bottle
+  readonly request: RunRequest
+  readonly record: Record.BottleRecord
+  readonly recorder: Report.Recorder
+  readonly outer: Scope.Scope
+}
 
 /** How the run ended: its code, whose code that is, and what is told about it. */
 interface Ending {
