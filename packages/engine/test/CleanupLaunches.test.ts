@@ -17,6 +17,9 @@ import * as Missing from "./fixtures/proving.js"
 
 const LAUNCHES = 50
 
+/** Who clean up at one time, again and again. */
+const CLEANERS = 3
+
 /** Bottles whose owners are dead, that there is something to remove all the time. */
 const ABANDONED = 10
 
@@ -60,8 +63,8 @@ describe("fifty launches and cleanups at once", () => {
       withMachines(() =>
         Effect.gen(function* () {
           const removed: Array<Cleanup.Removal> = []
-          const cleaner = yield* Effect.fork(
-            Effect.forever(Effect.map(cleanUp, (removals) => void removed.push(...removals)))
+          const cleaners = yield* Effect.forEach(Array.from({ length: CLEANERS }), () =>
+            Effect.fork(Effect.forever(Effect.map(cleanUp, (removals) => void removed.push(...removals))))
           )
           const living = yield* Effect.fork(
             Effect.forEach(
@@ -73,7 +76,7 @@ describe("fifty launches and cleanups at once", () => {
           const plans = yield* Effect.replicateEffect(abandon, ABANDONED)
           const bottles = yield* Fiber.join(living)
           assert.lengthOf(bottles, LAUNCHES)
-          yield* Fiber.interrupt(cleaner)
+          yield* Fiber.interruptAll(cleaners)
           removed.push(...(yield* cleanUp))
 
           assert.deepStrictEqual(

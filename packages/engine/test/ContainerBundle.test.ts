@@ -293,6 +293,11 @@ describe("a container bundle", () => {
               error.message,
               /its container ended with exit code 1; it said: policy\.json cannot be used\?\[2J$/
             )
+            // Whoever observes the launch is told of it too, and so it is in the record.
+            const said = (yield* dock.noticed).filter(({ _tag }) => _tag === "BundleSaid")
+            assert.deepStrictEqual(said, [
+              { _tag: "BundleSaid", daemon: "egress", text: "policy.json cannot be used?[2J" }
+            ])
           })
       )
     )
