@@ -95,13 +95,16 @@ export const Answer = Schema.Union(
 
 export type Answer = typeof Answer.Type
 
+/** A key that is missing is one that is not there, and not one whose value may be anything. */
+const exactly = { exact: true } as const
+
 const reading = <A, I>(schema: Schema.Schema<A, I>): ((text: string) => A | undefined) => {
-  const decode = Schema.decodeEither(Schema.parseJson(schema))
+  const decode = Schema.decodeEither(Schema.parseJson(schema), exactly)
   return (text) => Either.getOrUndefined(decode(text))
 }
 
 const writing = <A, I>(schema: Schema.Schema<A, I>): ((value: A) => string) => {
-  const encode = Schema.encodeSync(schema)
+  const encode = Schema.encodeSync(schema, exactly)
   return (value) => JSON.stringify(encode(value))
 }
 
