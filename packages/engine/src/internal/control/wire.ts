@@ -82,7 +82,6 @@ export type Failure = typeof Failure.Type
  * - `out`, `err`, `exit`: of the main command; `lost` counts bytes of its output that came too fast for this client
  */
 export const Answer = Schema.Union(
-  Schema.Struct({ ok: Schema.Unknown }),
   Schema.Struct({ error: Failure }),
   Schema.Struct({ alive: Schema.Literal(true) }),
   Schema.Struct({ started: Schema.Literal(true) }),
@@ -90,7 +89,9 @@ export const Answer = Schema.Union(
   Schema.Struct({ out: Schema.Uint8ArrayFromBase64 }),
   Schema.Struct({ err: Schema.Uint8ArrayFromBase64 }),
   Schema.Struct({ lost: Schema.Int }),
-  Schema.Struct({ exit: CommandExit })
+  Schema.Struct({ exit: CommandExit }),
+  // Last: what is not known may be missing, so that every answer could be written as this one.
+  Schema.Struct({ ok: Schema.Unknown })
 )
 
 export type Answer = typeof Answer.Type
