@@ -634,6 +634,29 @@ describe("Ledger.recovering", () => {
     )
   )
 
+  it.live("takes no bottle from an owner who is known to live, though somebody took it from one who was not", () =>
+    inDirectory((directory) =>
+      Effect.gen(function* () {
+        const plan = planIn(directory)
+        const scope = yield* Scope.make()
+        const ledger = yield* Ledger.claim(plan).pipe(Scope.extend(scope))
+        const path = `${plan.ledger}/ledger.jsonl`
+        const claimed = Fs.readFileSync(path)
+        // For the first one nothing can be read; what comes after it is read beside the owner's lines again.
+        Fs.writeFileSync(path, "")
+        const view = yield* viewIn(directory)
+        yield* Effect.scoped(Effect.flatMap(Ledger.recovering(view, { unknown: true }), ({ left }) => left([])))
+        assert.strictEqual((yield* viewIn(directory)).state, "left")
+        Fs.writeFileSync(path, Buffer.concat([claimed, Fs.readFileSync(path)]))
+        assert.strictEqual((yield* refused(Ledger.recovering(view)))._tag, "OwnerAlive")
+        // Until it has let go by itself.
+        yield* ledger.failed(failure)
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual((yield* Ledger.recovering(view)).view.state, "recovering")
+      })
+    )
+  )
+
   it.live("takes over from one that was killed while it recovered", () =>
     inDirectory((directory) =>
       Effect.gen(function* () {

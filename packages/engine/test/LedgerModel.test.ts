@@ -298,11 +298,12 @@ type Outcome = "closed" | "left" | "interrupted" | "killed"
 /** Why a bottle cannot be recovered; `null` where it can. */
 const refusalOf = (bottle: ModelBottle, options: Ledger.RecoveringOptions): string | null => {
   if (bottle.state === "gone") return "LedgerGone"
-  const state = stateOf(bottle)
-  if (state === "kept" && options.kept !== true) return "BottleKept"
-  if (state === "left" || state === "kept" || readable(bottle).some(({ by }) => by === "recoverer")) return null
-  const isKnown = readable(bottle).some(({ by }) => by === "owner")
-  if (isKnown) return bottle.isOwnerAlive ? "OwnerAlive" : null
+  if (stateOf(bottle) === "kept" && options.kept !== true) return "BottleKept"
+  const lines = readable(bottle)
+  if (lines.some((line) => line.by === "owner" && (line.state === "left" || line.state === "kept"))) return null
+  const isKnown = lines.some(({ by }) => by === "owner")
+  if (isKnown && bottle.isOwnerAlive) return "OwnerAlive"
+  if (isKnown || lines.some(({ by }) => by === "recoverer")) return null
   return options.unknown === true ? null : "OwnerUnknown"
 }
 

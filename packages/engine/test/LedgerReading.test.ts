@@ -124,6 +124,7 @@ describe("a ledger", () => {
     assert.strictEqual(reading.state, "recovering")
     assert.deepStrictEqual(reading.failures, failures)
     assert.isTrue(reading.wasRecovered)
+    assert.isTrue(reading.isLetGo)
     assert.isFalse(read(...ways.left.map((tag) => lineOf(entries[tag]))).wasRecovered)
   })
 

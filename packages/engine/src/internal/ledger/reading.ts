@@ -12,7 +12,9 @@ export interface Reading {
   readonly owner: Owner | null
   /** Who answers for the bottle now; nobody does for one that was left or kept. */
   readonly holder: Owner | null
-  /** Somebody has recovered it, or begun to, and so the owner was dead or had let go. */
+  /** Its owner has let go of it: it was left or kept. */
+  readonly isLetGo: boolean
+  /** Somebody has recovered it, or begun to, and so its owner was dead, or had let go. */
   readonly wasRecovered: boolean
   readonly failures: ReadonlyArray<Failure>
   readonly damaged: number
@@ -72,6 +74,7 @@ export const read = (text: string, id: string): Reading => {
   let failures: ReadonlyArray<Failure> = []
   let damaged = 0
   let hasGap = false
+  let isLetGo = false
   const added: Array<Resource> = []
 
   const damage = (): void => {
@@ -92,8 +95,9 @@ export const read = (text: string, id: string): Reading => {
     const { entry, envelope } = parsed
     if (envelope.role === "owner") owner ??= envelope.writer
     else recoverer = envelope.writer
-    if (entry === null) damage()
-    else take(entry)
+    if (entry === null) return damage()
+    if (envelope.role === "owner" && (entry._tag === "Left" || entry._tag === "Kept")) isLetGo = true
+    take(entry)
   }
 
   for (const line of lines) if (line !== "") see(parse(line, id))
@@ -105,6 +109,7 @@ export const read = (text: string, id: string): Reading => {
     claim: withAdded(claim, added),
     owner,
     holder: holderIn(state, owner, recoverer),
+    isLetGo,
     wasRecovered: recoverer !== null,
     failures,
     damaged,

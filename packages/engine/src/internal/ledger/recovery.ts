@@ -36,18 +36,19 @@ export const lock = (
   )
 }
 
-/** Nobody holds the bottle: it was let go, or was found dead before, or its owner is dead now. */
+/** Nobody holds the bottle: it was let go, or its owner is dead now, or was found dead before. */
 export const checkFree = (
   id: BottleId,
-  { owner, state, wasRecovered }: Reading.Reading,
+  { isLetGo, owner, state, wasRecovered }: Reading.Reading,
   options: { readonly kept?: boolean | undefined; readonly unknown?: boolean | undefined }
 ): Effect.Effect<void, BottleKept | OwnerAlive | OwnerUnknown> =>
   Effect.gen(function* () {
     if (state === "kept" && options.kept !== true) return yield* new BottleKept({ id })
-    if (state === "left" || state === "kept" || wasRecovered) return
-    const doubt = yield* Owners.doubtOf(owner)
-    if (doubt !== null && options.unknown !== true) return yield* new OwnerUnknown({ id, reason: doubt })
+    if (isLetGo) return
     if (owner !== null && (yield* Owners.liveness(owner)) === "alive") {
       return yield* new OwnerAlive({ id, pid: owner.identity.pid })
     }
+    const doubt = yield* Owners.doubtOf(owner)
+    if (doubt !== null && !wasRecovered && options.unknown !== true)
+      return yield* new OwnerUnknown({ id, reason: doubt })
   })
