@@ -283,6 +283,23 @@ describe("a survey", () => {
     )
   )
 
+  it.scopedLive("says nothing of what is launched while it looks", () =>
+    inPlace((place) =>
+      Effect.gen(function* () {
+        const { directories, host } = place
+        const owner = yield* standIn
+        const plan = planIn(place.directory, "aaaa1")
+        // As a launch does: first the ledger, then the machine, which the runtime then tells of.
+        host.onCall = (call) =>
+          call === "smolvm machine ls"
+            ? Effect.map(claim(plan, owner), () => void host.machines.set(plan.machine, labelsOf(directories, plan.id)))
+            : Effect.void
+        assert.deepStrictEqual(yield* place.survey({ all: true }), { leftovers: [], unanswered: [] })
+        assert.isTrue(host.machines.has(plan.machine))
+      })
+    )
+  )
+
   it.live("says nothing of what a bottle that was closing has removed since", () =>
     inPlace((place) =>
       Effect.gen(function* () {
