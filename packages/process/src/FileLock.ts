@@ -2,7 +2,8 @@
  * A lock between programs: a file that names the process that holds it.
  *
  * Node has no `flock`, so the file is made by `link`, which is atomic, and a lock whose holder is dead is broken by one
- * waiter at a time. Nothing is left behind by a holder that ends; what a killed one leaves, the next one takes.
+ * waiter at a time. Nothing is left behind by a holder that ends; what a killed one leaves, the next one takes. On a full
+ * disk the lock is a symbolic link whose target is its holder.
  *
  * @since 0.1.0
  */
@@ -75,10 +76,21 @@ const Holder = Schema.parseJson(Identity.Identity)
 const encodeHolder = Schema.encodeSync(Holder)
 const decodeHolder = Schema.decodeUnknownEither(Holder)
 
+/** Short enough that file systems keep it where the link is, and need no space for it. */
+const encodeLink = ({ bootId, pid, startTime }: Identity.Identity): string => `${pid}.${startTime}.${bootId}`
+
+const decodeLink = (text: string) => {
+  const [, pid, startTime, bootId] = /^(\d+)\.(\d+)\.(.+)$/.exec(text) ?? []
+  return Schema.decodeUnknownEither(Identity.Identity)({ pid: Number(pid), startTime, bootId })
+}
+
 const codeOf = (cause: unknown): string =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
     ? cause.code
     : "UNKNOWN"
+
+/** A clock that is set, or jumps, shortens no wait. */
+const steadyMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /** Runs a file operation; the codes in `expected` are answers, every other one is a failure. */
 const attempt = <A>(
@@ -93,22 +105,34 @@ const attempt = <A>(
   )
 
 const readHolder = (path: string) =>
-  Effect.map(
-    attempt(path, ["ENOENT"], () => Fs.readFileSync(path, "utf8")),
-    (text) => (text === undefined ? Option.none() : Option.some(decodeHolder(text)))
-  )
+  Effect.gen(function* () {
+    const link = yield* attempt(path, ["ENOENT", "EINVAL"], () => Fs.readlinkSync(path))
+    if (link !== undefined) return Option.some(decodeLink(link))
+    const text = yield* attempt(path, ["ENOENT"], () => Fs.readFileSync(path, "utf8"))
+    return text === undefined ? Option.none() : Option.some(decodeHolder(text))
+  })
 
 /** Makes the lock's file with its content in one step; false when it is there already. */
-const tryTake = (path: string, content: string) =>
+const tryTake = (path: string, self: Identity.Identity): Effect.Effect<boolean, LockFailed> =>
   Effect.gen(function* () {
     const own = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`
-    const taken = yield* attempt(path, [], () => Fs.writeFileSync(own, content, { mode: 0o600, flag: "wx" })).pipe(
+    const write = () => Fs.writeFileSync(own, encodeHolder(self), { mode: 0o600, flag: "wx" })
+    const taken = yield* attempt(path, [], write).pipe(
       Effect.zipRight(attempt(path, ["EEXIST"], () => (Fs.linkSync(own, path), true))),
-      // A write that fails on a full disk has made the file.
       Effect.ensuring(Effect.ignore(attempt(path, ["ENOENT"], () => Fs.unlinkSync(own))))
     )
     return taken === true
-  })
+  }).pipe(
+    // What has to go from a full disk is locked first: a link that leads nowhere takes no space, and says who holds it.
+    Effect.catchIf(
+      ({ code }) => code === "ENOSPC" || code === "EDQUOT",
+      () =>
+        Effect.map(
+          attempt(path, ["EEXIST"], () => (Fs.symlinkSync(encodeLink(self), path), true)),
+          (taken) => taken === true
+        )
+    )
+  )
 
 const isHeld = (holder: Option.Option<Either.Either<Identity.Identity, unknown>>) =>
   Option.isSome(holder) && Either.isRight(holder.value) ? Identity.isAlive(holder.value.right) : Effect.succeed(false)
@@ -146,19 +170,18 @@ export const acquire = (
     const timeoutMillis = options?.timeoutMillis ?? 60_000
     const self = yield* Identity.fromPid(process.pid)
     if (Option.isNone(self)) return yield* new LockFailed({ path, code: "NO_PROC" })
-    const content = encodeHolder(self.value)
-    const deadline = (yield* Clock.currentTimeMillis) + timeoutMillis
+    const deadline = (yield* steadyMillis) + timeoutMillis
     let pauseMillis = POLL_MILLIS_FIRST
     const release = Effect.ignore(attempt(path, ["ENOENT"], () => Fs.unlinkSync(path)))
     const take = Effect.uninterruptible(
-      Effect.tap(tryTake(path, content), (taken) => (taken ? Effect.addFinalizer(() => release) : Effect.void))
+      Effect.tap(tryTake(path, self.value), (taken) => (taken ? Effect.addFinalizer(() => release) : Effect.void))
     )
     while (!(yield* take)) {
       const holder = yield* readHolder(path)
       if (Option.isSome(holder) && !(yield* isHeld(holder))) {
         yield* Effect.uninterruptible(breakStale(path))
       }
-      if ((yield* Clock.currentTimeMillis) >= deadline) {
+      if ((yield* steadyMillis) >= deadline) {
         const pid = Option.isSome(holder) && Either.isRight(holder.value) ? holder.value.right.pid : null
         return yield* new LockTimedOut({ path, holder: pid, timeoutMillis })
       }

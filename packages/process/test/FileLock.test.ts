@@ -9,6 +9,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import * as FileLock from "../src/FileLock.js"
+import * as Identity from "../src/Identity.js"
 
 const lockPath = Effect.acquireRelease(
   Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "bottle-lock-"))),
@@ -35,6 +36,27 @@ describe("FileLock", () => {
         })
       )
       assert.deepStrictEqual(leftovers(path), [])
+    })
+  )
+
+  it.scopedLive("is a link to its holder where the disk is full, which keeps others out as long as that lives", () =>
+    Effect.gen(function* () {
+      const path = yield* lockPath
+      const linkTo = (identity: string) => {
+        const { bootId, pid, startTime } = JSON.parse(identity)
+        Fs.rmSync(path, { force: true })
+        Fs.symlinkSync(`${pid}.${startTime}.${bootId}`, path)
+      }
+      linkTo(yield* Effect.flatMap(Identity.fromPid(process.pid), Effect.map(JSON.stringify)))
+      const refused = yield* Effect.flip(Effect.scoped(FileLock.acquire(path, { timeoutMillis: 50 })))
+      assert.strictEqual(refused._tag, "LockTimedOut")
+      assert.strictEqual(refused._tag === "LockTimedOut" ? refused.holder : null, process.pid)
+      for (const takeable of [() => linkTo(deadIdentity()), () => (Fs.rmSync(path), Fs.symlinkSync("nobody", path))]) {
+        takeable()
+        yield* Effect.scoped(FileLock.acquire(path))
+        assert.deepStrictEqual(leftovers(path), [])
+        Fs.writeFileSync(path, "")
+      }
     })
   )
 
