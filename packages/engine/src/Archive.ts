@@ -173,7 +173,8 @@ const placeTree = (
   { holder, name, parent }: Places,
   content: Handle.Directory,
   path: string
-): Effect.Effect<ReadonlyArray<LeftOut>, ArchiveError, Scope.Scope> =>
+): Effect.Effect<ReadonlyArray<LeftOut>, ArchiveError> =>
+  // A scope of its own: what ran the archive may have left another one in its place.
   Effect.gen(function* () {
     const there = yield* attempt(path, () => Handle.lookAt(parent, name))
     if (there === undefined) {
@@ -191,7 +192,7 @@ const placeTree = (
     const leftOut = yield* inSlices(path, () => extraction.makeLinks(Placing.existingIn(target)))
     yield* Effect.uninterruptible(inSlices(path, () => Placing.merge(extraction, { from: content, to: target })))
     return leftOut
-  })
+  }).pipe(Effect.scoped)
 
 /**
  * Writes an archive to this machine. All of it is extracted beside its destination first; only an archive that is whole,
