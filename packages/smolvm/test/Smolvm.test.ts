@@ -232,6 +232,19 @@ describe("the environment", () => {
 })
 
 describe("capabilities", () => {
+  it.effect("leave a later reader, on a fiber of its own, the scope that it has", () =>
+    Effect.gen(function* () {
+      const { capabilities } = yield* Smolvm
+      const reading = Effect.gen(function* () {
+        const own = yield* Effect.scope
+        yield* capabilities
+        return (yield* Effect.scope) === own
+      }).pipe(Effect.scoped)
+      assert.isTrue(yield* Effect.promise(() => Effect.runPromise(reading)))
+      assert.isTrue(yield* Effect.promise(() => Effect.runPromise(reading)))
+    }).pipe(Effect.provide(on("1.9.3", [])))
+  )
+
   it.effect("are read once by concurrent readers", () =>
     Effect.gen(function* () {
       const smolvm = yield* Smolvm

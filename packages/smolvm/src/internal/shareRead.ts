@@ -21,5 +21,6 @@ export const shareRead = <A, E>(read: Effect.Effect<A, E>): Effect.Effect<Effect
     const current = SynchronizedRef.modifyEffect(running, (fiber) =>
       Effect.map(Option.isSome(fiber) ? Effect.succeed(fiber.value) : start, (it) => [it, Option.some(it)] as const)
     )
-    return Effect.flatMap(current, Fiber.join)
+    // Not joined: that would put the services and the scope of the first caller into the place of this one's.
+    return Effect.flatMap(current, (fiber) => Effect.flatten(Fiber.await(fiber)))
   })
