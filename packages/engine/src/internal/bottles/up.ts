@@ -38,7 +38,7 @@ const PRELUDE = `ulimit -S -c 0; exec 3<&0 4>&1 2>&4 </dev/null >/dev/null; exec
 const STOP_TIMEOUT_MILLIS = 300_000
 
 /** A process that has closed its output, or said its last word, is about to end. */
-const EXIT_TIMEOUT_MILLIS = 10_000
+const EXIT_TIMEOUT_MILLIS = 3000
 
 const WORDS_MAX = 3
 const WORDS_CHARS_MAX = 400
@@ -122,7 +122,7 @@ const hear = (
     let heard: Heard = { word: null, isStopped: false, stage: null, words: "" }
     const words: Array<string> = []
     return Stream.runForEach(keeper.lines, (line) => {
-      const word = Wire.readWord(line)
+      const word = line.startsWith("{") ? Wire.readWord(line) : undefined
       if (word === undefined) {
         // Not its own words: what Node says of a keeper that it ends.
         if (line.trim() !== "") words.push(line)

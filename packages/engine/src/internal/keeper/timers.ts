@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 
-/** A timer of the system takes no more than 24 days, and stands still with the machine: it is looked at now and then. */
-const SLEEP_MILLIS_MAX = 60_000
+/** A timer of Node's takes no more than 24 days. */
+const SLEEP_MILLIS_MAX = 24 * 60 * 60_000
 
 const NANOS_IN_MILLI = 1_000_000
 
