@@ -13,7 +13,6 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { BottleId } from "./BottleId.js"
 import type { Directories } from "./Directories.js"
-import { reasonOf } from "./internal/files.js"
 import * as Follow from "./internal/records/follow.js"
 import { readDocument, type Reading } from "./internal/records/reading.js"
 import { LaunchPlan } from "./LaunchPlan.js"
@@ -238,16 +237,21 @@ const parseEntry = (part: Part, line: string | null): Entry =>
 const decodeEnded = Schema.decodeUnknownOption(Ended)
 const decodeFailure = Schema.decodeUnknownOption(ReleaseFailure)
 
-/** What the lines of a launch say of its end. */
-const readLaunch = (directory: string) =>
+/** The lines of a launch; of a file that is longer than a record's can be, its beginning. */
+const readLines = (path: string): Effect.Effect<string, never, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const text = yield* fs.stream(`${directory}/launch.jsonl`, { bytesToRead: LAUNCH_BYTES_MAX }).pipe(
-      Stream.decodeText(),
-      Stream.mkString,
-      Effect.mapError(reasonOf),
-      Effect.orElseSucceed(() => "")
-    )
+    const { size, type } = yield* fs.stat(path)
+    if (type !== "File") return ""
+    // As a whole where it can be: who lists records waits for hundreds of them.
+    return yield* size <= LAUNCH_BYTES_MAX
+      ? fs.readFileString(path)
+      : Stream.mkString(Stream.decodeText(fs.stream(path, { bytesToRead: LAUNCH_BYTES_MAX })))
+  }).pipe(Effect.orElseSucceed(() => ""))
+
+/** What the lines of a launch say of its end. */
+const readLaunch = (directory: string) =>
+  Effect.map(readLines(`${directory}/launch.jsonl`), (text) => {
     const lines = text.split("\n").filter((line) => line !== "")
     const read = lines.map((line) => parseEntry("launch", line))
     const tagged = (tag: string) => read.flatMap(({ value }) => (value?.["_tag"] === tag ? [value] : []))

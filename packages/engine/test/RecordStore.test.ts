@@ -197,6 +197,17 @@ describe("RecordStore", () => {
     )
   )
 
+  it.live("reads the beginning of lines that are more than a record's can be", () =>
+    inDirectories((directories) =>
+      Effect.gen(function* () {
+        put(directories, { launch: `${whole.launch}${ended(4)}${" ".repeat(3 * 1024 * 1024)}` })
+        const record = yield* readOne(directories)
+        assert.deepInclude(Option.getOrNull(record.end), { code: 4 })
+        assert.strictEqual(DateTime.formatIso(record.madeAt), "2026-01-01T00:00:00.000Z")
+      })
+    )
+  )
+
   it.live("lists the newest first, and nothing that is no record", () =>
     inDirectories((directories) =>
       Effect.gen(function* () {
