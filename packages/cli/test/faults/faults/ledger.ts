@@ -115,6 +115,7 @@ export const ledger: ReadonlyArray<Fault> = [
       Fs.rmSync(`${disk.directory}/.full`)
       scene.witnessed.add(own)
       const again = await scene.end(scene.home.spawn([...disk.within, ...argv]))
+      scene.fault("the second launch is over")
       if (again.code !== own) throw new Error(`with room it ended with ${again.code}: ${again.stderr}`)
       if (left(disk).length > 0) throw new Error(`it left ${left(disk).join(", ")}`)
       disk.unmount()

@@ -85,9 +85,29 @@ export const smolvm: ReadonlyArray<Fault> = [
         await scene.end(commit)
         return
       }
+      const down = scene.start(["down", id])
+      await scene.moment(3000)
+      scene.fault("smolvm recovers")
+      program.recover()
+      const { code, stderr } = await scene.end(down)
+      if (code !== 0) throw new Error(`down ended with ${code}: ${stderr}`)
+      await scene.end(commit)
+    }
+  },
+  {
+    name: "smolvm-hangs-in-stop-for-good",
+    about: "smolvm hangs for good when a bottle is stopped to be committed: it is waited for so long, and then it goes",
+    boundedRuns: 0,
+    boundMillis: 300_000,
+    provoke: async (scene) => {
+      const program = scene.faultySmolvm()
+      const { id } = await Life.up(scene, ...runtime(scene, program.path))
+      program.misbehave({ step: "machine stop", mode: "hang", times: 1 })
+      const commit = scene.start(["commit", id, "-o", scene.home.path("work/x.smolmachine")])
+      await scene.until("it to hang", () => program.calls().includes("machine stop hangs"))
       scene.fault("down")
-      const down = await scene.bottle("down", id)
-      if (down.code !== 0) throw new Error(`down ended with ${down.code}: ${down.stderr}`)
+      const { code, stderr } = await scene.end(scene.start(["down", id]), 200_000)
+      if (code !== 0) throw new Error(`down ended with ${code}: ${stderr}`)
       await scene.end(commit)
     }
   },
