@@ -57,12 +57,21 @@ export interface HandleSettings {
   readonly env: Readonly<Record<string, string>>
 }
 
+/** How long a recovery waits for others to end. */
+const TURN_SECONDS = 20
+
 /**
- * All that a handle does. No word, and the end of the pipe, is an owner that died without one. What is ignored here Node
- * hears again: it begins with the signals as they are by default.
+ * All that a handle does. No word, and the end of the pipe, is an owner that died without one.
+ *
+ * Where many owners die at once, three recoveries run at a time, by locks of directories that are there anyway, and the
+ * others wait as the small processes that they are; not for long, since one may wait for a daemon. Whatever keeps the
+ * lock or the recovery from ending well, `flock` that is not there included, it is started once more without.
  */
 const TEXT = `trap '' HUP INT QUIT ALRM TERM PIPE USR1 USR2
 IFS= read -r word && [ "$word" = done ] && exit 0
+case $(($$ % 3)) in 0) turn=$1 ;; 1) turn=$1/bottles ;; *) turn=$1/bottles/.names ;; esac
+shift
+[ ! -d "$turn" ] || ! flock --close --wait ${TURN_SECONDS} "$turn" "$@" || exit 0
 exec "$@"`
 
 const SHELL = "/bin/sh"
@@ -85,9 +94,10 @@ export const layer = (settings: HandleSettings): Layer.Layer<never> =>
 
 const arm = (settings: HandleSettings, about: Guarded): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { directories, id, nonce } = about
+    const { id, nonce } = about
+    const { state } = about.directories
     const start = Detached.start({
-      argv: [SHELL, "-c", TEXT, "bottle-handle", ...settings.command, directories.state, id, nonce],
+      argv: [SHELL, "-c", TEXT, "bottle-handle", state, ...settings.command, state, id, nonce],
       env: settings.env,
       stdin: "pipe",
       stdout: "null"

@@ -155,6 +155,62 @@ describe("DeadMansHandle", () => {
     })
   )
 
+  it.scopedLive("starts recovery once more where it does not end well, and not where it does", () =>
+    Effect.gen(function* () {
+      const it = yield* scene
+      const { directories } = it.about
+      Fs.mkdirSync(`${directories.state}/bottles/.names`, { recursive: true })
+      const runs = Path.join(it.directory, "runs")
+      Fs.writeFileSync(
+        it.settings.command[0],
+        `#!/bin/sh\necho run >> ${runs}\n[ "$(grep -c run ${runs})" = 1 ] && kill -9 $$\n[ -e ${it.told} ] || echo > ${it.told}\n`
+      )
+      yield* startOwner({ ...it, mode: "exits" }, it.directory)
+      yield* until(isThere(it.told), "the second run")
+      yield* until(
+        Effect.map(Survivors.find(it.directory), ({ processes }) => processes.length === 0),
+        "the end of the handle"
+      )
+      assert.strictEqual(Fs.readFileSync(runs, "utf8"), "run\nrun\n")
+      // Nothing but the directories is left of the turns that they took.
+      assert.deepStrictEqual(Fs.readdirSync(directories.state, { recursive: true }).toSorted(), [
+        "bottles",
+        "bottles/.names"
+      ])
+    })
+  )
+
+  it.scopedLive("lets recoveries take turns, and waits for none that hangs", () =>
+    Effect.gen(function* () {
+      const it = yield* scene
+      Fs.mkdirSync(`${it.about.directories.state}/bottles/.names`, { recursive: true })
+      const [begun, go] = [Path.join(it.directory, "begun"), Path.join(it.directory, "go")]
+      Fs.writeFileSync(
+        it.settings.command[0],
+        `#!/bin/sh\necho $$ >> ${begun}\nuntil [ -e ${go} ]; do sleep 0.05; done\n`
+      )
+      const count = Effect.sync(() =>
+        Fs.existsSync(begun) ? Fs.readFileSync(begun, "utf8").split("\n").length - 1 : 0
+      )
+      for (let owner = 0; owner < 8; owner++) yield* startOwner({ ...it, mode: "exits" }, it.directory)
+      yield* until(
+        Effect.map(count, (begun) => begun >= 1),
+        "the first"
+      )
+      yield* until(
+        Effect.map(handles(it.directory), (pids) => pids.length === 8),
+        "all handles"
+      )
+      assert.isAtMost(yield* count, 3)
+      Fs.writeFileSync(go, "")
+      yield* until(
+        Effect.map(Survivors.find(it.directory), ({ processes }) => processes.length === 0),
+        "the end of all"
+      )
+      assert.strictEqual(yield* count, 8)
+    })
+  )
+
   it.scopedLive("starts recovery when its owner exits without closing its scopes, and not when it closes them", () =>
     Effect.gen(function* () {
       const gone = yield* scene
