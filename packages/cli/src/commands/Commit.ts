@@ -10,18 +10,24 @@ import * as Schema from "effect/Schema"
 import { ExitStatus } from "../ExitStatus.js"
 import type { Invocation } from "../Invocation.js"
 import type { CommitRequest } from "../requests/CommitRequest.js"
+import * as Printable from "../Printable.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
 
 /**
- * The document of a commit: the bottle's id, and the absolute path of the pack.
+ * The document of a commit: the bottle's id, the absolute path of the pack, and what the proof of the machine that came
+ * up again has shown.
  *
  * @since 0.1.0
  * @category models
  */
 export const CommitDocument = Schema.Struct({
   version: Schema.Literal(1),
-  commit: Schema.Struct({ id: Schema.String, output: Schema.String })
+  commit: Schema.Struct({
+    id: Schema.String,
+    output: Schema.String,
+    outcome: Schema.Literal("proven", "unproven", "leaked")
+  })
 })
 
 const encode = Schema.encodeSync(Schema.parseJson(CommitDocument))
@@ -29,8 +35,15 @@ const encode = Schema.encodeSync(Schema.parseJson(CommitDocument))
 const make = ({ bottle, force, format, output }: CommitRequest) =>
   Effect.gen(function* () {
     const found = yield* Effect.flatMap(Bottles, (bottles) => bottles.find(bottle))
-    yield* found.commit({ output, force })
-    yield* Stdio.outputText(format === "json" ? encode({ version: 1, commit: { id: found.id, output } }) : output)
+    const { proof } = yield* found.commit({ output, force })
+    if (format === "json") {
+      yield* Stdio.outputText(encode({ version: 1, commit: { id: found.id, output, outcome: proof.outcome } }))
+    } else {
+      if (proof.outcome === "unproven") {
+        yield* Stdio.errorLine(`bottle: not proven closed: ${Printable.line(proof.reason ?? "nothing could be tried")}`)
+      }
+      yield* Stdio.outputText(output)
+    }
     return ExitStatus.success
   }).pipe(Effect.scoped)
 
