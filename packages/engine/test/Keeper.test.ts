@@ -134,7 +134,7 @@ describe("a keeper", () => {
         Effect.gen(function* () {
           const ready = yield* keeper.said("ready")
           assert.include(JSON.stringify(keeper.words), `"StageStarted","stage":"create"`)
-          assert.strictEqual("ready" in ready && ready.ready.plan.id, "demo-abc12")
+          assert.strictEqual("ready" in ready && String(ready.ready.plan.id), "demo-abc12")
           assert.isFalse(keeper.hasLeft())
           yield* upAndTaken(keeper)
           // Its parent may end now.
