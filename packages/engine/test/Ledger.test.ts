@@ -814,9 +814,9 @@ describe("a disk that is really full", () => {
     Effect.promise(
       () =>
         new Promise<{ readonly path: string; readonly child: ChildProcess.ChildProcess } | undefined>((resolve) => {
-          const script = "mount -t tmpfs -o size=64k,mode=700 tmpfs /mnt && echo ready && exec sleep 600"
+          const script = "mount -t tmpfs -o size=64k,mode=700 tmpfs /mnt && echo ready && exec cat"
           const child = ChildProcess.spawn("unshare", ["-Urm", "sh", "-c", script], {
-            stdio: ["ignore", "pipe", "ignore"]
+            stdio: ["pipe", "pipe", "ignore"]
           })
           child.stdout.once("data", () => resolve({ path: `/proc/${child.pid}/root/mnt`, child }))
           child.once("exit", () => resolve(undefined))
