@@ -26,7 +26,6 @@ import * as GuestCommand from "../GuestCommand.js"
 import { Interruption } from "../Interruption.js"
 import { Invocation } from "../Invocation.js"
 import * as PolicyFile from "../PolicyFile.js"
-import * as Printable from "../Printable.js"
 import * as Progress from "../Progress.js"
 import * as Reloading from "../Reloading.js"
 import * as Report from "../Report.js"
@@ -73,17 +72,7 @@ const observe =
   (request: RunRequest, recorder: Report.Recorder) =>
   (event: LaunchEvent): Effect.Effect<void, never, Stdio.Stdio> => {
     Report.record(recorder, event)
-    if (event._tag === "ReleaseFailed") {
-      const { reason, resource, suggestion } = event
-      return Stdio.errorLine(
-        request.format === "json"
-          ? JSON.stringify({ version: 1, releaseFailure: { resource, reason, suggestion } })
-          : `bottle: ${resource} may be left behind: ${reason}\ntry: ${suggestion}`
-      )
-    }
-    return event._tag === "Kept" && !request.quiet && request.format === "text"
-      ? Stdio.errorLine(`bottle: kept ${event.machine}, without any network`)
-      : Effect.void
+    return Told.launchEvent(event, request)
   }
 
 const isFailed = (exit: CommandExit): boolean => exit.exitCode !== 0 || exit.timedOut || exit.origin === "runtime"
@@ -96,22 +85,11 @@ const makeRecord = (request: RunRequest, recorder: Report.Recorder, plan: Launch
     const record = yield* Record.make({
       plan,
       directories,
-      onBroken: ({ message, suggestion }) =>
-        Stdio.errorLine(
-          request.format === "json"
-            ? JSON.stringify({ version: 1, recordFailure: { message, suggestion } })
-            : `bottle: ${message}\ntry: ${suggestion}`
-        ).pipe(Effect.provide(context))
+      onBroken: (error) => Effect.provide(Told.recordFailure(error, request.format), context)
     }).pipe(Scope.extend(scope))
     recorder.record = record
     return record
   })
-
-/** Whoever accepts a bottle that is not proven closed, by a flag or since it has no bundle, is told when it is one. */
-const tellUnproven = ({ proof }: Bottle, { format, quiet }: RunRequest) =>
-  proof.outcome === "unproven" && !quiet && format === "text"
-    ? Stdio.errorLine(`bottle: not proven closed: ${Printable.line(proof.reason ?? "nothing could be tried")}`)
-    : Effect.void
 
 /** From the plan to the command's end. The bottle is down, and its last refusals are told, when this returns. */
 const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, recordScope: Scope.Scope) =>
@@ -129,7 +107,7 @@ const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, 
             .pipe(Effect.tapError((error) => Effect.sync(() => Report.recordProof(recorder, error))))
           recorder.plan = bottle.plan
           recorder.proof = bottle.proof
-          yield* tellUnproven(bottle, request)
+          yield* Told.unproven(bottle.proof, request)
           yield* Scope.extend(watchDenials(bottle, request, recorder, teller), watchScope)
           yield* Reloading.follow({ bottle, request, record, say: teller.say })
           const command = GuestCommand.run(bottle, {
