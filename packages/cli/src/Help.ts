@@ -98,8 +98,9 @@ const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
 const NAME_LINES = ["NAME is the bottle's id, its name, or what only one bottle's id or name begins with."]
 
 const CP_LINES = [
-  "One side is a path in a bottle, NAME:/path, the other one of this machine. One of this machine that",
-  "has a colon in it is written with a slash before the colon: ./a:b."
+  "One side is a path in a bottle, NAME:path, where a relative one begins in the bottle's working",
+  "directory; the other is one of this machine. One of this machine that has a colon in it is written",
+  "with a slash before the colon: ./a:b."
 ]
 
 type Exits = ReadonlyArray<readonly [string, string]>
