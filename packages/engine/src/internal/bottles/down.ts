@@ -23,6 +23,9 @@ const CLOSING_TIMEOUT_MILLIS = 240_000
 /** After SIGKILL. */
 const DEATH_TIMEOUT_MILLIS = 5000
 
+/** An owner that has said that all is down has only to end; whoever looks for it then is to find nothing. */
+const END_TIMEOUT_MILLIS = 3000
+
 /** Somebody else's recovery is bounded too: by the machine's removal, then the container's. */
 const RECOVERY_TIMEOUT_MILLIS = 300_000
 
@@ -36,6 +39,8 @@ const within = <R>(timeoutMillis: number, look: Effect.Effect<boolean, never, R>
     Effect.timeoutOption(timeoutMillis),
     Effect.map(Option.isSome)
   )
+
+const isDead = (owner: Identity.Identity) => Effect.negate(Identity.isAlive(owner))
 
 const reread = (directories: Directories, { id }: Ledger.LedgerView) => Ledger.read(directories, id)
 
@@ -155,7 +160,8 @@ export const downView = (
     }
     // Whoever recovers it is not asked, and not ended.
     if (view.state === "recovering") return yield* takeAway(directories, view)
-    return yield* Effect.catchAll(ask(directories, view), (error) =>
+    const told = view.claim?.kind === "program" ? Effect.void : within(END_TIMEOUT_MILLIS, isDead(owner))
+    return yield* Effect.catchAll(Effect.zipLeft(ask(directories, view), told), (error) =>
       error._tag === "BottleGone" ? goneMeanwhile(directories, view, owner) : unanswered(directories, view, owner)
     )
   })
