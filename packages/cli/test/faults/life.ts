@@ -62,10 +62,14 @@ export interface Up {
   readonly keeper: number
 }
 
+/** Brings a bottle up in the background that may be down again by then: its id. */
+export const launch = async (scene: Scene, ...flags: ReadonlyArray<string>): Promise<string> =>
+  (await scene.obeyed("up", "-e", `MARKER=${scene.home.marker}`, ...flags)).trim()
+
 /** Brings a bottle up in the background. */
 export const up = async (scene: Scene, ...flags: ReadonlyArray<string>): Promise<Up> => {
   if (!flags.includes("--")) scene.hasCommandless = true
-  const id = (await scene.obeyed("up", "-e", `MARKER=${scene.home.marker}`, ...flags)).trim()
+  const id = await launch(scene, ...flags)
   const owner = scene.owner(id)
   if (owner === undefined) throw new Error(`the bottle ${id} is up and its ledger names no owner`)
   return { id, keeper: owner.pid }

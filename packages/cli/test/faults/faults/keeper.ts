@@ -109,7 +109,7 @@ export const keeper: ReadonlyArray<Fault> = [
     provoke: async (scene) => {
       const code = Life.code(scene)
       scene.witnessed.add(code)
-      const { id } = await Life.up(scene, "--", "sh", "-c", `sleep 0.${scene.random.below(5)}; exit ${code}`)
+      const id = await Life.launch(scene, "--", "sh", "-c", `sleep 0.${scene.random.below(5)}; exit ${code}`)
       const { code: told } = await scene.bottle("wait", id, "--timeout", "30s")
       if (told !== code) throw new Error(`the command ended with ${code}, and wait told ${told}`)
     }
