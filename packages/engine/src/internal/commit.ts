@@ -38,6 +38,9 @@ const UP_TIMEOUT_MILLIS = 180_000
 
 const REMOVE_TIMEOUT_MILLIS = 10_000
 
+/** A name with an id and more has to fit into 255 bytes, whatever its characters. */
+const NAME_CHARS_MAX = 30
+
 /** What a commit needs of a launch. */
 export interface Committable {
   readonly plan: LaunchPlan
@@ -118,7 +121,7 @@ export const make = (committable: Committable): Effect.Effect<Commit, never, Fil
     const work = (output: string, givenUp: Deferred.Deferred<never, GivenUp>): Effect.Effect<Committed, CommitError> =>
       Effect.gen(function* () {
         const latest = yield* committable.fence.follow
-        const directory = partialOf(output)
+        const directory = partialOf(id, output)
         yield* committable.ledger.add({ kind: "directory", name: directory })
         yield* gate.turn
         const isStopped = yield* Effect.exit(smolvm.machineStop({ name: plan.machine }))
@@ -190,9 +193,14 @@ export const make = (committable: Committable): Effect.Effect<Commit, never, Fil
       }).pipe(Effect.scoped)
   })
 
-/** Beside the pack, so that it can be put there in one step; nobody guesses its name. */
-const partialOf = (output: string): string =>
-  Path.join(Path.dirname(output), `.${Path.basename(output).slice(0, 100)}.${randomBytes(6).toString("hex")}.partial`)
+/**
+ * Beside the pack, so that it can be put there in one step; nobody guesses its name. It bears the bottle's id: a recovery
+ * removes nothing else.
+ */
+const partialOf = (id: string, output: string): string => {
+  const name = Path.basename(output).slice(0, NAME_CHARS_MAX)
+  return Path.join(Path.dirname(output), `.${name}.${id}.${randomBytes(6).toString("hex")}.partial`)
+}
 
 /** Makes the pack in a directory of its own, where whatever its maker leaves half-way goes with it, and puts it in place. */
 const write = (
