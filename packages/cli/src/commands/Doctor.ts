@@ -11,6 +11,7 @@ import * as Prerequisites from "@bottle/local/Prerequisites"
 import * as Smolvm from "@bottle/smolvm/Smolvm"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as FileSystem from "@effect/platform/FileSystem"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -75,6 +76,16 @@ const checkNode = (version: string): Check =>
   Number.parseInt(version, 10) >= NODE_MAJOR_MIN
     ? ok("Node", version)
     : lacking("Node", "missing", version, `install Node ${NODE_MAJOR_MIN} or newer`)
+
+const checkKeeper = ({ keeper, programDirectory }: Context.Tag.Service<Invocation>): Check =>
+  keeper === null
+    ? lacking(
+        "keeper",
+        "optional",
+        `there is no bottle-keeper.mjs in ${programDirectory}`,
+        "put it beside bottle: without it `bottle up` cannot run, and a bottle whose owner is killed is left"
+      )
+    : ok("keeper", Printable.line(keeper.at(-1) ?? ""))
 
 interface RuntimeFound {
   readonly runtime: Diagnosis["runtime"]
@@ -171,6 +182,7 @@ const diagnose = (
       ...(isLocal ? [...(yield* checkLocal), yield* checkRelay] : []),
       yield* checkDirectory("state directory", directories.state),
       yield* checkDirectory("run directory", directories.run),
+      checkKeeper(invocation),
       yield* checkDocker
     ]
     return new Diagnosis({
