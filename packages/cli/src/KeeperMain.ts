@@ -82,7 +82,9 @@ const makeEnds = (input: Net.Socket, output: Net.Socket): Effect.Effect<Ends, ne
       parent: {
         say: (line) =>
           Effect.sync(() => {
-            if (output.writable && output.writableLength < UNREAD_BYTES_MAX) output.write(`${line}\n`)
+            // Only what happens is told often; the last word is waited for.
+            const isDropped = output.writableLength > UNREAD_BYTES_MAX && line.startsWith(`{"event":`)
+            if (output.writable && !isDropped) output.write(`${line}\n`)
           }),
         next: Queue.take(heard),
         leave: Effect.sync(() => {

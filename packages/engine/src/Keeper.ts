@@ -200,7 +200,8 @@ const live = (keeping: Keeping) =>
       Effect.as(Effect.raceFirst(parent.told, heard.gone), "signal" as const),
       Effect.as(timers.outlived, "time-to-live" as const),
       Effect.as(timers.idled, "idle" as const),
-      Effect.as(Watch.untilGone(bottle.plan, serving.committing), "machine-gone" as const),
+      // A look that hangs must not hold up the end.
+      Effect.disconnect(Effect.as(Watch.untilGone(bottle.plan, serving.committing), "machine-gone" as const)),
       Effect.catchAll(bottle.died, lostBy),
       main === null ? Effect.never : Effect.as(main.ended, "ended" as const)
     ]).pipe(Effect.interruptible)

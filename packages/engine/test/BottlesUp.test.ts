@@ -59,7 +59,7 @@ const byScript = <A, E>(
     }).pipe(Effect.provideService(Runtimes, noRuntimes), Effect.provide(NodeFileSystem.layer))
   )
 
-describe("bringing a bottle up", () => {
+describe("bringing a bottle up", { timeout: 30_000 }, () => {
   it.live("takes it over when it is ready, and has nothing to do with its keeper then", () =>
     byScript(
       (plan, directory) =>
@@ -162,6 +162,8 @@ describe("bringing a bottle up", () => {
         signal: "SIGKILL",
         stage: "create"
       })
+      const fault = yield* crashes([HEAR, began, "echo 'TypeError: x' >&2", say({ stopped: true }), "exit 70"])
+      assert.deepInclude(fault, { exitCode: 70, stage: "create", words: "TypeError: x" })
       const hostile = yield* crashes([HEAR, `printf 'a\\033[2Jb\\n%s\\n' "$(head -c 9000 /dev/zero | tr '\\0' x)" >&2`])
       assert.notInclude(hostile.message, "\u001b")
       assert.notInclude(hostile.message, "\n")
@@ -169,14 +171,11 @@ describe("bringing a bottle up", () => {
     })
   )
 
-  it.live(
-    "does not wait for a keeper that has closed its output and goes on",
-    () =>
-      Effect.gen(function* () {
-        const crashed = yield* crashes([HEAR, began, "exec 4>&- 2>/dev/null", "exec sleep 1000"])
-        assert.deepInclude(crashed, { exitCode: null, signal: "SIGKILL", stage: "create" })
-      }),
-    20_000
+  it.live("does not wait for a keeper that has closed its output and goes on", () =>
+    Effect.gen(function* () {
+      const crashed = yield* crashes([HEAR, began, "exec 4>&- 2>/dev/null", "exec sleep 1000"])
+      assert.deepInclude(crashed, { exitCode: null, signal: "SIGKILL", stage: "create" })
+    })
   )
 
   it.live("says that the bottle went down when the keeper was told to end", () =>

@@ -107,7 +107,7 @@ const textOf = (outputs: Iterable<Control.AttachOutput>): string =>
     })
     .join("")
 
-describe("the control of a bottle", () => {
+describe("the control of a bottle", { timeout: 30_000 }, () => {
   it.live("is a socket of its user's alone, and tells what the bottle is", () =>
     inDirectory({}, ({ address, path }) =>
       Effect.gen(function* () {
@@ -320,7 +320,7 @@ describe("the control of a bottle", () => {
   })
 })
 
-describe("a main command", () => {
+describe("a main command", { timeout: 30_000 }, () => {
   it.live("is shown from its newest output on, to its end, to any number of clients", () => {
     const { end, main, print } = mainCommand()
     return inDirectory({ main }, ({ address }) =>
@@ -415,7 +415,7 @@ describe("a main command", () => {
   )
 })
 
-describe("a peer that does not keep to the protocol", () => {
+describe("a peer that does not keep to the protocol", { timeout: 30_000 }, () => {
   const answersStill = (address: Control.ControlAddress) =>
     Effect.scoped(Effect.flatMap(Control.connect(address), ({ describe: told }) => told))
 
@@ -460,18 +460,15 @@ describe("a peer that does not keep to the protocol", () => {
     )
   )
 
-  it.live(
-    "keeps nobody from being answered while it is silent, or half-way through a line",
-    () =>
-      inDirectory({}, ({ address, path }) =>
-        Effect.gen(function* () {
-          const peers = yield* Effect.forEach(Array.from({ length: 40 }), () => peer(path))
-          for (const [index, { socket }] of peers.entries()) if (index % 2 === 0) socket.write(`{"call":"desc`)
-          yield* answersStill(address)
-          yield* until("all to be cut off", () => peers.every(({ isClosed }) => isClosed()), 15_000)
-        })
-      ),
-    20_000
+  it.live("keeps nobody from being answered while it is silent, or half-way through a line", () =>
+    inDirectory({}, ({ address, path }) =>
+      Effect.gen(function* () {
+        const peers = yield* Effect.forEach(Array.from({ length: 40 }), () => peer(path))
+        for (const [index, { socket }] of peers.entries()) if (index % 2 === 0) socket.write(`{"call":"desc`)
+        yield* answersStill(address)
+        yield* until("all to be cut off", () => peers.every(({ isClosed }) => isClosed()), 15_000)
+      })
+    )
   )
 
   it.live("finds the door closed where too many have not said what they want", () =>
@@ -506,7 +503,7 @@ describe("a peer that does not keep to the protocol", () => {
   )
 })
 
-describe("a client", () => {
+describe("a client", { timeout: 30_000 }, () => {
   const dead = (directory: string) => Control.connect({ id: plan.id, directory }, { timeoutMillis: 300 })
 
   const listening = (path: string, onConnection: (socket: Net.Socket) => void) =>

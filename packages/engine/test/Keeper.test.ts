@@ -127,7 +127,7 @@ const upAndTaken = ({ hasLeft, said, take }: Kept) =>
     yield* waitUntil(Effect.sync(hasLeft), { boundMillis: 5000, what: "the parent to be left" })
   })
 
-describe("a keeper", () => {
+describe("a keeper", { timeout: 30_000 }, () => {
   it.live("tells how the launch goes, leaves its parent when it is ready, and takes all down when it is asked", () =>
     Effect.gen(function* () {
       const { record } = yield* kept({ replies: keeping() }, { name: "demo", ttlMillis: 60_000 }, (keeper) =>
@@ -230,7 +230,7 @@ describe("a keeper", () => {
   )
 })
 
-describe("the main command of a keeper", () => {
+describe("the main command of a keeper", { timeout: 30_000 }, () => {
   const ends: CommandScript.Reply = { match: isAgent, stdout: "hello", exit: 7 }
   const witnessed: CommandScript.Reply = {
     match: (argv) => execOf("sh", "-c")(argv) && argv.some((word) => word.startsWith("head -c")),
@@ -273,7 +273,7 @@ describe("the main command of a keeper", () => {
   )
 })
 
-describe("the time of a keeper", () => {
+describe("the time of a keeper", { timeout: 30_000 }, () => {
   const afterTime = (over: Partial<Wire.Document>, replies: StageOptions["replies"], millis: number) =>
     kept({ replies }, over, (keeper) =>
       Effect.gen(function* () {

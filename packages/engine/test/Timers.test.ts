@@ -10,7 +10,7 @@ const isOver = (fiber: Fiber.RuntimeFiber<void>) => Effect.map(Fiber.poll(fiber)
 
 const DAY_MILLIS = 24 * 60 * 60_000
 
-describe("the times of a bottle", () => {
+describe("the times of a bottle", { timeout: 30_000 }, () => {
   it.effect("have an end, whatever goes on in it, however far away", () =>
     Effect.gen(function* () {
       const ttlMillis = 40 * DAY_MILLIS

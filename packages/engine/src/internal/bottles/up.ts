@@ -189,13 +189,16 @@ const handOver = (
     return { id: plan.id, name: name === undefined ? null : slug(name), plan, proof, record, keeper: keeper.identity }
   })
 
-/** What became of a keeper that will not be ready. */
-const failed = (plan: LaunchPlan, keeper: Detached.Detached, heard: Heard): Effect.Effect<never, UpError> => {
-  if (heard.word !== null && "failed" in heard.word)
-    return Effect.zipRight(exitOf(keeper), Effect.fail(heard.word.failed))
-  if (heard.isStopped) return Effect.zipRight(exitOf(keeper), new BottleGone({ id: plan.id, reason: "signal" }))
-  return crashed(plan, heard, keeper)
-}
+/** What became of a keeper that will not be ready. One that met a fault of its own stops too, and says so by its exit. */
+const failed = (plan: LaunchPlan, keeper: Detached.Detached, heard: Heard): Effect.Effect<never, UpError> =>
+  Effect.gen(function* () {
+    const { isStopped, word } = heard
+    if (word === null && !isStopped) return yield* crashed(plan, heard, keeper)
+    const exit = yield* exitOf(keeper)
+    if (word !== null && "failed" in word) return yield* Effect.fail(word.failed)
+    const isAsked = Option.isNone(exit) || exit.value.code === 0
+    return yield* isAsked ? new BottleGone({ id: plan.id, reason: "signal" }) : crashed(plan, heard, keeper)
+  })
 
 /** Brings a bottle up in a keeper of its own. */
 export const up = (settings: BottlesSettings, plan: LaunchPlan, options: UpOptions): Effect.Effect<UpBottle, UpError> =>
