@@ -401,8 +401,6 @@ const unfinishedOf = (fs: FileSystem.FileSystem, path: string): Effect.Effect<Re
   )
 }
 
-const decodeHolder = Schema.decodeUnknown(Schema.parseJson(Identity.Identity))
-
 /** Locks that the dead owner held. Whoever wants one next would take it over; nobody may ever want it. */
 const releaseLocks = ({
   directories,
@@ -419,15 +417,18 @@ const releaseLocks = ({
       )
     const shared = yield* Effect.forEach([`${directories.cache}/packs`, `${directories.cache}/images`], locksIn)
     const isOwners = (path: string) =>
-      fs.readFileString(path).pipe(
-        Effect.flatMap(decodeHolder),
-        Effect.map(({ pid, startTime }) => pid === owner?.pid && startTime === owner.startTime),
-        Effect.orElseSucceed(() => false)
+      Effect.map(
+        FileLock.holderOf(path),
+        (holder) =>
+          holder._tag !== "Nobody" &&
+          holder.identity !== null &&
+          holder.identity.pid === owner?.pid &&
+          holder.identity.startTime === owner.startTime
       )
     const own = runtime.kind === "local" ? [`${directories.state}/local/locks/${machine}`] : []
     const held = [
       ...(yield* Effect.filter(shared.flat(), isOwners)),
-      ...(yield* Effect.filter(own, (path) => Effect.orElseSucceed(fs.exists(path), () => false)))
+      ...(yield* Effect.filter(own, (path) => Effect.map(FileLock.holderOf(path), ({ _tag }) => _tag !== "Nobody")))
     ]
     yield* Effect.forEach(
       held,

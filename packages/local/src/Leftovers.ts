@@ -8,11 +8,9 @@ import * as FileLock from "@bottle/process/FileLock"
 import * as Identity from "@bottle/process/Identity"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { attempt, lstatIfThere, readIfThere, realPathOf } from "./internal/files.js"
+import { attempt, lstatIfThere, realPathOf } from "./internal/files.js"
 import * as Processes from "./internal/processes.js"
 import { type LocalError, OperationFailed, type StateUntrusted } from "./LocalError.js"
 import * as Lifecycle from "./Lifecycle.js"
@@ -60,7 +58,7 @@ export const find = (root: string): Effect.Effect<ReadonlyArray<Leftover>, Opera
       ofMachine(dirs, machine, disks.get(machine) ?? [])
     )
     const locks = yield* attempt("list the locks", () =>
-      namesIn(dirs.locks).filter((name) => Machine.isName(name) && holderOf(Path.join(dirs.locks, name)) === "dead")
+      namesIn(dirs.locks).filter((name) => Machine.isName(name) && holderOf(Path.join(dirs.locks, name)) === "Dead")
     )
     return [
       ...ofMachines.flat(),
@@ -124,20 +122,11 @@ const isWhole = (dirs: Machines.Directories, machine: string): boolean =>
   lstatIfThere(Machines.places(dirs, machine).record) !== undefined
 
 const isBusy = (dirs: Machines.Directories, machine: string): boolean =>
-  holderOf(Path.join(dirs.locks, machine)) === "alive"
+  holderOf(Path.join(dirs.locks, machine)) === "Alive"
 
 const disksOf = (dirs: Machines.Directories) => Processes.withDiskBelow(realPathOf(dirs.machines))
 
-const decodeHolder = Schema.decodeUnknownEither(Schema.parseJson(Identity.Identity))
-
-/** Whoever holds a lock, as `FileLock` writes it down. */
-const holderOf = (path: string): "nobody" | "alive" | "dead" => {
-  if (lstatIfThere(path)?.isFile() !== true) return "nobody"
-  const text = readIfThere(path)
-  if (text === undefined) return "nobody"
-  const holder = decodeHolder(text)
-  return Either.isRight(holder) && Effect.runSync(Identity.isAlive(holder.right)) ? "alive" : "dead"
-}
+const holderOf = (path: string): FileLock.Holder["_tag"] => Effect.runSync(FileLock.holderOf(path))._tag
 
 /** What is started while others are ended is ended too. */
 const endProcesses = (dirs: Machines.Directories, machine: string): Effect.Effect<void, OperationFailed> =>

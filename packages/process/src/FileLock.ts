@@ -72,9 +72,9 @@ export class LockFailed extends Schema.TaggedError<LockFailed>("@bottle/process/
  */
 export type LockError = LockTimedOut | LockFailed
 
-const Holder = Schema.parseJson(Identity.Identity)
-const encodeHolder = Schema.encodeSync(Holder)
-const decodeHolder = Schema.decodeUnknownEither(Holder)
+const HolderJson = Schema.parseJson(Identity.Identity)
+const encodeHolder = Schema.encodeSync(HolderJson)
+const decodeHolder = Schema.decodeUnknownEither(HolderJson)
 
 /** Short enough that file systems keep it where the link is, and need no space for it. */
 const encodeLink = ({ bootId, pid, startTime }: Identity.Identity): string => `${pid}.${startTime}.${bootId}`
@@ -133,6 +133,36 @@ const tryTake = (path: string, self: Identity.Identity): Effect.Effect<boolean, 
         )
     )
   )
+
+/**
+ * Who holds a lock: nobody; a process that lives; or one that is dead, or cannot be told.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Holder =
+  | { readonly _tag: "Nobody" }
+  | { readonly _tag: "Alive"; readonly identity: Identity.Identity }
+  | { readonly _tag: "Dead"; readonly identity: Identity.Identity | null }
+
+const nobody: Holder = { _tag: "Nobody" }
+
+/**
+ * Who holds the lock of `path` now. What is neither a file nor a link is no lock, and one that cannot be read is nobody's.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const holderOf = (path: string): Effect.Effect<Holder> =>
+  Effect.gen(function* () {
+    const stat = yield* attempt(path, ["ENOENT"], () => Fs.lstatSync(path))
+    if (stat?.isFile() !== true && stat?.isSymbolicLink() !== true) return nobody
+    const holder = yield* readHolder(path)
+    if (Option.isNone(holder)) return nobody
+    if (Either.isLeft(holder.value)) return { _tag: "Dead", identity: null } as const
+    const identity = holder.value.right
+    return { _tag: (yield* Identity.isAlive(identity)) ? "Alive" : "Dead", identity } as const
+  }).pipe(Effect.orElseSucceed(() => nobody))
 
 const isHeld = (holder: Option.Option<Either.Either<Identity.Identity, unknown>>) =>
   Option.isSome(holder) && Either.isRight(holder.value) ? Identity.isAlive(holder.value.right) : Effect.succeed(false)

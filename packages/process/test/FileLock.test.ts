@@ -60,6 +60,32 @@ describe("FileLock", () => {
     })
   )
 
+  it.scopedLive("says who holds it, as a file and as a link", () =>
+    Effect.gen(function* () {
+      const path = yield* lockPath
+      const tag = Effect.map(FileLock.holderOf(path), ({ _tag }) => _tag)
+      assert.strictEqual(yield* tag, "Nobody")
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* FileLock.acquire(path)
+          const holder = yield* FileLock.holderOf(path)
+          assert.strictEqual(holder._tag === "Alive" ? holder.identity.pid : null, process.pid)
+        })
+      )
+      const { bootId, pid, startTime } = JSON.parse(deadIdentity())
+      for (const text of [deadIdentity(), "not a holder"]) {
+        Fs.writeFileSync(path, text)
+        assert.strictEqual(yield* tag, "Dead")
+      }
+      Fs.rmSync(path)
+      Fs.symlinkSync(`${pid}.${startTime}.${bootId}`, path)
+      assert.deepStrictEqual(yield* FileLock.holderOf(path), { _tag: "Dead", identity: { pid, startTime, bootId } })
+      Fs.rmSync(path)
+      Fs.mkdirSync(path)
+      assert.strictEqual(yield* tag, "Nobody")
+    })
+  )
+
   it.scopedLive("lets one in at a time", () =>
     Effect.gen(function* () {
       const path = yield* lockPath

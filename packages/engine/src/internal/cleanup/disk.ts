@@ -1,9 +1,7 @@
-import * as Identity from "@bottle/process/Identity"
+import * as FileLock from "@bottle/process/FileLock"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Net from "node:net"
 import { reasonOf } from "../files.js"
 import { type Leftover, NotRemoved } from "./leftover.js"
@@ -76,22 +74,20 @@ export const isServed = (path: string): Effect.Effect<boolean> =>
     return Effect.sync(() => socket.destroy())
   }).pipe(Effect.timeoutTo({ duration: CONNECT_TIMEOUT_MILLIS, onSuccess: (is) => is, onTimeout: () => true }))
 
-const decodeHolder = Schema.decodeUnknownEither(Schema.parseJson(Identity.Identity))
-
 /** Who holds a lock, as `FileLock` writes it down. */
 export type Holder =
   | { readonly _tag: "Nobody" }
   | { readonly _tag: "Alive"; readonly pid: number }
   | { readonly _tag: "Dead"; readonly pid: number | null }
 
-export const holderOf = (path: string): Effect.Effect<Holder, never, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    if ((yield* kindOf(path)) !== "File") return { _tag: "Nobody" }
-    const text = yield* Effect.option(fs.readFileString(path))
-    if (Option.isNone(text)) return { _tag: "Nobody" }
-    const holder = decodeHolder(text.value)
-    if (Either.isLeft(holder)) return { _tag: "Dead", pid: null }
-    const { pid } = holder.right
-    return (yield* Identity.isAlive(holder.right)) ? { _tag: "Alive", pid } : { _tag: "Dead", pid }
+export const holderOf = (path: string): Effect.Effect<Holder> =>
+  Effect.map(FileLock.holderOf(path), (holder) => {
+    switch (holder._tag) {
+      case "Nobody":
+        return holder
+      case "Alive":
+        return { _tag: "Alive", pid: holder.identity.pid }
+      case "Dead":
+        return { _tag: "Dead", pid: holder.identity?.pid ?? null }
+    }
   })
