@@ -227,6 +227,18 @@ export const living = {
     name: "force",
     description: "Although commands run in the bottle, which this ends"
   },
+  format: {
+    name: "format",
+    value: "text|json",
+    choices: ["text", "json"],
+    description: "How the answer is written, and a failure"
+  },
+  failureFormat: {
+    name: "format",
+    value: "text|json",
+    choices: ["text", "json"],
+    description: "How failures are written; what the command prints is its own"
+  },
   input: { name: "interactive", short: "i", description: "Pass standard input on, even where it is no terminal" },
   maxSize: {
     name: "max-size",
@@ -312,21 +324,21 @@ export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Flag>>> = {
   run: [...Object.values(launch), dryRun],
   plan: Object.values(launch),
   up: [...Object.values(lastingLaunch), dryRun],
-  exec: [launch.env, launch.workdir, timeout, interactive, tty, noTty, launch.format],
-  shell: [launch.env, launch.workdir, launch.format],
-  attach: [living.input, launch.format],
-  cp: [launch.quiet, launch.format],
-  logs: [living.follow, living.only, launch.format],
-  ls: [living.allRecorded, living.quietIds, launch.format],
-  inspect: [launch.format],
-  down: [living.allDown, launch.format],
-  wait: [living.waitTimeout, launch.format],
-  commit: [living.output, living.force, launch.format],
-  prune: [living.older, living.maxSize, living.packs, living.records, living.dryRun, launch.format],
-  cleanup: [living.dryRun, living.allLeftovers, launch.format],
-  doctor: [launch.runtime, launch.format],
-  "policy check": [launch.format],
-  "policy explain": [asked.method, asked.path, launch.format]
+  exec: [launch.env, launch.workdir, timeout, interactive, tty, noTty, living.failureFormat],
+  shell: [launch.env, launch.workdir, living.failureFormat],
+  attach: [living.input, living.failureFormat],
+  cp: [launch.quiet, living.format],
+  logs: [living.follow, living.only, living.format],
+  ls: [living.allRecorded, living.quietIds, living.format],
+  inspect: [living.format],
+  down: [living.allDown, living.format],
+  wait: [living.waitTimeout, living.format],
+  commit: [living.output, living.force, living.format],
+  prune: [living.older, living.maxSize, living.packs, living.records, living.dryRun, living.format],
+  cleanup: [living.dryRun, living.allLeftovers, living.format],
+  doctor: [launch.runtime, living.format],
+  "policy check": [living.format],
+  "policy explain": [asked.method, asked.path, living.format]
 }
 
 /**

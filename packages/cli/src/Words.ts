@@ -84,7 +84,9 @@ const otherCommands: Readonly<Record<string, string>> = {
   delete: "down",
   enter: "shell",
   gc: "prune",
-  clean: "cleanup"
+  clean: "cleanup",
+  help: "--help",
+  version: "--version"
 }
 
 /** How a subcommand is written with all that it needs. */

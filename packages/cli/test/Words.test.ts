@@ -117,6 +117,7 @@ describe("Words.read", () => {
     [["policy", "check"], "bottle policy check needs FILE | bottle policy check FILE"],
     [["ps"], 'unknown command "ps" | bottle ls'],
     [["rm", "a"], 'unknown command "rm" | bottle down'],
+    [["help"], 'unknown command "help" | bottle --help'],
     [["inspct", "a"], 'unknown command "inspct" | bottle inspect'],
     [["constructor"], 'unknown command "constructor" | to run it in a bottle: bottle run -- constructor ...'],
     [["run", "-d"], "unknown flag -d | bottle up [flags] leaves a bottle running in the background"],
