@@ -11,6 +11,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
+import { failureLines, inHome, ordinary } from "./harness.js"
 import * as Keeping from "./keeping.js"
 
 type Needs = Effect.Effect.Context<ReturnType<typeof Keeping.planned>> | Bottles | Scope.Scope
@@ -300,6 +301,28 @@ describe("a bottle that is kept", () => {
           yield* bottles.down("agent")
         })
       ),
+    TIMEOUT_MILLIS
+  )
+})
+
+describe("a bottle of a run", () => {
+  it(
+    "can be used from elsewhere, and taken down, which ends the run",
+    () =>
+      inHome(ordinary, async (home) => {
+        const run = home.start(["run", "--runtime", "local", "--", "sh", "-c", "echo up; exec sleep 1000"])
+        await run.printed("up")
+        const id = (await home.bottle("ls", "-q")).stdout.toString().trim()
+        const exec = await home.bottle("exec", id, "--no-tty", "--", "sh", "-c", "echo inside; exit 6")
+        assert.deepStrictEqual([exec.code, exec.stdout.toString()], [6, "inside\n"])
+        // It is the run's own to commit, and has no command that somebody else could be attached to.
+        assert.strictEqual((await home.bottle("attach", id)).code, 125)
+        const down = await home.bottle("down", id)
+        assert.deepStrictEqual([down.code, down.stdout.toString()], [0, `${id}\n`])
+        const ended = await run.ended
+        assert.strictEqual(ended.code, 125)
+        assert.include(failureLines(ended.stderr), `bottle: ${id} was taken down`)
+      }),
     TIMEOUT_MILLIS
   )
 })
