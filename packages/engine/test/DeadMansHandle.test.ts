@@ -4,7 +4,7 @@ import * as Identity from "@bottle/process/Identity"
 import * as Survivors from "@bottle/testing/Survivors"
 import * as Temp from "@bottle/testing/Temp"
 import { waitUntil } from "@bottle/testing/Wait"
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -15,6 +15,9 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
+
+// Each starts processes, which a busy machine takes its time for.
+vi.setConfig({ testTimeout: 30_000 })
 
 const made = Fs.mkdtempSync(Path.join(Os.tmpdir(), "bottle-test-"))
 const owner = Path.join(made, "owner.mjs")

@@ -3,7 +3,7 @@ import * as Exit from "@bottle/process/Exit"
 import * as Identity from "@bottle/process/Identity"
 import * as Temp from "@bottle/testing/Temp"
 import { waitUntil } from "@bottle/testing/Wait"
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -15,6 +15,9 @@ import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
 import * as ProcTable from "../src/internal/procTable.js"
+
+// Each starts processes, which a busy machine takes its time for.
+vi.setConfig({ testTimeout: 30_000 })
 
 const PATH = "/usr/bin:/bin"
 

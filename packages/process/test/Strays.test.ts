@@ -3,11 +3,14 @@ import * as Identity from "@bottle/process/Identity"
 import * as Strays from "@bottle/process/Strays"
 import * as Temp from "@bottle/testing/Temp"
 import { waitUntil } from "@bottle/testing/Wait"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+
+// Each starts processes, which a busy machine takes its time for.
+vi.setConfig({ testTimeout: 30_000 })
 
 const isRoot = process.getuid?.() === 0
 
