@@ -145,7 +145,7 @@ describe("bottle attach", () => {
           around(foundOf(home, () => Stream.make(exit(1, "runtime"))))
         )
         assert.strictEqual(lost.code, 125)
-        assert.match(lost.stderr, /^bottle: the runtime of a-abc12 failed/)
+        assert.match(lost.stderr, /^bottle: smolvm-local failed while it ran the command/)
         const gone = yield* Fixture.run(home, attach(request), around(foundOf(home, () => Stream.empty)))
         assert.strictEqual(gone.code, 125)
         assert.match(gone.stderr, /^bottle: a-abc12 went down/)

@@ -3,7 +3,6 @@ import { CommandTimedOut, RuntimeFailed } from "@bottle/cli/GuestCommand"
 import { ReportUnwritable } from "@bottle/cli/Report"
 import { OutputClosed } from "@bottle/cli/Stdio"
 import { UsageError } from "@bottle/cli/UsageError"
-import { MainCommandLost } from "@bottle/cli/commands/Attach"
 import { NoRecord } from "@bottle/cli/commands/Logs"
 import { WaitTimedOut } from "@bottle/cli/commands/Wait"
 import * as Bottles from "@bottle/engine/Bottles"
@@ -50,7 +49,6 @@ const errors: ReadonlyArray<readonly [error: unknown, exitCode: number, text: Re
   [new BottleNotFound({ name: "agnet", nearest: "agent" }), 125, /^bottle: there is no bottle agnet\ntry: .*agent/],
   [new NameTaken({ name: "agent", id: "agent-1a2b3" }), 125, /^bottle: the name agent is taken/],
   [new NoRecord({ id: "a-1a2b3" }), 125, /^bottle: there is no record of a-1a2b3\ntry: /],
-  [new MainCommandLost({ bottle: "a-1a2b3", exitCode: 1 }), 125, /^bottle: the runtime of a-1a2b3 failed/],
   [new LaunchError.SecretMissing({ name: "TOKEN" }), 125, /^bottle: .*TOKEN\ntry: Set TOKEN/],
   [
     new LaunchError.HostFileFailed({ path: "/x", reason: "PermissionDenied" }),

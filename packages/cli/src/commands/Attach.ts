@@ -8,34 +8,15 @@ import type { CommandExit } from "@bottle/engine/Bottle"
 import type { AttachOutput } from "@bottle/engine/Control"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { fromCommand } from "../ExitStatus.js"
+import { RuntimeFailed } from "../GuestCommand.js"
 import { Interruption } from "../Interruption.js"
 import type { Invocation } from "../Invocation.js"
 import type { AttachRequest } from "../requests/BottleRequest.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
 import { formatBytes } from "../Units.js"
-
-/**
- * The runtime ended without running the bottle's command to its end, so its code says nothing about the command.
- *
- * @since 0.1.0
- * @category errors
- */
-export class MainCommandLost extends Schema.TaggedError<MainCommandLost>("@bottle/cli/MainCommandLost")(
-  "MainCommandLost",
-  { bottle: Schema.String, exitCode: Schema.Number }
-) {
-  override get message(): string {
-    return `the runtime of ${this.bottle} failed while it ran the command (its exit code is ${this.exitCode})`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return `bottle logs ${this.bottle}`
-  }
-}
 
 const take =
   (stdio: Stdio.Stdio["Type"], ended: (exit: CommandExit) => void) =>
@@ -75,7 +56,9 @@ const follow = ({ bottle, interactive }: AttachRequest) =>
       )
     )
     if (last === undefined) return yield* found.gone
-    if (last.origin === "runtime") return yield* new MainCommandLost({ bottle: found.id, exitCode: last.exitCode })
+    if (last.origin === "runtime") {
+      return yield* new RuntimeFailed({ program: found.plan.runtime.program, exitCode: last.exitCode })
+    }
     return fromCommand(last)
   })
 

@@ -10,7 +10,6 @@ import * as Schema from "effect/Schema"
 import { ExitStatus } from "../ExitStatus.js"
 import type { Invocation } from "../Invocation.js"
 import type { CommitRequest } from "../requests/CommitRequest.js"
-import * as Printable from "../Printable.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
 
@@ -39,9 +38,7 @@ const make = ({ bottle, force, format, output }: CommitRequest) =>
     if (format === "json") {
       yield* Stdio.outputText(encode({ version: 1, commit: { id: found.id, output, outcome: proof.outcome } }))
     } else {
-      if (proof.outcome === "unproven") {
-        yield* Stdio.errorLine(`bottle: not proven closed: ${Printable.line(proof.reason ?? "nothing could be tried")}`)
-      }
+      yield* Told.unproven(proof, { format, quiet: false })
       yield* Stdio.outputText(output)
     }
     return ExitStatus.success
