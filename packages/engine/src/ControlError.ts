@@ -123,7 +123,6 @@ const goneBy: Readonly<Record<DownReason, string>> = {
  * - `unknown-call`: it is of another version
  * - `no-main`: the bottle has no main command
  * - `no-input`: its main command takes no input
- * - `busy`: commands run in it
  * - `committing`: it is being committed
  * - `unsupported`: this owner cannot do that
  * - `malformed`: it could not read the call
@@ -135,7 +134,7 @@ export class ControlRefused extends Schema.TaggedError<ControlRefused>("@bottle/
   "ControlRefused",
   {
     id: Schema.String,
-    reason: Schema.Literal("unknown-call", "no-main", "no-input", "busy", "committing", "unsupported", "malformed"),
+    reason: Schema.Literal("unknown-call", "no-main", "no-input", "committing", "unsupported", "malformed"),
     detail: Schema.NullOr(Schema.String)
   }
 ) {
@@ -158,7 +157,6 @@ const refusals = {
     text: "its main command takes no input",
     advice: "Attach without input, or bring the bottle up with -i."
   },
-  busy: { text: "commands run in it", advice: "Wait for them, end them, or use --force, which ends them." },
   committing: { text: "it is being committed", advice: "Try again when the commit has ended." },
   unsupported: { text: "its owner cannot do that", advice: "Only a bottle that `bottle up` brought up can." },
   malformed: { text: "its owner could not read what was asked", advice: "Report this with the versions of both." }
