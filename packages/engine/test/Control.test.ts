@@ -1,3 +1,5 @@
+import * as Smolvm from "@bottle/smolvm/Smolvm"
+import * as CommandScript from "@bottle/testing/CommandScript"
 import * as Temp from "@bottle/testing/Temp"
 import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
@@ -412,6 +414,56 @@ describe("a main command", { timeout: 30_000 }, () => {
         )
       )
     )
+  )
+})
+
+describe("a bottle that its launcher uses itself", { timeout: 30_000 }, () => {
+  /** Holds a bottle as a run does, and uses it; gives what came of that, and what somebody else was told. */
+  const holding = <A>(work: Effect.Effect<A>, meanwhile: (client: Control.ControlClient) => Effect.Effect<unknown>) =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const failure = { resource: "machine m", reason: "it hangs", suggestion: "Remove it." }
+        const outer = yield* Scope.make()
+        const held = Effect.gen(function* () {
+          const { during } = yield* Control.hold({
+            bottle: bottleOf(new LaunchPlan({ ...plan, directory })),
+            about: { ...about, kind: "run" },
+            secrets: new Map(),
+            outer,
+            failures: Effect.succeed([failure])
+          })
+          const client = yield* Scope.extend(Control.connect({ id: plan.id, directory }), outer)
+          const other = yield* Effect.forkDaemon(meanwhile(client))
+          return { came: yield* Effect.exit(during(work)), client, other }
+        })
+        const { came, client, other } = yield* Effect.scoped(held)
+        const gone = yield* Effect.flip(client.gone)
+        yield* Scope.close(outer, Exit.void)
+        return { came, gone: gone.reason, told: yield* Fiber.join(other) }
+      })
+    ).pipe(
+      Effect.provide(Smolvm.layer({ program: "smolvm", env: {} })),
+      Effect.provide(CommandScript.layer([])),
+      Effect.scoped
+    )
+
+  it.live("goes down when its work has ended, and says so", () =>
+    Effect.gen(function* () {
+      const { came, gone } = yield* holding(Effect.succeed(1), () => Effect.void)
+      assert.deepStrictEqual(came, Exit.succeed(1))
+      assert.strictEqual(gone, "ended")
+    })
+  )
+
+  it.live("ends its work when somebody asks for it to go down, and answers that one when it has", () =>
+    Effect.gen(function* () {
+      let isEnded = false
+      const work = Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (isEnded = true)))
+      const { came, told } = yield* holding(work, ({ down }) => Effect.orDie(down))
+      assert.isTrue(isEnded)
+      assert.deepStrictEqual(came, Exit.fail(new Control.BottleGone({ id: plan.id, reason: "asked" })))
+      assert.deepStrictEqual(told, [{ resource: "machine m", reason: "it hangs", suggestion: "Remove it." }])
+    })
   )
 })
 
