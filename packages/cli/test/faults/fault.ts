@@ -10,7 +10,7 @@ export interface Fault {
   readonly about: string
   /** How often it is provoked in the bounded form. */
   readonly boundedRuns: number
-  /** How long a run may take, all of its waits included; 120 s by default. */
+  /** How long a run may take, all of its waits included; 300 s by default. */
   readonly boundMillis?: number
   /** Which kind of bundle its bottles have; beside the launch by default. */
   readonly bundle?: "container"
@@ -38,7 +38,7 @@ export interface Outcome {
   readonly trail: string
 }
 
-const BOUND_MILLIS = 120_000
+const BOUND_MILLIS = 300_000
 
 const usersOf = ({ bundle }: Fault): readonly [User, ...ReadonlyArray<User>] => {
   const able = bundle === "container" ? users.filter(({ uid }) => uid === 0) : users

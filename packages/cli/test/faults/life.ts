@@ -14,8 +14,8 @@ export interface Run {
   readonly code: number
 }
 
-/** No code of ours, of a signal's or of success: who tells it has it from the guest. */
-const CODES = 100
+/** How many codes are no code of ours, of a signal's or of success: who tells one of them has it from the guest. */
+const CODES = 60
 
 // A guest that is told nothing waits; one that will not be told ignores what can be ignored, and has a child elsewhere.
 const obedient = (code: number) => `echo begun; read -r word; exit ${code}`

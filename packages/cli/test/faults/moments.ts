@@ -5,6 +5,8 @@ import { names, read, type Scene } from "./scene.js"
 interface Mark {
   readonly name: string
   readonly isThere: (scene: Scene) => boolean
+  /** Whether only bottles with a container come by it. */
+  readonly isOfContainer?: boolean
 }
 
 const record = (scene: Scene): string => {
@@ -27,6 +29,8 @@ const written =
 const launchMarks: ReadonlyArray<Mark> = [
   { name: "the start of its process", isThere: () => true },
   { name: "its claim", isThere: written("Claimed") },
+  { name: "its network", isThere: told("StageStarted", "network"), isOfContainer: true },
+  { name: "its bundle", isThere: told("StageStarted", "bundle"), isOfContainer: true },
   { name: "its creation", isThere: told("StageStarted", "create") },
   { name: "its start", isThere: told("StageStarted", "start") },
   { name: "its first readiness", isThere: told("StageStarted", "ready") },
@@ -45,11 +49,12 @@ const lengths = new Map<string, number>()
  * what usually passes until the next such thing, and a little more. Gives up waiting when the launch has ended.
  */
 export const ofLaunch = async (scene: Scene, isOver: () => boolean): Promise<void> => {
-  const at = scene.random.below(launchMarks.length)
-  const mark = launchMarks[at]
+  const marks = launchMarks.filter(({ isOfContainer }) => isOfContainer !== true || scene.hasContainer)
+  const at = scene.random.below(marks.length)
+  const mark = marks[at]
   if (mark === undefined) return
   let previous: { readonly name: string; readonly seen: number } | undefined
-  for (const { isThere, name } of launchMarks.slice(0, at + 1)) {
+  for (const { isThere, name } of marks.slice(0, at + 1)) {
     await scene.until(name, () => isThere(scene) || isOver())
     const seen = performance.now()
     if (previous !== undefined) lengths.set(previous.name, seen - previous.seen)

@@ -50,7 +50,6 @@ export const crowds: ReadonlyArray<Fault> = [
     name: "many-at-once",
     about: "a dozen launches at once, some of them killed at random moments",
     boundedRuns: 1,
-    boundMillis: 300_000,
     provoke: async (scene) => crowd(scene, 12)
   },
   {

@@ -69,7 +69,6 @@ export const docker: ReadonlyArray<Fault> = [
     name: "docker-hangs",
     about: "docker hangs at some call until it recovers, and the owner is killed, told to end, or left alone",
     boundedRuns: 2,
-    boundMillis: 240_000,
     bundle: "container",
     lacks: Containers.lacking,
     provoke: async (scene) => {
@@ -112,7 +111,6 @@ export const docker: ReadonlyArray<Fault> = [
     name: "docker-stopped",
     about: "the docker daemon stands still for seconds, and the owner is killed, told to end, or left alone meanwhile",
     boundedRuns: 0,
-    boundMillis: 240_000,
     bundle: "container",
     disturbs: true,
     lacks: () =>

@@ -98,7 +98,6 @@ export const smolvm: ReadonlyArray<Fault> = [
     name: "smolvm-hangs-in-stop-for-good",
     about: "smolvm hangs for good when a bottle is stopped to be committed: it is waited for so long, and then it goes",
     boundedRuns: 0,
-    boundMillis: 300_000,
     provoke: async (scene) => {
       const program = scene.faultySmolvm()
       const { id } = await Life.up(scene, ...runtime(scene, program.path))
