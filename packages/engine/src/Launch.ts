@@ -200,7 +200,9 @@ const build = (
     )
     const gate = yield* Gate.make
     const fence = Fence.make(bundle.events, proof.lastEvent)
-    const lost = yield* Deferred.make<never, MachineLost>()
+    const ended = yield* Deferred.make<never, BundleDied | MachineLost>()
+    // Once for all commands: each of them waits for it.
+    yield* Effect.forkScoped(Effect.catchAll(bundle.died, (error) => Deferred.fail(ended, error)))
     const context = yield* Effect.context<Smolvm>()
     const commit = yield* Commit.make({
       plan,
@@ -211,7 +213,7 @@ const build = (
       ledger,
       gate,
       fence,
-      lost,
+      ended,
       bringUp: Effect.provide(bringUp(plan, machine), context),
       prove: Effect.provide(prove(machine, prover.prove({ plan, bundle, proof: nonce })), context)
     })
@@ -223,7 +225,7 @@ const build = (
       secrets,
       gate,
       fence,
-      lost: Deferred.await(lost),
+      ended,
       commit,
       keep: keep(plan, machine)
     })

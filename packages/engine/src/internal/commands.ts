@@ -3,6 +3,7 @@ import type { FollowEvent } from "@bottle/process/Follow"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
@@ -261,17 +262,23 @@ export interface Ready {
   readonly secrets: ReadonlyMap<string, Redacted.Redacted>
   readonly gate: Gate
   readonly fence: Fence
-  readonly lost: Effect.Effect<never, MachineLost>
+  /** Failed when the bundle has ended, or the machine is gone. */
+  readonly ended: Deferred.Deferred<never, BundleDied | MachineLost>
   readonly keep: Bottle["keep"]
   readonly commit: Bottle["commit"]
 }
 
 export const make = (ready: Ready): Effect.Effect<Bottle> =>
   Effect.gen(function* () {
-    const { bundle, commit, fence, gate, keep, lost, plan, proof } = ready
-    const died = Effect.raceFirst(bundle.died, lost)
+    const { bundle, commit, ended, fence, gate, keep, plan, proof } = ready
+    const died = Deferred.await(ended)
+    // A gate that is shut opens also when the machine did not come up again.
     const session: OpenSession<BundleDied | MachineLost> = () =>
-      Effect.map(Effect.raceFirst(gate.enter, lost), (isSame) => ({ gone: died, isSame }))
+      Effect.flatMap(gate.enter, (isSame) =>
+        Effect.flatMap(Deferred.poll(ended), (end) =>
+          Option.getOrElse(end, () => Effect.succeed({ gone: died, isSame }))
+        )
+      )
     const machine = yield* operations({ ...ready, session })
     const { events } = fence
     return {

@@ -15,6 +15,7 @@ import * as Path from "node:path"
 import type { CommitOptions, Committed } from "../Bottle.js"
 import type { RunningBundle } from "../Bundle.js"
 import { type CommitError, CommitFailed, CommitRefused, MachineLost } from "../CommitError.js"
+import type { BundleDied } from "../LaunchError.js"
 import { notify } from "../LaunchObserver.js"
 import type { LaunchPlan } from "../LaunchPlan.js"
 import type { OwnLedger } from "../Ledger.js"
@@ -56,8 +57,8 @@ export interface Committable {
   readonly bringUp: Effect.Effect<void, { readonly message: string }>
   /** Shows that it is closed. */
   readonly prove: Effect.Effect<ProofRecord, { readonly message: string }>
-  /** Failed when the machine is gone. */
-  readonly lost: Deferred.Deferred<never, MachineLost>
+  /** Failed when the bundle has ended, or the machine is gone. */
+  readonly ended: Deferred.Deferred<never, BundleDied | MachineLost>
 }
 
 /** The commit of a bottle. */
@@ -86,13 +87,23 @@ const unwritten =
 
 export const make = (committable: Committable): Effect.Effect<Commit, never, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    const { gate, lost, machineScope, plan, smolvm } = committable
+    const { ended, gate, machineScope, plan, smolvm } = committable
     const { id } = plan
     const fs = yield* FileSystem.FileSystem
     // Whoever asks for the commit may observe something else than who launched.
     const context = yield* Effect.context<never>()
 
     const refused = (output: string, reason: CommitRefused["reason"]) => new CommitRefused({ id, output, reason })
+
+    const orEnded = (output: string): Effect.Effect<void, CommitFailed | MachineLost> =>
+      Effect.flatMap(
+        Deferred.poll(ended),
+        Option.getOrElse(() => Effect.void)
+      ).pipe(
+        Effect.catchTag("BundleDied", ({ message }) =>
+          Effect.fail(new CommitFailed({ id, output, step: "stop", reason: message, isWritten: false, bottle: "down" }))
+        )
+      )
 
     const check = (output: string): Effect.Effect<void, CommitRefused> =>
       Effect.gen(function* () {
@@ -113,7 +124,7 @@ export const make = (committable: Committable): Effect.Effect<Commit, never, Fil
     const takeDown = (reason: string): Effect.Effect<void> =>
       Effect.gen(function* () {
         const error = new MachineLost({ id, reason })
-        yield* Deferred.fail(lost, error)
+        yield* Deferred.fail(ended, error)
         yield* committable.machine.condemn
         yield* Scope.close(machineScope, Exit.fail(error))
       }).pipe(Effect.uninterruptible)
@@ -165,10 +176,7 @@ export const make = (committable: Committable): Effect.Effect<Commit, never, Fil
 
     return ({ force, output }) =>
       Effect.gen(function* () {
-        yield* Effect.flatMap(
-          Deferred.poll(lost),
-          Option.getOrElse(() => Effect.void)
-        )
+        yield* orEnded(output)
         yield* check(output)
         const entered = yield* gate.shut({ force: force === true })
         if (entered !== "shut") return yield* refused(output, entered === "busy" ? "busy" : "committing")
