@@ -60,7 +60,7 @@ const hasBegun = (directories: Directories, view: Ledger.LedgerView) =>
     Option.match({ onNone: () => true, onSome: ({ state }) => state !== "launching" && state !== "up" })
   )
 
-const down_ = (view: Ledger.LedgerView, how: Downed["how"], failures: Downed["failures"]): Downed => ({
+const downedBy = (view: Ledger.LedgerView, how: Downed["how"], failures: Downed["failures"]): Downed => ({
   id: view.id,
   how,
   failures
@@ -72,9 +72,9 @@ const takeAway = (
   view: Ledger.LedgerView
 ): Effect.Effect<Downed, DownFailed, Runtimes | FileSystem.FileSystem> =>
   Recovery.recover(view, { kept: true }).pipe(
-    Effect.map(({ failures }) => down_(view, "recovered", failures)),
+    Effect.map(({ failures }) => downedBy(view, "recovered", failures)),
     Effect.catchTags({
-      LedgerGone: () => Effect.succeed(down_(view, "recovered", [])),
+      LedgerGone: () => Effect.succeed(downedBy(view, "recovered", [])),
       LedgerBusy: (busy) =>
         Effect.flatMap(within(RECOVERY_TIMEOUT_MILLIS, isSettled(directories, view)), (isOver) =>
           isOver ? settled(directories, view) : Effect.fail(failure(view, busy))
@@ -96,8 +96,8 @@ const settled = (directories: Directories, view: Ledger.LedgerView) =>
   Effect.map(
     reread(directories, view),
     Option.match({
-      onNone: () => down_(view, "recovered", []),
-      onSome: (now) => down_(view, "recovered", now.failures)
+      onNone: () => downedBy(view, "recovered", []),
+      onSome: (now) => downedBy(view, "recovered", now.failures)
     })
   )
 
@@ -105,7 +105,7 @@ const ask = (directories: Directories, view: Ledger.LedgerView): Effect.Effect<D
   Effect.gen(function* () {
     const address = addressOf(directories, view)
     const control = yield* Control.connect(address, { timeoutMillis: CONNECT_TIMEOUT_MILLIS })
-    return down_(view, "owner", yield* control.down)
+    return downedBy(view, "owner", yield* control.down)
   }).pipe(Effect.scoped)
 
 /** Ends an owner that cannot be asked, first as one that listens to a signal, then as one that does not. */
@@ -136,9 +136,9 @@ const closed = (directories: Directories, view: Ledger.LedgerView) =>
   Effect.flatMap(
     reread(directories, view),
     Option.match({
-      onNone: () => Effect.succeed(down_(view, "owner", [])),
+      onNone: () => Effect.succeed(downedBy(view, "owner", [])),
       onSome: (now) =>
-        now.state === "left" ? Effect.succeed(down_(view, "owner", now.failures)) : takeAway(directories, now)
+        now.state === "left" ? Effect.succeed(downedBy(view, "owner", now.failures)) : takeAway(directories, now)
     })
   )
 

@@ -24,6 +24,9 @@ import * as Wire from "./wire.js"
 const UNSPOKEN_MAX = 64
 const CALL_TIMEOUT_MILLIS = 5000
 
+/** All that are connected. */
+const OPEN_MAX = 512
+
 /** Calls that last as long as their client likes. */
 const LASTING_MAX = 240
 
@@ -43,11 +46,14 @@ export const serve = (path: string, options: ServeOptions): Effect.Effect<Servin
     const server = yield* make(options)
     const run = yield* FiberSet.makeRuntime<never>()
     let unspoken = 0
+    let open = 0
     yield* listen(path, (socket) => {
       // Without a listener, a peer that breaks its connection would end this process.
       socket.on("error", () => {})
-      if (unspoken >= UNSPOKEN_MAX) return void socket.destroy()
+      if (unspoken >= UNSPOKEN_MAX || open >= OPEN_MAX) return void socket.destroy()
       unspoken += 1
+      open += 1
+      socket.on("close", () => void (open -= 1))
       const spoken = (): void => void (unspoken -= 1)
       // Whoever serves may not be interruptible, and its fibers inherit that.
       run(Effect.interruptible(serveOne(server, socket, spoken)))
