@@ -52,10 +52,10 @@ export const find = (root: string): Effect.Effect<ReadonlyArray<Leftover>, Opera
   Effect.gen(function* () {
     const dirs = Machines.directories(root)
     yield* Machines.trust(dirs)
-    const disks = yield* attempt("look for processes of machines", () => disksOf(dirs))
+    const processes = yield* attempt("look for processes of machines", () => processesOf(dirs))
     const names = yield* attempt("list the machines", () => namesIn(dirs.machines).filter(Machine.isName))
-    const ofMachines = yield* Effect.forEach([...new Set([...names, ...disks.keys()])].sort(), (machine) =>
-      ofMachine(dirs, machine, disks.get(machine) ?? [])
+    const ofMachines = yield* Effect.forEach([...new Set([...names, ...processes.keys()])].sort(), (machine) =>
+      ofMachine(dirs, machine, processes.get(machine) ?? [])
     )
     const locks = yield* attempt("list the locks", () =>
       namesIn(dirs.locks).filter((name) => Machine.isName(name) && holderOf(Path.join(dirs.locks, name)) === "Dead")
@@ -69,14 +69,14 @@ export const find = (root: string): Effect.Effect<ReadonlyArray<Leftover>, Opera
 const ofMachine = (
   dirs: Machines.Directories,
   machine: string,
-  withDisk: ReadonlyArray<Processes.Started>
+  started: ReadonlyArray<Processes.Started>
 ): Effect.Effect<ReadonlyArray<Leftover>> =>
   Effect.gen(function* () {
     if (isWhole(dirs, machine) || isBusy(dirs, machine)) return []
     const path = Machines.places(dirs, machine).home
     const run = yield* notedRun(dirs, machine)
     const noted = yield* Effect.filter(run === undefined ? [] : [run.holder, run.pid1], Identity.isAlive)
-    const pids = [...new Set([...noted, ...withDisk].map(({ pid }) => pid))]
+    const pids = [...new Set([...noted, ...started].map(({ pid }) => pid))]
     return [
       ...(pids.length === 0 ? [] : [{ kind: "processes" as const, machine, path, pids }]),
       ...(lstatIfThere(path) === undefined ? [] : [{ kind: "directory" as const, machine, path, pids: [] }])
@@ -124,7 +124,20 @@ const isWhole = (dirs: Machines.Directories, machine: string): boolean =>
 const isBusy = (dirs: Machines.Directories, machine: string): boolean =>
   holderOf(Path.join(dirs.locks, machine)) === "Alive"
 
-const disksOf = (dirs: Machines.Directories) => Processes.withDiskBelow(realPathOf(dirs.machines))
+/** The processes of every machine, by its name: what shows its disk, and what bears its mark. */
+const processesOf = (dirs: Machines.Directories): ReadonlyMap<string, ReadonlyArray<Processes.Started>> => {
+  const found = new Map<string, Map<number, Processes.Started>>()
+  const add = (machine: string, started: ReadonlyArray<Processes.Started>): void => {
+    const known = found.get(machine) ?? new Map<number, Processes.Started>()
+    for (const one of started) known.set(one.pid, one)
+    found.set(machine, known)
+  }
+  for (const [machine, started] of Processes.withDiskBelow(realPathOf(dirs.machines))) add(machine, started)
+  for (const [home, started] of Processes.marked()) {
+    if (Path.dirname(home) === dirs.machines) add(Path.basename(home), started)
+  }
+  return new Map([...found].map(([machine, started]) => [machine, [...started.values()]]))
+}
 
 const holderOf = (path: string): FileLock.Holder["_tag"] => Effect.runSync(FileLock.holderOf(path))._tag
 
@@ -134,7 +147,7 @@ const endProcesses = (dirs: Machines.Directories, machine: string): Effect.Effec
     const deadline = (yield* Clock.currentTimeMillis) + END_TIMEOUT_MILLIS
     for (;;) {
       const left = yield* attempt("end the machine's processes", () => {
-        const found = disksOf(dirs).get(machine) ?? []
+        const found = processesOf(dirs).get(machine) ?? []
         for (const { pid } of found) kill(pid)
         return found
       })

@@ -135,7 +135,8 @@ const launchProgram = (
         ]
       : [...becomeUser(host, machine), ...userNamespace, ...stage, ...main]
   const [program = tools.sh, ...args] = [...before, ...words]
-  return { program, args, env: hostEnvironment, cwd: "/" }
+  // What is left of a machine is known by it, also when all that was mounted or noted is gone. No guest can read it.
+  return { program, args, env: { ...hostEnvironment, [Processes.MARK]: files.home }, cwd: "/" }
 }
 
 const status = (pid: number): ReadonlyMap<string, string> =>
@@ -350,17 +351,20 @@ const awaitHolder = (dirs: Machines.Directories, name: string): Effect.Effect<vo
   })
 
 /**
- * Kills whatever has this machine's directories mounted: what is left of a run that nobody noted. The caller holds the
- * machine's lock, and no run is alive.
+ * Kills whatever has this machine's directories mounted, or bears its mark: what is left of a run that nobody noted, or
+ * whose holder was killed. The caller holds the machine's lock, and no run is alive.
  */
 const endStrays = (files: Machines.Places): Effect.Effect<void, OperationFailed> =>
   until(
     attempt("look for the machine's processes", () => {
       if (!Fs.existsSync(files.stage)) return true
       const stage = Fs.realpathSync(files.stage)
-      const strays = Processes.withMountAt([stage, `${stage}/d`])
+      const strays = new Set([
+        ...Processes.withMountAt([stage, `${stage}/d`]),
+        ...Processes.withMarkOf(files.home).map(({ pid }) => pid)
+      ])
       for (const pid of strays) process.kill(pid, "SIGKILL")
-      return strays.length === 0
+      return strays.size === 0
     }).pipe(Effect.orElseSucceed(() => false)),
     10_000,
     () => failed("start", `processes that have ${files.stage} mounted could not be ended`)

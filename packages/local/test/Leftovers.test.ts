@@ -86,6 +86,46 @@ describe(`what is left of machines${note}`, () => {
       yield* nothingLeft(runner.directory)
     }))
 
+  test("are processes though their holder was killed, and all that was written down of them is gone", (runner) =>
+    Effect.gen(function* () {
+      const [gone, other] = [yield* machine(runner), yield* machine(runner)]
+      const { holder, pid1 } = runOf(runner, gone.name)
+      yield* Identity.signal(holder, "SIGKILL")
+      yield* waitUntil(Effect.negate(Identity.isAlive(holder)), { boundMillis: 10_000, what: "the holder's end" })
+      Fs.rmSync(homeOf(runner, gone.name), { recursive: true })
+      assert.isTrue(yield* Identity.isAlive(pid1))
+      const found = yield* find(runner)
+      assert.deepStrictEqual(shown(found), [`processes ${gone.name}`])
+      assert.include([...(found[0]?.pids ?? [])], pid1.pid)
+      yield* removeAll(runner)
+      yield* waitUntil(Effect.negate(Identity.isAlive(pid1)), { boundMillis: 10_000, what: "the end of pid 1" })
+      assert.deepStrictEqual(yield* find(runner), [])
+      expectOk(yield* other.sh("true"))
+    }))
+
+  test("go with a delete of a machine whose holder was killed, and whose run nobody noted", (runner) =>
+    Effect.gen(function* () {
+      const { name } = yield* machine(runner)
+      const { holder, pid1 } = runOf(runner, name)
+      yield* Identity.signal(holder, "SIGKILL")
+      yield* waitUntil(Effect.negate(Identity.isAlive(holder)), { boundMillis: 10_000, what: "the holder's end" })
+      Fs.rmSync(Path.join(homeOf(runner, name), "run.json"))
+      assert.isTrue(yield* Identity.isAlive(pid1))
+      expectOk(yield* runner.call(["machine", "delete", "-f", "--name", name]))
+      yield* waitUntil(Effect.negate(Identity.isAlive(pid1)), { boundMillis: 10_000, what: "the end of pid 1" })
+    }))
+
+  test("bear a mark that their guest cannot read", (runner) =>
+    Effect.gen(function* () {
+      const { name, sh } = yield* machine(runner)
+      const { pid1 } = runOf(runner, name)
+      const mark = `BOTTLE_MACHINE=${homeOf(runner, name)}`
+      assert.include(Fs.readFileSync(`/proc/${pid1.pid}/environ`, "latin1").split("\0"), mark)
+      const seen = yield* sh("cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr '\\0' '\\n'; env")
+      assert.notInclude(seen.stdout, runner.directory)
+      assert.include(seen.stdout, "PATH=")
+    }))
+
   test("is a directory that a killed create had begun, and none that somebody works on", (runner) =>
     Effect.gen(function* () {
       const { pid } = yield* sleeper

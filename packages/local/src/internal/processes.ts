@@ -141,6 +141,37 @@ export const withDiskBelow = (machines: string): ReadonlyMap<string, ReadonlyArr
   return found
 }
 
+/**
+ * The variable that the processes of a machine have from their start, the first one's included: its directory. A guest
+ * can neither read nor change it, since nothing is executed by those processes any more.
+ */
+export const MARK = "BOTTLE_MACHINE"
+
+const markOf = (pid: number): string | undefined => {
+  const entry = read(`/proc/${pid}/environ`)
+    ?.split("\0")
+    .find((variable) => variable.startsWith(`${MARK}=`))
+  return entry === undefined ? undefined : Buffer.from(entry.slice(MARK.length + 1), "latin1").toString("utf8")
+}
+
+/**
+ * The processes of machines, by the machines' directories. What is our own, or started us, is none: whoever calls us may
+ * have been given the variable.
+ */
+export const marked = (): ReadonlyMap<string, ReadonlyArray<Started>> => {
+  const found = new Map<string, Array<Started>>()
+  for (const pid of all()) {
+    const home = markOf(pid)
+    if (home === undefined || pid === process.pid || descendsFrom(pid, process.pid)) continue
+    const startTime = startTimeOf(pid)
+    if (startTime !== undefined) found.set(home, [...(found.get(home) ?? []), { pid, startTime }])
+  }
+  return found
+}
+
+/** The processes of the machine in this directory. */
+export const withMarkOf = (home: string): ReadonlyArray<Started> => marked().get(home) ?? []
+
 /** A process, and when it was started: its number is used again, both are not. */
 export interface Started {
   readonly pid: number
