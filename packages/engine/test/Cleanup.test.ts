@@ -116,7 +116,8 @@ const alike = (found: ReadonlyArray<string>, place: Place): ReadonlyArray<string
 
 const names = (survey: Pick<Cleanup.Survey, "leftovers">, place: Place) => alike(shown(survey, place.directory), place)
 
-describe("a survey", () => {
+// A recovery looks for seconds until nothing comes any more.
+describe("a survey", { timeout: 60_000 }, () => {
   it.live("finds nothing where there is nothing, and asks no docker where there is none", () =>
     inPlace((place) =>
       Effect.gen(function* () {
@@ -377,7 +378,7 @@ describe("who does not answer", () => {
   )
 })
 
-describe("a cleanup", () => {
+describe("a cleanup", { timeout: 60_000 }, () => {
   it.scopedLive("removes everything, what belongs together in order, and leaves what lives", () =>
     inPlace((place) =>
       Effect.gen(function* () {
