@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Places } from "@bottle/engine/Places"
 import { type RuntimeName, Runtimes } from "@bottle/engine/Runtimes"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -21,6 +22,8 @@ const DEADLINE_MILLIS = 1000
 export interface Asked {
   readonly machine: string
   readonly runtime: RuntimeName
+  /** Where that runtime is, and keeps its machines; where the environment says so when absent. */
+  readonly places?: Places | undefined
 }
 
 /**
@@ -37,14 +40,14 @@ export const ask = (
     const runtimes = yield* Runtimes
     const groups = new Map<string, Array<Asked>>()
     for (const one of machines) {
-      const key = `${one.runtime.kind} ${one.runtime.program}`
+      const key = JSON.stringify([one.runtime.kind, one.runtime.program, one.places])
       groups.set(key, [...(groups.get(key) ?? []), one])
     }
     const askOne = (group: ReadonlyArray<Asked>) =>
       Effect.gen(function* () {
         const [first] = group
         if (first === undefined) return []
-        const { machineLs } = yield* runtimes.smolvm(first.runtime)
+        const { machineLs } = yield* runtimes.smolvm(first.runtime, first.places)
         const found = new Map((yield* machineLs).map(({ name, state }) => [name, state]))
         return group.map(({ machine }) => [machine, found.get(machine) ?? "missing"] as const)
       }).pipe(Effect.scoped, Effect.option)

@@ -9,6 +9,7 @@ import * as Bundle from "@bottle/engine/Bundle"
 import * as Directories from "@bottle/engine/Directories"
 import type { ContainerSettings } from "@bottle/engine/Engine"
 import * as Engine from "@bottle/engine/Engine"
+import { Surroundings } from "@bottle/engine/Places"
 import * as Sweep from "@bottle/engine/Sweep"
 import * as LocalExecutor from "@bottle/local/LocalExecutor"
 import * as Capture from "@bottle/process/Capture"
@@ -96,7 +97,8 @@ export const layer = (
         Layer.provide(Docker.layer(container === null ? {} : { program: container.program })),
         Layer.provide(engine)
       )
-      return Layer.mergeAll(engine, runtime, bundle, abandoned(invocation))
+      const surroundings = Layer.succeed(Surroundings, Effect.succeed(environment))
+      return Layer.mergeAll(engine, runtime, bundle, abandoned(invocation), surroundings)
     })
   )
 

@@ -5,6 +5,7 @@
  */
 import * as ClientEnvironment from "@bottle/docker/ClientEnvironment"
 import * as Docker from "@bottle/docker/Docker"
+import * as Places from "@bottle/engine/Places"
 import { Runtimes } from "@bottle/engine/Runtimes"
 import * as LocalExecutor from "@bottle/local/LocalExecutor"
 import * as Environment from "@bottle/process/Environment"
@@ -12,6 +13,7 @@ import * as RuntimeEnvironment from "@bottle/smolvm/RuntimeEnvironment"
 import * as Smolvm from "@bottle/smolvm/Smolvm"
 import { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 
 /**
@@ -26,7 +28,7 @@ export const environmentOf = (environment: Environment.Variables): Record<string
 
 /**
  * The runtimes of an environment. `state` is the state directory of the bottles: the embedded runtime keeps its machines
- * below it, wherever the environment would have them.
+ * below it, wherever the environment would have them. A bottle's own places go before those of the environment.
  *
  * @since 0.1.0
  * @category layers
@@ -38,18 +40,22 @@ export const layer = (options: {
   Layer.effect(
     Runtimes,
     Effect.map(CommandExecutor, (executor) => {
-      const env = environmentOf(options.environment)
+      const { environment } = options
       const local = LocalExecutor.make(executor, { stateDir: `${options.state}/local` })
       return {
-        smolvm: ({ kind, program }) => {
+        smolvm: ({ kind, program }, places) => {
           const isEmbedded = kind === "local" && program === LocalExecutor.defaultProgram
-          return Effect.provideService(Smolvm.make({ program, env }), CommandExecutor, isEmbedded ? local : executor)
+          const env = environmentOf(places === undefined ? environment : Places.apply(environment, places))
+          const made = Smolvm.make({ program: isEmbedded ? program : (places?.runtime ?? program), env })
+          return Effect.provideService(made, CommandExecutor, isEmbedded ? local : executor)
         },
-        docker: (program) =>
-          Effect.provideService(
-            Docker.make({ program, env: ClientEnvironment.scrub(options.environment) }),
-            CommandExecutor,
-            executor
+        docker: (program, places) =>
+          Effect.flatMap(
+            places === undefined ? Either.right(environment) : Places.applyToDocker(environment, places),
+            (env) =>
+              Docker.make({ program: places?.container ?? program, env: ClientEnvironment.scrub(env) }).pipe(
+                Effect.provideService(CommandExecutor, executor)
+              )
           )
       }
     })

@@ -29,6 +29,7 @@ import * as Recovery from "./internal/ledger/recovery.js"
 import * as State from "./internal/ledger/state.js"
 import { notify } from "./LaunchObserver.js"
 import { LaunchPlan } from "./LaunchPlan.js"
+import * as Places from "./Places.js"
 import { LedgerFailed, LedgerGone, LedgerUnreadable, type NameTaken, type RecoveryRefused } from "./LedgerError.js"
 
 // What the operations of a ledger fail with.
@@ -296,7 +297,8 @@ export const claim = (
     const failed = failedAt(directory)
     const self = yield* selfOr(failed)
     const nonce = about.nonce ?? (yield* makeNonce)
-    const line = Claiming.claimOf(plan, { ...about, nonce, owner: self, claimedAt: yield* DateTime.now })
+    const claimedAt = yield* DateTime.now
+    const line = Claiming.claimOf(plan, { ...about, nonce, owner: self, claimedAt, places: yield* Places.here(plan) })
     const { name } = line
 
     if (yield* Effect.mapError(Files.bounded(fs.exists(directory)), failed)) {

@@ -14,6 +14,7 @@ import { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Path from "node:path"
@@ -26,6 +27,7 @@ import * as RecordEnd from "./internal/recordEnd.js"
 import * as Ledger from "./Ledger.js"
 import type { RecoveryRefused } from "./LedgerError.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
+import type { PlacesUnknown } from "./Places.js"
 import { Runtimes } from "./Runtimes.js"
 
 /** A delete takes seconds, and is tried three times; a runtime that hangs is given up. */
@@ -152,6 +154,7 @@ interface Subject {
   readonly runtime: Ledger.Claim["runtime"]
   readonly container: Ledger.Claim["container"]
   readonly directories: Directories
+  readonly places?: Ledger.Claim["places"]
   readonly resources: ReadonlyArray<Ledger.Resource>
 }
 
@@ -277,8 +280,8 @@ const removeMachines = (subject: Subject, options: RecoveryOptions): Effect.Effe
   Effect.scoped(
     Effect.gen(function* () {
       const runtimes = yield* Runtimes
-      const { directories, runtime } = subject
-      const smolvm = yield* runtimes.smolvm(runtime)
+      const { directories, places, runtime } = subject
+      const smolvm = yield* runtimes.smolvm(runtime, places)
       const looks = runtime.kind === "local" ? Machine.LOOKS_IN_A_ROW_LOCAL : Machine.LOOKS_IN_A_ROW
       const failures = yield* Effect.forEach(named(subject, "machine"), (name) =>
         attempt(
@@ -315,7 +318,9 @@ const removeContainers = (
       const { container } = subject
       if (container === null) return []
       const runtimes = yield* Runtimes
-      const docker = yield* runtimes.docker(container.program)
+      const found = yield* Effect.either(runtimes.docker(container.program, subject.places))
+      if (Either.isLeft(found)) return elsewhere(subject, found.left)
+      const docker = found.right
       const timeoutMillis = options.containerTimeoutMillis ?? CONTAINER_TIMEOUT_MILLIS
       const removeAll = (kind: "container" | "network", byHand: string) =>
         Effect.forEach(named(subject, kind), (name) =>
@@ -331,6 +336,12 @@ const removeContainers = (
       ]
       return failures.flat()
     })
+  )
+
+/** A daemon that is not known to be theirs would say that there are none. */
+const elsewhere = (subject: Subject, { message: reason, suggestion }: PlacesUnknown): Failures =>
+  (["container", "network"] as const).flatMap((kind) =>
+    named(subject, kind).map((name) => ({ resource: `${kind} ${name}`, reason, suggestion }))
   )
 
 const removeOwn = (

@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { PlannedRuntime } from "./LaunchPlan.js"
+import type { Places, PlacesUnknown } from "./Places.js"
 
 /**
  * What tells a runtime from another one: what a ledger's claim says of it.
@@ -28,9 +29,18 @@ export type RuntimeName = Pick<PlannedRuntime, "kind" | "program" | "version" | 
 export class Runtimes extends Context.Tag("@bottle/engine/Runtimes")<
   Runtimes,
   {
-    /** The runtime of a machine; `smolvm-local` by that name is the embedded one. */
-    readonly smolvm: (runtime: RuntimeName) => Effect.Effect<Context.Tag.Service<Smolvm>, never, Scope.Scope>
-    /** The container engine of a bundle. */
-    readonly docker: (program: string) => Effect.Effect<Context.Tag.Service<Docker>, never, Scope.Scope>
+    /**
+     * The runtime of a machine; `smolvm-local` by that name is the embedded one. Without places it is looked for in the
+     * environment at hand.
+     */
+    readonly smolvm: (
+      runtime: RuntimeName,
+      places?: Places | undefined
+    ) => Effect.Effect<Context.Tag.Service<Smolvm>, never, Scope.Scope>
+    /** The container engine of a bundle. It fails only where places are given. */
+    readonly docker: (
+      program: string,
+      places?: Places | undefined
+    ) => Effect.Effect<Context.Tag.Service<Docker>, PlacesUnknown, Scope.Scope>
   }
 >() {}

@@ -9,7 +9,9 @@ import * as Option from "effect/Option"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as Reading from "../src/internal/ledger/reading.js"
 import * as Ledger from "../src/Ledger.js"
+import { PlacesUnknown } from "../src/Places.js"
 import * as Recovery from "../src/Recovery.js"
 import { as, linesOf, refused, standIn, tagsOf } from "./fixtures/ledgers.js"
 import { abandoned, container, isGone, recordOf, type Scene } from "./fixtures/recovering.js"
@@ -44,6 +46,17 @@ const recorded = ({ plan }: Scene) =>
     })
 
 const died = { _tag: "Ended", code: null, origin: "unknown", timedOut: false, error: "OwnerDied" }
+
+/** Makes the claim one of an earlier version. */
+const withoutPlaces = ({ plan }: Scene) => {
+  const [first = "", ...others] = linesOf(plan)
+  const line = JSON.parse(first)
+  assert.isDefined(line.entry.claim.places)
+  delete line.entry.claim.places
+  delete line.sum
+  const text = [Reading.sealed(JSON.stringify(line)), ...others, ""].join("\n")
+  Fs.writeFileSync(`${plan.ledger}/ledger.jsonl`, text)
+}
 
 describe("Recovery.recover", () => {
   it.scopedLive("takes down the machine before its bundle, then the files, and says so in the record", () =>
@@ -102,6 +115,43 @@ describe("Recovery.recover", () => {
       untouched(scene)
       assert.notInclude(tagsOf(scene.plan), "Recovering")
       yield* recover(scene, { nonce: "this-one" })
+      assert.isTrue(isGone(scene))
+    })
+  )
+
+  it.scopedLive("looks for machine and container where they were made, and without places where it is itself", () =>
+    Effect.gen(function* () {
+      const scene = yield* abandoned({ options: container, environment: { HOME: "/a", DOCKER_HOST: "unix:///d.sock" } })
+      yield* recover(scene)
+      assert.deepStrictEqual(
+        scene.world.asked.map((places) => [places?.variables["HOME"], places?.variables["DOCKER_HOST"]]),
+        [
+          ["/a", "unix:///d.sock"],
+          ["/a", "unix:///d.sock"]
+        ]
+      )
+      const older = yield* abandoned({ options: container })
+      withoutPlaces(older)
+      yield* recover(older)
+      assert.deepStrictEqual(older.world.asked, [undefined, undefined])
+      assert.isTrue(isGone(older))
+    })
+  )
+
+  it.scopedLive("leaves what is at a daemon that it does not know, and says how it goes", () =>
+    Effect.gen(function* () {
+      const scene = yield* abandoned({ options: container })
+      const { machine } = scene.plan
+      scene.world.unknown = new PlacesUnknown({ variable: "DOCKER_HOST", place: "tcp://host:2375" })
+      const { failures } = yield* recover(scene)
+      assert.deepStrictEqual(
+        failures.map(({ resource }) => resource),
+        [`container ${machine}`, `network ${machine}`]
+      )
+      assert.strictEqual((yield* scene.view).state, "left")
+      assert.deepStrictEqual(scene.world.removed, [`machine ${machine}`])
+      scene.world.unknown = null
+      yield* recover(scene)
       assert.isTrue(isGone(scene))
     })
   )

@@ -79,7 +79,7 @@ const machineOf = ({ view: { claim } }: ListedBottle) =>
   claim === null
     ? Effect.succeed(null)
     : Effect.map(
-        MachineStates.ask([{ machine: claim.machine, runtime: claim.runtime }]),
+        MachineStates.ask([{ machine: claim.machine, runtime: claim.runtime, places: claim.places }]),
         (states) => states.get(claim.machine) ?? null
       )
 

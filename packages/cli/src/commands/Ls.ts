@@ -37,7 +37,9 @@ const readPlan = ({ description, view }: ListedBottle): Effect.Effect<LaunchPlan
   description === null ? Effect.orElseSucceed(Ledger.plan(view), () => null) : Effect.succeed(null)
 
 const machinesOf = (listed: ReadonlyArray<ListedBottle>): ReadonlyArray<MachineStates.Asked> =>
-  listed.flatMap(({ view: { claim } }) => (claim === null ? [] : [{ machine: claim.machine, runtime: claim.runtime }]))
+  listed.flatMap(({ view: { claim } }) =>
+    claim === null ? [] : [{ machine: claim.machine, runtime: claim.runtime, places: claim.places }]
+  )
 
 const rowsOf = ({ all, format, idsOnly }: ListRequest) =>
   Effect.gen(function* () {

@@ -22,7 +22,7 @@ export const find = (
     // What was executed, which need not be what was decided.
     const { name, plan, proof } = yield* control.describe
     const secrets = plan.guest.secrets.length === 0 ? new Map() : yield* control.secrets
-    const smolvm = yield* (yield* Runtimes).smolvm(plan.runtime)
+    const smolvm = yield* (yield* Runtimes).smolvm(plan.runtime, view.claim?.places)
     const operations = yield* Commands.operations({
       plan,
       smolvm,

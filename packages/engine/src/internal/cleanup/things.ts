@@ -10,6 +10,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { BottleId } from "../../BottleId.js"
 import type { Directories } from "../../Directories.js"
+import type { PlacesUnknown } from "../../Places.js"
 import { type RuntimeName, Runtimes } from "../../Runtimes.js"
 import { answering, type Leftover, notRemoved, type Unanswered, within } from "./leftover.js"
 import { byLabels, type Whose } from "./whose.js"
@@ -100,7 +101,7 @@ export const ofDocker = (
 ): Effect.Effect<ReadonlyArray<Leftover>, Unanswered, Runtimes> =>
   Effect.gen(function* () {
     const runtimes = yield* Runtimes
-    const using = <A, E>(use: (docker: DockerService) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    const using = <A, E>(use: (docker: DockerService) => Effect.Effect<A, E>): Effect.Effect<A, E | PlacesUnknown> =>
       Effect.scoped(Effect.flatMap(runtimes.docker(program), use))
     const things = yield* using((docker) => thingsOf(docker, directories.run)).pipe(
       answering(program, DOCKER_ANSWER_TIMEOUT_MILLIS)

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { slug } from "../../BottleId.js"
 import { LaunchPlan } from "../../LaunchPlan.js"
+import type { Places } from "../../Places.js"
 import * as Files from "./files.js"
 import type { Claim, Owner, OwnerKind, Resource } from "./model.js"
 import * as Names from "./names.js"
@@ -31,6 +32,7 @@ interface Claimant {
   readonly owner: Owner
   readonly nonce: string
   readonly claimedAt: DateTime.Utc
+  readonly places?: Places | undefined
   readonly name?: string | undefined
   readonly kind?: OwnerKind | undefined
   readonly ttlMillis?: number | undefined
@@ -56,6 +58,7 @@ export const claimOf = (plan: LaunchPlan, claimant: Claimant): Claim => {
         ? { program: bundle.program, network: bundle.network, container: bundle.container, labels: bundle.labels }
         : null,
     directories,
+    ...(claimant.places === undefined ? {} : { places: claimant.places }),
     resources: resourcesOf(plan),
     ttlMillis: claimant.ttlMillis ?? null,
     idleMillis: claimant.idleMillis ?? null,

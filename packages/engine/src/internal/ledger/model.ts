@@ -2,6 +2,7 @@ import * as Identity from "@bottle/process/Identity"
 import * as Schema from "effect/Schema"
 import { BottleId } from "../../BottleId.js"
 import { Directories } from "../../Directories.js"
+import { Places } from "../../Places.js"
 import type { BottleState } from "./state.js"
 
 /** The process that answers for a bottle, and from where its pid can be looked up. */
@@ -50,6 +51,8 @@ export const Claim = Schema.Struct({
     })
   ),
   directories: Directories,
+  /** Where its programs are, and keep what they make. Claims of earlier versions have none. */
+  places: Schema.optionalWith(Places, { exact: true }),
   resources: Schema.Array(Resource),
   ttlMillis: Schema.NullOr(Schema.Number),
   idleMillis: Schema.NullOr(Schema.Number),
