@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
-import { cleared, document, obeyed, ownerOf, TIMEOUT_MILLIS, until, up } from "./detached.js"
-import { type Home, inHome, ordinary, users } from "./harness.js"
+import { abandon, cleared, document, handles, isGone, obeyed, ownerOf, TIMEOUT_MILLIS, until, up } from "./detached.js"
+import { inHome, ordinary, users } from "./harness.js"
 
 interface Cleaned {
   readonly leftovers: ReadonlyArray<{
@@ -14,45 +14,12 @@ interface Cleaned {
   }>
 }
 
-const isGone = (pid: number): boolean => {
-  try {
-    const stat = Fs.readFileSync(`/proc/${pid}/stat`, "utf8")
-    return /\) [ZX] /.test(stat)
-  } catch {
-    return true
-  }
-}
-
-/** The shells that would take a bottle of this home down. */
-const handles = (home: Home): ReadonlyArray<number> =>
-  Fs.readdirSync("/proc")
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const words = Fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")
-        return (words[0] ?? "").endsWith("sh") && words.includes("recover") && words.join(" ").includes(home.marker)
-      } catch {
-        return false
-      }
-    })
-
-/** Leaves a bottle behind as nobody takes it down: its handles and its keeper are killed. */
-const abandon = async (home: Home, id: string): Promise<void> => {
-  const keeper = ownerOf(home, id)
-  process.kill(keeper, "SIGSTOP")
-  for (const pid of handles(home)) process.kill(pid, "SIGKILL")
-  process.kill(keeper, "SIGKILL")
-  await until("the end of keeper and handle", () => isGone(keeper) && handles(home).length === 0)
-}
-
 describe.concurrent("bottle cleanup", { timeout: TIMEOUT_MILLIS }, () => {
   for (const user of users) {
     it(`says what is left and why, and then removes it, as ${user.name}`, () =>
       inHome(user, async (home) => {
         assert.deepStrictEqual((await document<Cleaned>(home, "cleanup")).leftovers, [])
         const [left, living] = [await up(home), await up(home)]
-        await Promise.resolve(left)
         const before = handles(home)
         assert.lengthOf(before, 2)
         // The other one keeps its handle.

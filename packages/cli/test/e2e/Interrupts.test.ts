@@ -72,7 +72,7 @@ describe.concurrent("an exec", { timeout: TIMEOUT_MILLIS }, () => {
       await obeyed(home, "down", id)
     }))
 
-  it("of the library is over, and its command dead, when it is interrupted in a bottle of its own", () =>
+  it("is not needed for a run, which takes its command down with its bottle", () =>
     inHome(ordinary, async (home) => {
       // A run's own command: its bottle goes, and everything of it.
       const running = home.start(["run", "-q", "--", "sh", "-c", tree])

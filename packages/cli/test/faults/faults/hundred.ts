@@ -8,6 +8,15 @@ const UPS_AT_ONCE = 4
 
 const LISTINGS = 20
 
+/** Runs a program, and then says on a line of its own how long it worked: user's and system's seconds. */
+const TIMED = `TIMEFORMAT='worked %U %S'; time "$@"`
+
+/** The milliseconds that a program worked for, however much the machine did beside. */
+const workedMillis = (stderr: string): number => {
+  const [, user = Number.NaN, system = Number.NaN] = /^worked ([\d.]+) ([\d.]+)$/m.exec(stderr) ?? []
+  return 1000 * (Number(user) + Number(system))
+}
+
 /** A bottle as `ls --format json` lists it, so far as it matters here. */
 interface Listed {
   readonly id: string
@@ -44,16 +53,14 @@ export const hold = async (scene: Scene, count: number): Promise<void> => {
   const up = await timed(() => Promise.all(Array.from({ length: UPS_AT_ONCE }, bringUp)))
   if (ids.size !== count) throw new Error(`${ids.size} of ${count} bottles have an id of their own`)
   const listings: Array<number> = []
+  const works: Array<number> = []
   for (let time = 0; time < LISTINGS; time++) {
-    let listed: ReadonlyArray<Listed> = []
-    listings.push(
-      await timed(async () => {
-        const document: { readonly bottles: ReadonlyArray<Listed> } = JSON.parse(
-          await scene.obeyed("ls", "--format", "json")
-        )
-        listed = document.bottles
-      })
-    )
+    const argv = ["bash", "-c", TIMED, "bash", ...scene.home.argv(["ls", "--format", "json"])]
+    const running = scene.home.spawn(argv)
+    listings.push(await timed(() => running.ended))
+    const { stderr, stdout } = await scene.end(running)
+    works.push(workedMillis(stderr))
+    const { bottles: listed }: { readonly bottles: ReadonlyArray<Listed> } = JSON.parse(stdout.toString())
     const missing = [...ids].filter((id) => !listed.some((one) => one.id === id && one.state === "up"))
     if (missing.length > 0) throw new Error(`ls does not list as up: ${missing.join(", ")}`)
   }
@@ -68,7 +75,7 @@ export const hold = async (scene: Scene, count: number): Promise<void> => {
   await scene.cleared(60_000)
   scene.measured.push(
     `${count} bottles: up in ${(up / 1000).toFixed(1)} s (${UPS_AT_ONCE} at once), down in ${(down / 1000).toFixed(1)} s`,
-    `bottle ls, ${LISTINGS} times, ms: ${spread(listings, 0)}`,
+    `bottle ls, ${LISTINGS} times, ms: ${spread(listings, 0)}; of work in them: ${spread(works, 0)}`,
     `a keeper's resident memory, MB: ${spread(rss, 1)}; its share of what is shared divided: ${spread(pss, 1)}`,
     `a handle's resident memory, MB: ${spread(handles, 1)}; available on the machine then: ${free ?? "?"} MB`
   )
