@@ -56,3 +56,36 @@ export const cleared = async (home: Home): Promise<void> => {
   while ((await home.left()).length > 0 && performance.now() < end) await new Promise((done) => setTimeout(done, 50))
   await home.assertNothingLeft()
 }
+
+/** Whether a process has ended. */
+export const isGone = (pid: number): boolean => {
+  try {
+    const stat = Fs.readFileSync(`/proc/${pid}/stat`, "utf8")
+    return /\) [ZX] /.test(stat)
+  } catch {
+    return true
+  }
+}
+
+/** The shells that would take a bottle of this home down. */
+export const handles = (home: Home): ReadonlyArray<number> =>
+  Fs.readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const words = Fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")
+        return (words[0] ?? "").endsWith("sh") && words.includes("recover") && words.join(" ").includes(home.marker)
+      } catch {
+        return false
+      }
+    })
+
+/** Leaves a bottle behind as nobody takes it down: its handles and its keeper are killed. */
+export const abandon = async (home: Home, id: string): Promise<void> => {
+  const keeper = ownerOf(home, id)
+  process.kill(keeper, "SIGSTOP")
+  for (const pid of handles(home)) process.kill(pid, "SIGKILL")
+  process.kill(keeper, "SIGKILL")
+  await until("the end of keeper and handle", () => isGone(keeper) && handles(home).length === 0)
+}
