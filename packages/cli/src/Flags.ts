@@ -194,16 +194,16 @@ export const background = {
     description: "What the bottle is called; no other bottle that lives may be called so"
   },
   ttl: { name: "ttl", value: "2h", description: "Take the bottle down after this long (ms, s, m, h, d)" },
-  interactive: {
-    name: "interactive",
-    short: "i",
-    description: "Keep the command's standard input open, for whoever attaches to it"
-  },
   idle: {
     name: "idle",
     value: "30m",
     description:
       "Take the bottle down when no command has run in it, and it has asked for nothing, for this long (ms, s, m, h, d)"
+  },
+  interactive: {
+    name: "interactive",
+    short: "i",
+    description: "Keep the command's standard input open, for whoever attaches to it"
   }
 } as const satisfies Record<string, Flag>
 
@@ -277,7 +277,14 @@ const { interactive, noTty, report: _, timeout, tty, ...lasting } = launch
  * @since 0.1.0
  * @category models
  */
-export const lastingLaunch = { ...lasting, ...background } as const satisfies Record<string, Flag>
+export const lastingLaunch = {
+  ...lasting,
+  ...background,
+  policy: {
+    ...launch.policy,
+    description: "A policy document (JSON); --allow, --deny and --resolve are added to it. It is read once"
+  }
+} as const satisfies Record<string, Flag>
 
 /**
  * The subcommands, in the order of the help.

@@ -104,14 +104,32 @@ const unknownFlag = (subcommand: Flags.Subcommand, word: string): Either.Either<
   if (subcommand === "run" && (name === "detach" || name === "d")) {
     return refuse(`unknown flag ${word}`, "bottle up [flags] leaves a bottle running in the background")
   }
+  if (subcommand === "plan" && word === `--${Flags.dryRun.name}`) {
+    return refuse(`unknown flag ${word}`, "leave it out: bottle plan creates nothing")
+  }
+  if (subcommand === "cp" && (name === "r" || name === "R" || name === "a" || name === "recursive")) {
+    return refuse(`unknown flag ${word}`, "leave it out: directories are copied with all that is in them")
+  }
   const names = Flags.bySubcommand[subcommand].map((flag) => flag.name)
   const known = Object.hasOwn(otherNames, name) ? otherNames[name] : undefined
   const own = Flags.tails[subcommand] === "none" ? "" : "; the guest's own go after --"
-  const meant = known !== undefined && names.includes(known.split(" ")[0] ?? "") ? known : nearest(name, names)
+  const advice = `${helpOf(subcommand)} lists the flags${own}`
+  const meant = known !== undefined && names.includes(known.split(" ")[0] ?? "") ? known : undefined
+  const near = nearest(name, names)
   return refuse(
     `unknown flag ${Printable.line(word, 64)}`,
-    meant === undefined ? `${helpOf(subcommand)} lists the flags${own}` : `--${meant}`
+    // A flag of another command is not a misspelt one of this.
+    meant !== undefined ? `--${meant}` : (elsewhere(word) ?? (near === undefined ? advice : `--${near}`))
   )
+}
+
+/** Which of the commands that launch or run something have the flag. */
+const elsewhere = (word: string): string | undefined => {
+  const others = (["run", "up", "exec"] as const).filter((subcommand) =>
+    Flags.bySubcommand[subcommand].some(({ name, short }) => word === `--${name}` || word === `-${short}`)
+  )
+  const shown = others.map((subcommand) => `bottle ${subcommand}`).join(" and ")
+  return others.length === 0 ? undefined : `${shown} ${others.length === 1 ? "has" : "have"} it`
 }
 
 const positional = (subcommand: Flags.Subcommand, word: string): Either.Either<never, UsageError> => {
@@ -243,7 +261,8 @@ const missing = (
   const lacking = wanted[operands.length]
   if (lacking !== undefined) {
     const other = lacking.unless === undefined ? "" : `, or bottle ${subcommand} --${lacking.unless}`
-    return refuse(`bottle ${subcommand} needs ${lacking.name}`, `${formOf(subcommand)}${other}`)
+    const tail = Flags.tails[subcommand] === "needed" ? " -- COMMAND" : ""
+    return refuse(`bottle ${subcommand} needs ${lacking.name}`, `${formOf(subcommand)}${tail}${other}`)
   }
   const flag = Flags.needed[subcommand]
   return flag === undefined || isGiven(given, flag.name)

@@ -125,33 +125,29 @@ describe("Words.read", () => {
     [["run", "--"], "no command was given to run | bottle run [flags] -- COMMAND"],
     [["run", "--", ""], "no command was given to run | bottle run [flags] -- COMMAND"],
     [["exec", "a", "--"], "no command was given to run | bottle exec NAME [flags] -- COMMAND"],
-    [["exec"], "bottle exec needs NAME | bottle exec NAME"],
+    [["exec"], "bottle exec needs NAME | bottle exec NAME -- COMMAND"],
     [
       ["exec", "a", "env"],
       'unexpected word "env" before -- | the command goes after --: bottle exec NAME [flags] -- env ...'
     ],
-    [
-      ["exec", "a", "--allow", "x"],
-      "unknown flag --allow | bottle exec --help lists the flags; the guest's own go after --"
-    ],
+    [["exec", "a", "--allow", "x"], "unknown flag --allow | bottle run and bottle up have it"],
     [["exec", "a", "--cwd", "/x"], "unknown flag --cwd | --workdir"],
     [["up", "--"], "no command follows -- | leave out --, or bottle up [flags] -- COMMAND"],
     [["up", "a"], 'unexpected word "a" before -- | the command goes after --: bottle up [flags] -- a ...'],
-    [["up", "-t"], "unknown flag -t | bottle up --help lists the flags; the guest's own go after --"],
-    [
-      ["up", "--timeout", "1s"],
-      "unknown flag --timeout | bottle up --help lists the flags; the guest's own go after --"
-    ],
-    [["up", "--report", "x"], "unknown flag --report | bottle up --help lists the flags; the guest's own go after --"],
+    [["up", "-t"], "unknown flag -t | bottle run and bottle exec have it"],
+    [["up", "--timeout", "1s"], "unknown flag --timeout | bottle run and bottle exec have it"],
+    [["up", "--report", "x"], "unknown flag --report | bottle run has it"],
     [["up", "--ttl"], "--ttl needs a value | --ttl 2h"],
     [["shell"], "bottle shell needs NAME | bottle shell NAME"],
     [["shell", "a", "--", "ls"], "bottle shell runs no command of yours | leave out -- and what follows it"],
-    [["shell", "a", "-t"], "unknown flag -t | bottle shell --help lists the flags"],
+    [["shell", "a", "-t"], "unknown flag -t | bottle run and bottle exec have it"],
     [["attach"], "bottle attach needs NAME | bottle attach NAME"],
     [["attach", "a", "b"], 'unexpected word "b" | bottle attach NAME takes no other word'],
     [["cp", "a:/x"], "bottle cp needs DESTINATION | bottle cp SOURCE DESTINATION"],
     [["cp", "a", "b", "c"], 'unexpected word "c" | bottle cp SOURCE DESTINATION takes no other word'],
-    [["cp", "-r", "a", "b"], "unknown flag -r | bottle cp --help lists the flags"],
+    [["cp", "-r", "a", "b"], "unknown flag -r | leave it out: directories are copied with all that is in them"],
+    [["run", "--ttl", "2h"], "unknown flag --ttl | bottle up has it"],
+    [["run", "--tti"], "unknown flag --tti | --tty"],
     [["logs"], "bottle logs needs NAME | bottle logs NAME"],
     [["logs", "a", "--only", "lanch"], '--only does not take "lanch" | --only launch'],
     [["logs", "a", "-f", "--follow"], "--follow was given twice | give --follow once"],
@@ -179,13 +175,13 @@ describe("Words.read", () => {
     [["policy", "check", "a", "b"], 'unexpected word "b" | bottle policy check FILE takes no other word'],
     [["policy", "explain", "a"], "bottle policy explain needs HOST[:PORT] | bottle policy explain FILE HOST[:PORT]"],
     [["policy", "check", "a", "--method", "GET"], "unknown flag --method | bottle policy check --help lists the flags"],
-    [["doctor", "--allow", "x"], "unknown flag --allow | bottle doctor --help lists the flags"],
+    [["doctor", "--allow", "x"], "unknown flag --allow | bottle run and bottle up have it"],
     [
       ["run", "--bundle", "docker"],
       '--bundle does not take "docker" | --bundle process or --bundle container or --bundle none'
     ],
     [["run", "--format", "jsn"], '--format does not take "jsn" | --format json'],
-    [["plan", "--dry-run"], "unknown flag --dry-run | bottle plan --help lists the flags; the guest's own go after --"],
+    [["plan", "--dry-run"], "unknown flag --dry-run | leave it out: bottle plan creates nothing"],
     [
       ["run", "--log-level", "debug"],
       "unknown flag --log-level | bottle run --help lists the flags; the guest's own go after --"
