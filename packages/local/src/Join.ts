@@ -11,36 +11,10 @@ import { closeOthers } from "./Descriptors.js"
 import type { Host } from "./Host.js"
 import { quoteAll } from "./internal/quote.js"
 import { becomeUser } from "./Lifecycle.js"
+import * as Limits from "./Limits.js"
 import { PrerequisiteMissing } from "./LocalError.js"
 import type { Machine, Run } from "./Machine.js"
 import * as SyscallFilter from "./SyscallFilter.js"
-
-/** How many processes and threads a machine may have; the kernel counts them per user namespace (Linux 5.14). */
-const processLimit = 4096
-const fileLimit = 65_536
-
-const hardLimit = (name: string): number => {
-  const line = Fs.readFileSync("/proc/self/limits", "utf8")
-    .split("\n")
-    .find((text) => text.startsWith(name))
-  const hard = line?.slice(name.length).trim().split(/\s+/)[1]
-  return hard === undefined || hard === "unlimited" ? Number.POSITIVE_INFINITY : Number(hard)
-}
-
-const limits = (host: Host, machine: Machine): ReadonlyArray<string> => {
-  // Root's machines are not bound by root's own limits, but what an ordinary user may not raise is not asked for.
-  const within = (wanted: number, name: string) => Math.min(wanted, hardLimit(name))
-  const memory = machine.memoryMib * 1024 * 1024
-  return [
-    host.tools.prlimit,
-    `--nproc=${within(processLimit, "Max processes")}`,
-    ...(memory > 0 ? [`--data=${within(memory, "Max data size")}`] : []),
-    // 1 and not 0: a handler that the host pipes core dumps to (core_pattern) is still run for 0, and not for 1.
-    "--core=1",
-    `--nofile=${within(fileLimit, "Max open files")}`,
-    "--"
-  ]
-}
 
 /** Every CPU in a list as the kernel writes it: `0-3,8`. */
 const cpusOf = (list: string): ReadonlyArray<number> =>
@@ -135,8 +109,9 @@ export const program = (
       String(pid),
       ...namespaces
     ]
+    const limits = yield* Limits.make(host, machine)
     const join = [
-      ...limits(host, machine),
+      ...limits.asUser,
       ...affinity(host, machine),
       ...SyscallFilter.words(
         tools,
@@ -150,7 +125,12 @@ export const program = (
       ...guestWords(command)
     ]
     const body = command.tty ? yield* terminal(host, run, enter, join) : join
-    const [first = tools.sh, ...args] = [...(yield* closeOthers), ...becomeUser(host, machine), ...body]
+    const [first = tools.sh, ...args] = [
+      ...(yield* closeOthers),
+      ...limits.asCaller,
+      ...becomeUser(host, machine),
+      ...body
+    ]
     return {
       program: first,
       args,

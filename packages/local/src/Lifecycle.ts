@@ -22,6 +22,7 @@ import { attempt, lstatIfThere, readOwned, writeAtomic } from "./internal/files.
 import * as Processes from "./internal/processes.js"
 import * as Scripts from "./internal/scripts.js"
 import * as Tarball from "./internal/tarball.js"
+import * as Limits from "./Limits.js"
 import { type LocalError, OperationFailed } from "./LocalError.js"
 import type { Machine, Run } from "./Machine.js"
 import * as Machines from "./Machines.js"
@@ -223,6 +224,8 @@ export const start = (
   machine: Machine
 ): Effect.Effect<Run, LocalError, CommandExecutor> =>
   Effect.gen(function* () {
+    // Every command would be refused for it.
+    yield* Limits.core
     const files = Machines.places(dirs, machine.name)
     yield* awaitHolder(dirs, machine.name)
     yield* endStrays(files)

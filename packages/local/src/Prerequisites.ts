@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { findProgram, type Host, required } from "./Host.js"
+import * as Limits from "./Limits.js"
 import { OperationFailed, PrerequisiteMissing } from "./LocalError.js"
 
 /**
@@ -210,6 +211,7 @@ export const check: Effect.Effect<ReadonlyArray<Prerequisite>, never, CommandExe
     ...optionalPrograms(),
     ...(yield* options),
     ...settings(namespaces.every((one) => one.ok)),
+    yield* Limits.corePrerequisite,
     ...(process.getuid?.() === 0 ? [yield* asRoot] : []),
     ...namespaces,
     yield* tryOut(

@@ -231,6 +231,9 @@ export const steps = (): ReadonlyArray<Step> => {
 // When the host's memory runs out, a machine's command goes first.
 const yieldText = String.raw`if (open(my $f, ">", "/proc/self/oom_score_adj")) { print $f 500; close($f) }`
 
+// As strict as the caller's towards others and at least as the usual one, and never against the guest itself.
+const maskText = "umask((umask() & 077) | 022);"
+
 const becomeText = String.raw`exec { $ARGV[0] } @ARGV or die "smolvm-local: $ARGV[0]: $!\n";`
 
 // The one who waits gives a death by signal as 128+n, as smolvm does: node takes a death by a signal without a name (the
@@ -264,7 +267,7 @@ export const words = (
         "-f",
         ...taken.flatMap((step) => ["-e", `{${step.text}}`]),
         "-e",
-        `${yieldText}${ending === "wait" ? waitText : ""}${becomeText}`,
+        `${yieldText}${maskText}${ending === "wait" ? waitText : ""}${becomeText}`,
         "--",
         ...taken.flatMap((step) => step.words)
       ]

@@ -37,6 +37,9 @@ const main = Effect.scoped(
   })
 ).pipe(Effect.provideService(CommandExecutor.CommandExecutor, Executor.make))
 
+// What we make must be ours to use; what the caller keeps from others stays kept.
+process.umask(process.umask(0o077) & 0o077)
+
 let received: NodeJS.Signals | undefined
 
 const fiber = Effect.runFork(main)

@@ -18,7 +18,10 @@ export const attempt = <A>(operation: string, step: () => A): Effect.Effect<A, O
     catch: (cause) => new OperationFailed({ family: "io", operation, reason: reasonOf(cause) })
   })
 
-/** Writes a whole file so that a reader sees the old or the new content, never a part; `durable` ones survive a crash. */
+/**
+ * Writes a whole file so that a reader sees the old or the new content, never a part, and with this very mode whatever
+ * the umask; `durable` ones survive a crash.
+ */
 export const writeAtomic = (
   path: string,
   content: string | Uint8Array,
@@ -27,6 +30,7 @@ export const writeAtomic = (
   const temporary = Path.join(Path.dirname(path), `.${Path.basename(path)}.${randomBytes(6).toString("hex")}`)
   const descriptor = Fs.openSync(temporary, "wx", options.mode)
   try {
+    Fs.fchmodSync(descriptor, options.mode)
     Fs.writeFileSync(descriptor, content)
     if (options.durable) Fs.fsyncSync(descriptor)
   } finally {

@@ -46,6 +46,13 @@ export interface Runner {
   readonly words: ReadonlyArray<string>
 }
 
+/** A runner by the program, started by other words: with another umask, another limit. */
+export const startedBy = (runner: Runner, ...before: ReadonlyArray<string>): Runner => {
+  const words = [...before, ...runner.words]
+  const [program = process.execPath, ...first] = words
+  return { ...runner, words, call: calling(program, first, runner.env) }
+}
+
 /** Who makes the calls: ourselves in this process, or an ordinary user with the program. */
 export interface Who {
   readonly name: string
@@ -113,6 +120,14 @@ const captureOptions = (options: CallOptions) => ({
   ...(options.capBytes === undefined ? {} : { capBytes: options.capBytes })
 })
 
+const calling =
+  (program: string, first: ReadonlyArray<string>, env: Readonly<Record<string, string>>): Runner["call"] =>
+  (args, options = {}) =>
+    Capture.capture(
+      { program, args: [...first, ...args], env: { ...env, ...options.env }, cwd: "/" },
+      captureOptions(options)
+    ).pipe(Effect.map(called), Effect.orDie)
+
 /** The runtime, in this process, as the user who runs the tests. */
 const inProcess: Effect.Effect<Runner, never, Scope.Scope> = Effect.gen(function* () {
   const uid = process.getuid?.() ?? 0
@@ -146,18 +161,7 @@ const byProgram = (uid: number): Effect.Effect<Runner, never, Scope.Scope> =>
         : ["/usr/bin/setpriv", "--reuid", String(uid), "--regid", String(uid), "--clear-groups", "--"]
     const words = [...become, process.execPath, file]
     const [program = process.execPath, ...first] = words
-    return {
-      uid,
-      directory,
-      state,
-      env,
-      words,
-      call: (args, options = {}) =>
-        Capture.capture(
-          { program, args: [...first, ...args], env: { ...env, ...options.env }, cwd: "/" },
-          captureOptions(options)
-        ).pipe(Effect.map(called), Effect.orDie)
-    }
+    return { uid, directory, state, env, words, call: calling(program, first, env) }
   })
 
 const asOrdinaryUser = byProgram(isRoot ? ordinaryUid : (process.getuid?.() ?? 0))
