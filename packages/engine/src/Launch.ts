@@ -32,13 +32,14 @@ import * as Fence from "./internal/fence.js"
 import { fileFailed, realPath } from "./internal/files.js"
 import * as Gate from "./internal/gate.js"
 import * as Machine from "./internal/machine.js"
+import * as OwnDirectory from "./internal/ownDirectory.js"
 import { markOf } from "./internal/mark.js"
 import * as Relay from "./internal/relay.js"
 import { stage } from "./internal/stage.js"
 import {
   type BundleDied,
   BundleFailed,
-  type HostFileFailed,
+  HostFileFailed,
   type LaunchError,
   OptionRefused,
   type PlanRefused,
@@ -260,6 +261,8 @@ const acquireDirectory = (
     const fs = yield* FileSystem.FileSystem
     const parent = plan.directory.slice(0, plan.directory.lastIndexOf("/"))
     yield* fs.makeDirectory(parent, { recursive: true, mode: DIRECTORY_MODE }).pipe(Effect.mapError(fileFailed(parent)))
+    const doubt = OwnDirectory.doubtOf(parent)
+    if (doubt !== null) return yield* new HostFileFailed({ path: parent, reason: doubt })
     const mark = markOf(plan.directory)
     yield* Effect.acquireRelease(
       // Not recursive: a directory that is there already is somebody else's.
@@ -310,6 +313,9 @@ const startBundle = (
     return yield* bundle.start({ plan, policy, proof }).pipe(stage("bundle"))
   })
 
+/** A machine of the local runtime is ready when it has started; a few more tries are for a host that is short of memory. */
+const FAILURES_MAX_LOCAL = 5
+
 /** From created to usable, one after the other: a command while another one is set up can corrupt a guest. */
 const bringUp = (
   plan: LaunchPlan.LaunchPlan,
@@ -323,7 +329,11 @@ const bringUp = (
       .step(smolvm.machineStart(LaunchPlan.startOptions(plan)))
       .pipe(Effect.mapError(StageFailed.of("start")), stage("start"))
     yield* smolvm
-      .waitExecReady({ name, timeoutMillis: plan.readyTimeoutMillis })
+      .waitExecReady({
+        name,
+        timeoutMillis: plan.readyTimeoutMillis,
+        ...(plan.runtime.kind === "local" ? { failuresMax: FAILURES_MAX_LOCAL } : {})
+      })
       .pipe(Effect.mapError(StageFailed.of("ready")), stage("ready"))
     yield* Relay.start(plan)
   })

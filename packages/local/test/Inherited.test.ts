@@ -125,7 +125,7 @@ describe("the limit of core dumps", () => {
   const pipe = "|/usr/lib/systemd/systemd-coredump %P"
   const unlimited = Number.POSITIVE_INFINITY
 
-  it.each([
+  const does: ReadonlyArray<Limits.CoreSetting & { readonly decision: Limits.CoreDecision }> = [
     { hardLimit: unlimited, mayRaise: false, pattern: pipe, decision: { limit: 1, isRaise: false } },
     { hardLimit: 1, mayRaise: false, pattern: pipe, decision: { limit: 1, isRaise: false } },
     { hardLimit: unlimited, mayRaise: true, pattern: "core", decision: { limit: 1, isRaise: false } },
@@ -134,9 +134,13 @@ describe("the limit of core dumps", () => {
     { hardLimit: 0, mayRaise: false, pattern: "core", decision: { limit: 0, isRaise: false } },
     { hardLimit: 0, mayRaise: false, pattern: "/var/crash/core.%p", decision: { limit: 0, isRaise: false } },
     { hardLimit: 0, mayRaise: false, pattern: "", decision: { limit: 0, isRaise: false } }
-  ])("is $decision.limit for a hard limit of $hardLimit and the pattern '$pattern'", ({ decision, ...setting }) => {
-    assert.deepStrictEqual(Limits.decideCore(setting), decision)
-  })
+  ]
+  it.each(does)(
+    "is $decision.limit for a hard limit of $hardLimit and the pattern '$pattern'",
+    ({ decision, ...setting }) => {
+      assert.deepStrictEqual(Limits.decideCore(setting), decision)
+    }
+  )
 
   it.each([
     { hardLimit: 0, mayRaise: false, pattern: pipe, why: /kernel\.core_pattern is \|.*the hard limit of 0/ },

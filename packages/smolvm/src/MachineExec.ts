@@ -90,6 +90,11 @@ export interface DetachedOptions
 export interface WaitOptions {
   readonly name: string
   readonly timeoutMillis: number
+  /**
+   * How many commands may end with a failure before waiting is given up; without it, as many as there is time for. For
+   * a runtime whose machines are ready when they have started: what fails there goes on failing.
+   */
+  readonly failuresMax?: number | undefined
 }
 
 /**

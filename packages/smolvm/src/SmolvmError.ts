@@ -167,22 +167,25 @@ export class MachineNotRunning extends Schema.TaggedError<MachineNotRunning>("@b
 }
 
 /**
- * The machine did not run a command within the time given; `lastFailure` is what the last attempt ended with.
+ * The machine did not run a command within the time given, or, where that is `null`, failed so often that more time would
+ * not help; `lastFailure` is what the last attempt ended with.
  *
  * @since 0.1.0
  * @category errors
  */
 export class MachineNotReady extends Schema.TaggedError<MachineNotReady>("@bottle/smolvm/MachineNotReady")(
   "MachineNotReady",
-  { name: Schema.String, timeoutMillis: Schema.Number, lastFailure: Schema.NullOr(Schema.String) }
+  { name: Schema.String, timeoutMillis: Schema.NullOr(Schema.Number), lastFailure: Schema.NullOr(Schema.String) }
 ) {
   override get message(): string {
     const last = this.lastFailure === null ? "" : `; the last attempt: ${this.lastFailure}`
-    return `machine '${this.name}' is not ready: it ran no command within ${this.timeoutMillis} ms${last}`
+    const within = this.timeoutMillis === null ? "runs no command" : `ran no command within ${this.timeoutMillis} ms`
+    return `machine '${this.name}' is not ready: it ${within}${last}`
   }
   /** What to do next. */
   get suggestion(): string {
-    return "See that its image has a program `true`; else give it more time, or look at its state and its logs."
+    const rest = this.timeoutMillis === null ? "see what it says" : "give it more time"
+    return `See that its image has a program \`true\`; else ${rest}, or look at its state and its logs.`
   }
 }
 

@@ -788,6 +788,33 @@ describe("waitExecReady", () => {
     }).pipe(Effect.provide(on("1.9.3", [poll({ exit: 137, times: "any" })])))
   )
 
+  it.effect("gives up after so many failures, and says what the last command did", () =>
+    Effect.gen(function* () {
+      const smolvm = yield* Smolvm
+      const waiting = yield* Effect.fork(
+        Effect.flip(smolvm.waitExecReady({ name: "box", timeoutMillis: 60_000, failuresMax: 3 }))
+      )
+      for (let step = 0; step < 10; step++) yield* TestClock.adjust("5 millis")
+      const error = yield* Fiber.join(waiting)
+      assert.strictEqual(error._tag, "MachineNotReady")
+      assert.strictEqual(
+        error.message,
+        "machine 'box' is not ready: it runs no command; the last attempt: exit code 1: prlimit: not permitted"
+      )
+      assert.strictEqual((yield* argvs).length, 1 + 3)
+    }).pipe(Effect.provide(on("1.9.3", [poll({ exit: 1, stderr: "a\nprlimit: not permitted\n", times: "any" })])))
+  )
+
+  it.effect("is content with a command that exits 0 before there were so many failures", () =>
+    Effect.gen(function* () {
+      const smolvm = yield* Smolvm
+      const wait = smolvm.waitExecReady({ name: "box", timeoutMillis: 60_000, failuresMax: 3 })
+      const waiting = yield* Effect.fork(wait)
+      for (let step = 0; step < 10; step++) yield* TestClock.adjust("5 millis")
+      yield* Fiber.join(waiting)
+    }).pipe(Effect.provide(on("1.9.3", [poll({ exit: 1 }), poll({ exit: 1 }), poll({ exit: 0 })])))
+  )
+
   it.effect("gives an attempt that hangs what is left of the time, and ends it", () =>
     Effect.gen(function* () {
       const result = yield* wait(1_000)

@@ -81,16 +81,17 @@ export const detached = (
 
 /**
  * Runs `true` until it exits 0. Early execs are killed (137) or refused, so every failure that time can heal is
- * tolerated up to the deadline; each attempt has what is left of the time.
+ * tolerated up to the deadline, or so many times; each attempt has what is left of the time.
  */
 export const waitReady = (
   runner: Runner,
   deadlines: Deadlines,
-  { name, timeoutMillis }: MachineExec.WaitOptions
+  { failuresMax = Number.POSITIVE_INFINITY, name, timeoutMillis }: MachineExec.WaitOptions
 ): Effect.Effect<void, SmolvmError> =>
   Effect.gen(function* () {
     const deadline = (yield* Clock.currentTimeMillis) + timeoutMillis
     let lastFailure: string | null = null
+    let failures = 0
     for (let pauseMillis = firstPauseMillis; ; pauseMillis = Math.min(pauseMillis * 2, longestPauseMillis)) {
       const leftMillis = deadline - (yield* Clock.currentTimeMillis)
       if (leftMillis <= 0) return yield* new MachineNotReady({ name, timeoutMillis, lastFailure })
@@ -99,7 +100,11 @@ export const waitReady = (
         leftMillis
       )
       if (Option.isSome(failure) && failure.value === null) return
+      failures += 1
       lastFailure = Option.getOrElse(failure, () => "it did not end")
+      if (Option.isSome(failure) && failures >= failuresMax) {
+        return yield* new MachineNotReady({ name, timeoutMillis: null, lastFailure })
+      }
       yield* Effect.sleep(Math.max(0, Math.min(pauseMillis, deadline - (yield* Clock.currentTimeMillis))))
     }
   })
@@ -110,9 +115,16 @@ const longestPauseMillis = 250
 /** What one attempt failed with, or `null`. */
 const attempt = (runner: Runner, deadlines: Deadlines, name: string): Effect.Effect<string | null, SmolvmError> =>
   exec(runner, deadlines, { name, command: ["true"] }, attemptGraceMillis).pipe(
-    Effect.map(({ exitCode }) => (exitCode === 0 ? null : `exit code ${exitCode}`)),
+    Effect.map(({ exitCode, stderr }) => (exitCode === 0 ? null : failureOf(exitCode, stderr))),
     Effect.catchAll((error) => (isLasting(error) ? Effect.fail(error) : Effect.succeed(error.message)))
   )
+
+const failureOf = (exitCode: number, stderr: Uint8Array): string => {
+  const said = Failure.lastLine(new TextDecoder().decode(stderr)).trim().slice(0, failureLengthMax)
+  return said === "" ? `exit code ${exitCode}` : `exit code ${exitCode}: ${said}`
+}
+
+const failureLengthMax = 300
 
 /** How long an attempt may take to end once its time is over. */
 const attemptGraceMillis = 500
