@@ -27,6 +27,7 @@ import * as Owners from "./internal/ledger/owner.js"
 import type * as Reading from "./internal/ledger/reading.js"
 import * as Recovery from "./internal/ledger/recovery.js"
 import * as State from "./internal/ledger/state.js"
+import * as OwnDirectory from "./internal/ownDirectory.js"
 import { notify } from "./LaunchObserver.js"
 import { LaunchPlan } from "./LaunchPlan.js"
 import * as Places from "./Places.js"
@@ -156,7 +157,8 @@ export interface LedgerView {
 
 /**
  * Whether whoever holds a bottle runs. Nobody holds one that was left or kept, and so its holder is `dead`; `unknown` is
- * the holder that cannot be seen from here (another machine, or another pid namespace), or that no line names.
+ * the holder that cannot be seen from here (another machine, or another pid namespace), or that no line names, and
+ * whatever was left or kept there.
  *
  * @since 0.1.0
  * @category models
@@ -305,6 +307,8 @@ export const claim = (
       return yield* failed("the bottle of this plan has one already")
     }
     yield* Effect.mapError(Files.bounded(Claiming.makeBottles(fs, bottles)), failedAt(bottles))
+    const doubt = OwnDirectory.doubtOf(bottles)
+    if (doubt !== null) return yield* failedAt(bottles)(doubt)
     if (name !== null) {
       yield* Effect.acquireRelease(Names.take(fs, bottles, name, { id, writer: self }), () =>
         Effect.catchAll(Names.free(fs, bottles, name, id), tellLeft)
@@ -372,6 +376,9 @@ export const list = (
     const bottles = bottlesOf(directories)
     const names = yield* namesIn(fs, bottles)
     const ids = names.filter(isId)
+    // Who can put a ledger there says what is removed, and by which program.
+    const doubt = ids.length === 0 ? null : OwnDirectory.doubtOf(bottles)
+    if (doubt !== null) return yield* new LedgerUnreadable({ path: bottles, reason: doubt })
     // A disk that does not answer for one of them does not for the others either, so one deadline is for all.
     const views = yield* Effect.forEach(ids, (id) => readOne(fs, directories, id), {
       concurrency: READ_CONCURRENCY
@@ -476,8 +483,13 @@ export const plan = (view: LedgerView): Effect.Effect<LaunchPlan, LedgerUnreadab
  * @since 0.1.0
  * @category predicates
  */
-export const liveness = (view: LedgerView): Effect.Effect<Liveness> =>
-  view.state === "left" || view.state === "kept" ? Effect.succeed("dead") : Owners.liveness(view.holder)
+export const liveness = (view: LedgerView): Effect.Effect<Liveness> => {
+  if (view.state !== "left" && view.state !== "kept") return Owners.liveness(view.holder)
+  // Nobody holds it; but what there is of it is where it was made, and cannot be seen from anywhere else.
+  return view.claim === null
+    ? Effect.succeed("dead")
+    : Effect.map(Owners.doubtOf(view.claim.owner), (doubt) => (doubt === null ? "dead" : "unknown"))
+}
 
 /**
  * Takes a bottle that nobody holds any more, until the scope closes: under the ledger's lock, after a second look at what
@@ -510,6 +522,10 @@ const take = (
     const { directory, id } = view
     const failed = failedAt(directory)
     const self = yield* selfOr(failed)
+    const unsafe = (yield* Effect.orElseSucceed(fs.exists(directory), () => true))
+      ? OwnDirectory.doubtOf(Files.parentOf(directory))
+      : null
+    if (unsafe !== null) return yield* failedAt(Files.parentOf(directory))(unsafe)
     yield* Recovery.lock(fs, view)
     const found = yield* Effect.mapError(Files.bounded(Files.read(fs, directory, id)), failed)
     if (Option.isNone(found)) return yield* new LedgerGone({ id })
@@ -536,7 +552,13 @@ const take = (
     const end = (work: Effect.Effect<void, LedgerFailed>) =>
       Effect.uninterruptible(Effect.tap(work, () => Effect.sync(() => void (isEnded = true))))
     const left = (failures: ReadonlyArray<Failure>) => end(Effect.zipRight(begin, move({ _tag: "Left", failures })))
-    yield* Effect.addFinalizer(() => (isEnded ? Effect.void : Effect.ignore(left([]))))
+    // Whoever waits for it must not take it for done.
+    const cutOff: Failure = {
+      resource: `bottle ${id}`,
+      reason: "its recovery was cut off",
+      suggestion: "`bottle cleanup` takes it up again."
+    }
+    yield* Effect.addFinalizer(() => (isEnded ? Effect.void : Effect.ignore(left([cutOff]))))
     yield* Effect.ignore(begin)
     const name = reading.claim?.name ?? null
     const recoveringView: LedgerView = { ...viewOf(id, directory, reading), state: "recovering", holder: self }

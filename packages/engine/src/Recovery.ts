@@ -18,7 +18,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Path from "node:path"
-import type { BottleId } from "./BottleId.js"
+import { type BottleId, machineName } from "./BottleId.js"
 import type { Directories } from "./Directories.js"
 import * as DockerResource from "./internal/dockerResource.js"
 import { reasonOf } from "./internal/files.js"
@@ -185,11 +185,14 @@ const unknown = ({ directory }: Ledger.LedgerView): Ledger.Failure => ({
 
 /** Ends the clients, then removes the machine, then its bundle, then the files. */
 const takeDown = (
-  subject: Subject,
+  given: Subject,
   looksAtLeast: number,
   options: RecoveryOptions
 ): Effect.Effect<Pick<Recovered, "failures" | "strays">, never, Runtimes | FileSystem.FileSystem> =>
   Effect.gen(function* () {
+    const others = given.resources.filter((resource) => !isOwnResource(resource, given))
+    const resources = given.resources.filter((resource) => isOwnResource(resource, given))
+    const subject = { ...given, machine: machineName(given.id), resources }
     let strays = 0
     let failures: ReadonlyArray<Ledger.Failure> = []
     for (let round = 0; round < ROUNDS_MAX; round++) {
@@ -202,7 +205,7 @@ const takeDown = (
       if (failures.length > 0 || (yield* findStrays(subject)).length === 0) break
     }
     yield* releaseLocks(subject)
-    return { strays, failures: [...failures, ...(yield* removeFiles(subject))] }
+    return { strays, failures: [...failures, ...(yield* removeFiles(subject)), ...others.map(notOwn)] }
   })
 
 /** What the clients of this bottle have in their argv. */
@@ -368,23 +371,38 @@ const removeOwn = (
       })
 }
 
-/** Whether a path can be this bottle's: a ledger that was damaged, or written by something else, removes nothing more. */
-const isOwnPath = (path: string, id: BottleId): boolean =>
-  Path.isAbsolute(path) && Path.normalize(path) === path && Path.basename(path).includes(id)
+/**
+ * Whether a path can be this bottle's: a ledger that was damaged, or written by something else, removes nothing more. What
+ * bottle makes beside somebody's files is hidden and bears the bottle's id; that is the whole name of its own directory
+ * only.
+ */
+const isOwnPath = (path: string, { directories, id }: Pick<Subject, "directories" | "id">): boolean => {
+  if (!Path.isAbsolute(path) || path.split("/").includes("..") || path.includes("\0")) return false
+  const name = Path.basename(path)
+  if (name === id) return Path.resolve(path) === Path.resolve(directories.run, id)
+  const at = name.lastIndexOf(id)
+  const after = name.charAt(at + id.length)
+  return at > 1 && name.startsWith(".") && /[-.]/.test(name.charAt(at - 1)) && (after === "" || after === ".")
+}
+
+const isOwnResource = ({ kind, name }: Ledger.Resource, subject: Subject): boolean =>
+  kind === "directory" || kind === "file" ? isOwnPath(name, subject) : name === machineName(subject.id)
+
+const notOwn = ({ kind, name }: Ledger.Resource): Ledger.Failure => ({
+  resource: `${kind} ${printable(name)}`,
+  reason: "its name is not one of this bottle's",
+  suggestion: "Look at what it is; nothing of it was touched."
+})
 
 const removeFiles = (subject: Subject): Effect.Effect<Failures, never, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const removed = (kind: "directory" | "file", path: string): Effect.Effect<void, string> =>
-      isOwnPath(path, subject.id)
-        ? Effect.mapError(fs.remove(path, { recursive: kind === "directory", force: true }), reasonOf)
-        : Effect.fail("its name is not one of this bottle's")
     const remove = (kind: "directory" | "file", path: string) =>
       attempt(
         `${kind} ${path}`,
         `Remove it by hand: rm ${kind === "directory" ? "-r " : ""}${path}`,
         FILE_TIMEOUT_MILLIS
-      )(removed(kind, path), (reason) => reason)
+      )(fs.remove(path, { recursive: kind === "directory", force: true }), reasonOf)
     const files = named(subject, "file")
     const unfinished = yield* Effect.forEach(files, (path) => unfinishedOf(fs, path))
     const failures = yield* Effect.all(

@@ -12,6 +12,7 @@ import * as Net from "node:net"
 import * as BottleId from "../src/BottleId.js"
 import * as Cleanup from "../src/Cleanup.js"
 import type { Directories } from "../src/Directories.js"
+import * as LedgerFiles from "../src/internal/ledger/files.js"
 import type { LaunchPlan } from "../src/LaunchPlan.js"
 import * as Ledger from "../src/Ledger.js"
 import { failing, type Host, makeHost, put, unreachable } from "./fixtures/cleaning.js"
@@ -630,8 +631,7 @@ describe("a cleanup", { timeout: 60_000 }, () => {
       Effect.gen(function* () {
         const [dead, living] = [yield* standIn, yield* standIn]
         const bottles = Ledger.bottlesOf(place.directories)
-        const aside = ({ owner: { identity } }: StandIn, id: string) =>
-          `.new-${id}_${identity.pid}_${identity.startTime}_${identity.bootId}`
+        const aside = ({ owner }: StandIn, id: string) => LedgerFiles.aside("new", id, owner)
         for (const [owner, id] of [
           [dead, "demo-aaaa1"],
           [living, "demo-aaaa2"]

@@ -597,6 +597,17 @@ describe("a client", { timeout: 30_000 }, () => {
         )
         yield* Effect.scoped(
           Effect.gen(function* () {
+            // Where others can put a socket in place of the owner's, nobody is told anything.
+            yield* listening(path, () => {})
+            const { mode } = Fs.statSync(directory)
+            Fs.chmodSync(directory, 0o777)
+            assert.strictEqual(yield* reasonOf(directory), "not-ours")
+            Fs.chmodSync(directory, mode)
+            assert.strictEqual(yield* reasonOf(directory), "silent")
+          })
+        )
+        yield* Effect.scoped(
+          Effect.gen(function* () {
             yield* listening(path, (socket) => socket.write(`{"protocol":2,"bottle":"${plan.id}","pid":1}\n`))
             assert.strictEqual(yield* reasonOf(directory), "ControlRefused")
           })

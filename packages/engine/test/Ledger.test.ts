@@ -12,6 +12,7 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import { containerSettings } from "./fixtures/launching.js"
 import * as Fixture from "./fixtures/ledgers.js"
+import * as LedgerFiles from "../src/internal/ledger/files.js"
 import { type LaunchEvent, LaunchObserver } from "../src/LaunchObserver.js"
 import * as Ledger from "../src/Ledger.js"
 
@@ -416,16 +417,18 @@ describe("Ledger.list", () => {
         yield* Ledger.claim(planIn(directory))
         const bottles = Ledger.bottlesOf(directories)
         const [alive, dead] = [yield* standIn, yield* standIn]
-        const nameOf = (what: string, { owner: { identity } }: Fixture.StandIn) =>
-          `.${what}-demo-abc12_${identity.pid}_${identity.startTime}_${identity.bootId}`
-        for (const what of ["new", "gone"]) {
-          for (const standing of [alive, dead]) Fs.mkdirSync(`${bottles}/${nameOf(what, standing)}`)
+        const nameOf = (what: "new" | "gone", { owner }: Pick<Fixture.StandIn, "owner">) =>
+          LedgerFiles.aside(what, "demo-abc12", owner)
+        const elsewhere = { owner: { ...dead.owner, pidNamespace: "pid:[1]" } }
+        const kinds = ["gone", "new"] as const
+        for (const what of kinds) {
+          for (const standing of [alive, dead, elsewhere]) Fs.mkdirSync(`${bottles}/${nameOf(what, standing)}`)
         }
         Fs.mkdirSync(`${bottles}/.other`)
         yield* dead.kill
         assert.deepStrictEqual(
           (yield* Ledger.asides(directories)).toSorted(),
-          ["gone", "new"].map((what) => `${bottles}/${nameOf(what, dead)}`)
+          kinds.map((what) => `${bottles}/${nameOf(what, dead)}`)
         )
       })
     )
@@ -503,7 +506,81 @@ describe("Ledger.liveness", () => {
   }
 })
 
+describe("a state directory that others can write to", () => {
+  it.live("is used for nothing: who puts a ledger there would say what is removed", () =>
+    inDirectory((directory) =>
+      Effect.gen(function* () {
+        const directories = directoriesIn(directory)
+        const view = yield* abandoned(directory)
+        const bottles = Ledger.bottlesOf(directories)
+        for (const path of [bottles, directories.state]) {
+          const { mode } = Fs.statSync(path)
+          Fs.chmodSync(path, 0o777)
+          assert.strictEqual((yield* refused(Ledger.list(directories)))._tag, "LedgerUnreadable")
+          const claimed = yield* refused(Effect.scoped(Ledger.claim(planIn(directory, "other"))))
+          assert.include(claimed.message, "everybody can write")
+          assert.strictEqual((yield* refused(Effect.scoped(Ledger.recovering(view))))._tag, "LedgerFailed")
+          Fs.chmodSync(path, mode)
+        }
+        assert.lengthOf(yield* Ledger.list(directories), 1)
+        yield* Effect.scoped(Ledger.claim(planIn(directory, "other")))
+        assert.strictEqual((yield* Effect.scoped(Ledger.recovering(view))).view.state, "recovering")
+      })
+    )
+  )
+})
+
+describe("what was left elsewhere", () => {
+  for (const [what, place] of [
+    ["another machine", { host: "elsewhere" }],
+    ["another pid namespace", { pidNamespace: "pid:[1]" }]
+  ] as const) {
+    it.live(`is not taken for gone where it never was: ${what}`, () =>
+      inDirectory((directory) =>
+        Effect.gen(function* () {
+          const { owner } = yield* standIn
+          const left = (suffix: string, its: Ledger.Owner) =>
+            Effect.scoped(
+              Effect.flatMap(Ledger.claim(planIn(directory, suffix)), (ledger) => ledger.failed(failure))
+            ).pipe(as({ owner: its }))
+          yield* left("aaaa1", { ...owner, ...place })
+          yield* left("aaaa2", owner)
+          const views = yield* Ledger.list(directoriesIn(directory))
+          const [theirs, ours] = views.toSorted((one, other) => (one.id < other.id ? -1 : 1))
+          assert.isDefined(theirs)
+          assert.isDefined(ours)
+          assert.deepStrictEqual([theirs.state, ours.state], ["left", "left"])
+          assert.strictEqual(yield* Ledger.liveness(theirs), "unknown")
+          assert.strictEqual(yield* Ledger.liveness(ours), "dead")
+          assert.strictEqual((yield* refused(Effect.scoped(Ledger.recovering(theirs))))._tag, "OwnerUnknown")
+          yield* Effect.scoped(Ledger.recovering(ours))
+          // Somebody says that it may be taken, and is cut off: that gives it to nobody else.
+          yield* Effect.scoped(Ledger.recovering(theirs, { unknown: true }))
+          assert.strictEqual((yield* refused(Effect.scoped(Ledger.recovering(theirs))))._tag, "OwnerUnknown")
+        })
+      )
+    )
+  }
+})
+
 describe("Ledger.recovering", () => {
+  it.live("says of one that was cut off that something may be left", () =>
+    inDirectory((directory) =>
+      Effect.gen(function* () {
+        const view = yield* abandoned(directory)
+        yield* Effect.scoped(Ledger.recovering(view))
+        const { failures, state } = yield* viewIn(directory)
+        assert.strictEqual(state, "left")
+        assert.deepStrictEqual(
+          failures.map(({ reason }) => reason),
+          ["its recovery was cut off"]
+        )
+        yield* Effect.scoped(Effect.flatMap(Ledger.recovering(view), ({ closed }) => closed))
+        assert.deepStrictEqual(yield* Ledger.list(directoriesIn(directory)), [])
+      })
+    )
+  )
+
   it.live("takes what a dead owner left, and closes it", () =>
     inDirectory((directory) =>
       Effect.gen(function* () {

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Fs from "node:fs"
+import * as Path from "node:path"
 import * as Launch from "../src/Launch.js"
 import type { LaunchPlan } from "../src/LaunchPlan.js"
 import * as Ledger from "../src/Ledger.js"
@@ -51,6 +52,25 @@ describe("a launch's ledger", () => {
         })
       )
     })
+  )
+
+  it.live("is not even begun where others can put a directory in place of the bottle's", () =>
+    Temp.withTempDir((directory) =>
+      onStage(directory, { replies: (plan) => repliesFor(plan), ordered: false }, ({ executed, plan }) =>
+        Effect.gen(function* () {
+          const run = Path.dirname(plan.directory)
+          Fs.mkdirSync(run, { recursive: true })
+          Fs.chmodSync(run, 0o777)
+          const error = yield* refused(Effect.scoped(Launch.launch(plan)))
+          assert.strictEqual(error._tag, "HostFileFailed")
+          assert.include(error.message, "everybody can write to it")
+          assert.deepStrictEqual(yield* executed, [])
+          assert.deepStrictEqual([Fs.readdirSync(run), ledgersIn(directory)], [[], []])
+          Fs.chmodSync(run, 0o700)
+          yield* Effect.scoped(Launch.launch(plan))
+        })
+      )
+    )
   )
 
   it.live("is a program's where nothing else is said", () =>

@@ -47,16 +47,28 @@ const recorded = ({ plan }: Scene) =>
 
 const died = { _tag: "Ended", code: null, origin: "unknown", timedOut: false, error: "OwnerDied" }
 
-/** Makes the claim one of an earlier version. */
-const withoutPlaces = ({ plan }: Scene) => {
+interface WrittenClaim {
+  machine: string
+  places?: unknown
+  resources: Array<{ kind: string; name: string }>
+}
+
+/** Writes another claim, with a checksum that is right. */
+const changeClaim = ({ plan }: Scene, change: (claim: WrittenClaim) => void) => {
   const [first = "", ...others] = linesOf(plan)
   const line = JSON.parse(first)
-  assert.isDefined(line.entry.claim.places)
-  delete line.entry.claim.places
+  change(line.entry.claim)
   delete line.sum
   const text = [Reading.sealed(JSON.stringify(line)), ...others, ""].join("\n")
   Fs.writeFileSync(`${plan.ledger}/ledger.jsonl`, text)
 }
+
+/** Makes the claim one of an earlier version. */
+const withoutPlaces = (scene: Scene) =>
+  changeClaim(scene, (claim) => {
+    assert.isDefined(claim.places)
+    delete claim.places
+  })
 
 describe("Recovery.recover", () => {
   it.scopedLive("takes down the machine before its bundle, then the files, and says so in the record", () =>
@@ -392,6 +404,50 @@ describe("Recovery.recover", () => {
       assert.deepStrictEqual((yield* recover(scene)).failures, [])
       assert.deepStrictEqual(Fs.readdirSync(Path.dirname(partial)), [".pack-other"])
       assert.isTrue(isGone(scene))
+    })
+  )
+
+  it.scopedLive("touches nothing that a ledger calls its own and that is not called as a bottle's is", () =>
+    Effect.gen(function* () {
+      const foreign = ["machine", "network", "container"].map((kind) => ({ kind, name: "bottle-other-zzzzz" }))
+      const scene = yield* abandoned({ options: container })
+      const { plan, world } = scene
+      const home = `${Path.dirname(plan.directories.state)}/home`
+      const paths = [
+        `${home}/${plan.id}`,
+        `${home}/x-${plan.id}.d`,
+        `${home}/../home/.of.${plan.id}`,
+        `${home}/${plan.id}/.x`
+      ]
+      for (const path of paths) Fs.mkdirSync(Path.resolve(path), { recursive: true })
+      world.machines.set("bottle-other-zzzzz", {})
+      changeClaim(scene, (claim) => {
+        claim.machine = "bottle-other-zzzzz"
+        claim.resources.push(...foreign, ...paths.map((name) => ({ kind: "directory", name })))
+      })
+      const { failures } = yield* recover(scene)
+      assert.deepStrictEqual(
+        [...new Set(failures.map(({ reason }) => reason))],
+        ["its name is not one of this bottle's"]
+      )
+      assert.lengthOf(failures, foreign.length + paths.length)
+      for (const path of paths) assert.isTrue(Fs.existsSync(path), path)
+      assert.isTrue(world.machines.has("bottle-other-zzzzz"))
+      // What is the bottle's own has gone all the same.
+      assert.isFalse(world.machines.has(plan.machine))
+      assert.isFalse(Fs.existsSync(plan.directory))
+    })
+  )
+
+  it.scopedLive("knows the bottle's own directory also by a path that is written otherwise", () =>
+    Effect.gen(function* () {
+      const scene = yield* abandoned()
+      const { plan } = scene
+      changeClaim(scene, (claim) => {
+        for (const one of claim.resources) one.name = one.name.replace(`/${plan.id}`, `//${plan.id}`)
+      })
+      assert.deepStrictEqual((yield* recover(scene)).failures, [])
+      assert.isFalse(Fs.existsSync(plan.directory))
     })
   )
 

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as Files from "../src/internal/ledger/files.js"
 import * as Sweep from "../src/Sweep.js"
 import { standIn } from "./fixtures/ledgers.js"
 import { abandoned, isGone, type Scene } from "./fixtures/recovering.js"
@@ -73,11 +74,14 @@ describe("Sweep", () => {
       const { alive, kept, launching, left, unreadable, up } = yield* crowd
       age(left, HOUR_SECONDS)
       const bottles = Path.dirname(up.plan.ledger)
-      const { identity } = up.owner.owner
-      const aside = `${bottles}/.new-demo-zzzzz_${identity.pid}_${identity.startTime}_${identity.bootId}`
-      const other = alive.owner.owner.identity
-      const making = `${bottles}/.new-demo-yyyyy_${other.pid}_${other.startTime}_${other.bootId}`
-      for (const path of [aside, making]) Fs.mkdirSync(path)
+      const { owner } = up.owner
+      const aside = `${bottles}/${Files.aside("new", "demo-zzzzz", owner)}`
+      const making = `${bottles}/${Files.aside("new", "demo-yyyyy", alive.owner.owner)}`
+      // Of these, it cannot be seen from here whether somebody makes them.
+      const elsewhere = [{ pidNamespace: "pid:[1]" }, { host: "elsewhere" }].map(
+        (place, index) => `${bottles}/${Files.aside("new", `demo-xxxx${index}`, { ...owner, ...place })}`
+      )
+      for (const path of [aside, making, ...elsewhere]) Fs.mkdirSync(path)
       yield* run(up)
       for (const { plan } of [up, launching, left]) assert.isFalse(Fs.existsSync(plan.ledger), plan.id)
       for (const { plan } of [alive, kept, unreadable]) {
@@ -86,7 +90,7 @@ describe("Sweep", () => {
         assert.isTrue(up.world.machines.has(plan.machine), plan.id)
       }
       assert.isFalse(Fs.existsSync(aside))
-      assert.isTrue(Fs.existsSync(making))
+      for (const path of [making, ...elsewhere]) assert.isTrue(Fs.existsSync(path), path)
       assert.isFalse(Fs.existsSync(`${bottles}/.sweep`))
     })
   )

@@ -47,6 +47,9 @@ const judge = (
 ): Pick<Leftover, "why" | "removable"> => {
   const { failures, holder, state } = view
   if (state === "kept") return { why: "its machine was kept on purpose", removable: all }
+  if (state === "left" && liveness === "unknown") {
+    return { why: "not all of it could be removed, of another machine or pid namespace", removable: all }
+  }
   if (liveness === "unknown") {
     const whom = holder === null ? "no line of its ledger says whose it is" : `process ${holder.identity.pid} holds it`
     const where = holder === null ? "" : ", of another machine or pid namespace"

@@ -7,6 +7,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
+import * as Path from "node:path"
 import type { ReloadFailed } from "../../BundleError.js"
 import {
   type AttachOutput,
@@ -27,6 +28,7 @@ import {
   type DownReason,
   type OwnerFailed
 } from "../../ControlError.js"
+import * as OwnDirectory from "../ownDirectory.js"
 import * as Lines from "./lines.js"
 import * as Wire from "./wire.js"
 
@@ -72,6 +74,11 @@ const checkSocket = (id: string, path: string): Effect.Effect<void, ControlUnrea
   Effect.try({ try: () => Fs.lstatSync(path), catch: (cause) => unreachableBy(id, codeOf(cause)) }).pipe(
     Effect.filterOrFail(
       (found) => found.isSocket() && found.uid === process.getuid?.(),
+      () => unreachable(id, "not-ours")
+    ),
+    // Between this look and the connection nobody else can put another one there.
+    Effect.filterOrFail(
+      () => OwnDirectory.doubtOf(Path.dirname(path)) === null,
       () => unreachable(id, "not-ours")
     )
   )

@@ -1,5 +1,4 @@
 import * as Release from "@bottle/process/Release"
-import * as Identity from "@bottle/process/Identity"
 import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
@@ -9,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import type { BottleId } from "../../BottleId.js"
 import { reasonOf } from "../files.js"
 import { type Entry, type Line, type Owner, stateOf, type Transition } from "./model.js"
+import * as Owners from "./owner.js"
 import * as Reading from "./reading.js"
 import { isAllowed, type Place } from "./state.js"
 
@@ -121,18 +121,20 @@ export const open = (
     }
   })
 
-const ASIDE = /^\.(?:new|gone)-.+?_([0-9]+)_([0-9]+)_([0-9a-zA-Z-]+)$/
+const ASIDE = /^\.(?:new|gone)-.+?_([0-9]+)_([0-9]+)_([0-9a-zA-Z-]+)_([0-9a-f]{8}_[0-9a-f]{8})$/
 
 /** A name beside the ledgers that says whose it is: nobody takes it for a ledger, and it can be known when it is stale. */
-export const aside = (what: "new" | "gone", id: string, { identity }: Owner): string =>
-  `.${what}-${id}_${identity.pid}_${identity.startTime}_${identity.bootId}`
+export const aside = (what: "new" | "gone", id: string, owner: Owner): string => {
+  const { bootId, pid, startTime } = owner.identity
+  return `.${what}-${id}_${pid}_${startTime}_${bootId}_${Owners.placeOf(owner)}`
+}
 
-/** Whether a name is of an aside whose maker runs no more. */
+/** Whether a name is of an aside whose maker is known to run no more. */
 export const isStaleAside = (name: string): Effect.Effect<boolean> => {
-  const [, pid, startTime, bootId] = ASIDE.exec(name) ?? []
-  return pid === undefined || startTime === undefined || bootId === undefined
+  const [, pid, startTime, bootId, place] = ASIDE.exec(name) ?? []
+  return pid === undefined || startTime === undefined || bootId === undefined || place === undefined
     ? Effect.succeed(false)
-    : Effect.map(Identity.isAlive({ pid: Number(pid), startTime, bootId }), (isAlive) => !isAlive)
+    : Owners.isKnownDead({ pid: Number(pid), startTime, bootId }, place)
 }
 
 /** Takes a ledger away in one step, and then removes what was in it. */

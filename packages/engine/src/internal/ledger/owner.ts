@@ -2,6 +2,7 @@ import * as Identity from "@bottle/process/Identity"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import type { Owner } from "./model.js"
@@ -67,4 +68,22 @@ export const liveness = (owner: Owner | null): Effect.Effect<Liveness> =>
   Effect.gen(function* () {
     if (owner === null || (yield* doubtOf(owner)) !== null) return "unknown"
     return (yield* Identity.isAlive(owner.identity)) ? "alive" : "dead"
+  })
+
+const PLACE_CHARS = 8
+
+const short = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, PLACE_CHARS)
+
+/** Where a process is, for a file's name: its machine, and its pid namespace. */
+export const placeOf = ({ host, pidNamespace }: Owner): string => `${short(host)}_${short(pidNamespace ?? "")}`
+
+/** Whether a process of such a place is known to run no more; of another place nothing is known. */
+export const isKnownDead = (identity: Identity.Identity, place: string): Effect.Effect<boolean> =>
+  Effect.flatMap(look, (here) => {
+    if (place.slice(0, PLACE_CHARS) !== short(here.host)) return Effect.succeed(false)
+    if (Option.isSome(here.identity) && here.identity.value.bootId !== identity.bootId) return Effect.succeed(true)
+    if (here.pidNamespace === null || place.slice(PLACE_CHARS + 1) !== short(here.pidNamespace)) {
+      return Effect.succeed(false)
+    }
+    return Effect.negate(Identity.isAlive(identity))
   })

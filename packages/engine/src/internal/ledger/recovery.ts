@@ -36,7 +36,11 @@ export const lock = (
   )
 }
 
-/** Nobody holds the bottle: it was let go, or its owner is dead now, or was found dead before. */
+/**
+ * Nobody holds the bottle: it was let go, or its owner is dead now, or was found dead before. What is of another machine,
+ * or another pid namespace, is not looked for here, whoever has let go of it: nothing would be found, and it would be
+ * forgotten.
+ */
 export const checkFree = (
   id: BottleId,
   { isLetGo, owner, state, wasRecovered }: Reading.Reading,
@@ -44,11 +48,13 @@ export const checkFree = (
 ): Effect.Effect<void, BottleKept | OwnerAlive | OwnerUnknown> =>
   Effect.gen(function* () {
     if (state === "kept" && options.kept !== true) return yield* new BottleKept({ id })
-    if (isLetGo) return
+    const doubt = yield* Owners.doubtOf(owner)
+    const isElsewhere = owner !== null && doubt !== null
+    if (isLetGo && (!isElsewhere || options.unknown === true)) return
     if (owner !== null && (yield* Owners.liveness(owner)) === "alive") {
       return yield* new OwnerAlive({ id, pid: owner.identity.pid })
     }
-    const doubt = yield* Owners.doubtOf(owner)
-    if (doubt !== null && !wasRecovered && options.unknown !== true)
+    if (doubt !== null && (isElsewhere || !wasRecovered) && options.unknown !== true) {
       return yield* new OwnerUnknown({ id, reason: doubt })
+    }
   })
