@@ -20,6 +20,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -35,6 +36,9 @@ import { ProofRecord } from "./ProofRecord.js"
 
 const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
+
+/** What a launch is refused with before its bottle is claimed; `LedgerFailed` too, where nothing was heard of it yet. */
+const REFUSED: ReadonlySet<string> = new Set(["NameTaken", "SecretMissing"])
 
 /** A guest can make more decisions than a disk can hold. */
 const DECISIONS_BYTES_MAX = 64 * 1024 * 1024
@@ -142,7 +146,8 @@ const encodeEvent = Schema.encodeSync(EgressEvent)
 
 /**
  * Makes the record of a launch that is about to begin. It is complete when the scope has closed; that is best a scope
- * outside of the bottle's own, since the last decisions and releases are told when the bottle goes.
+ * outside of the bottle's own, since the last decisions and releases are told when the bottle goes. A launch that was
+ * refused before its bottle was claimed, as for a name that another one has, leaves no record.
  *
  * @since 0.1.0
  * @category constructors
@@ -172,8 +177,18 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
       )
     }
 
+    let isMade = false
+    let isHeard = false
+    let isRefused = false
+    // Nothing was to be done, and nothing was: there is no bottle that this would be the record of.
+    yield* Effect.addFinalizer(() =>
+      isMade && isRefused
+        ? Effect.ignore(Release.within(DRAIN_TIMEOUT_MILLIS)(fs.remove(directory, { recursive: true, force: true })))
+        : Effect.void
+    )
     const begin = Effect.gen(function* () {
       yield* makeDirectory(fs, directories, directory)
+      isMade = true
       const launch = yield* LineFile.make(`${directory}/launch.jsonl`, {
         capBytes: LAUNCH_BYTES_MAX,
         onBroken: onFileBroken
@@ -208,10 +223,17 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
     const output = yield* lazily(
       LineFile.makeBytes(`${directory}/output.log`, { capBytes: OUTPUT_BYTES_MAX, onBroken: onFileBroken })
     )
-    const hear = (event: LaunchEvent) =>
-      event._tag === "BundleSaid"
+    const hear = (event: LaunchEvent) => {
+      isHeard = true
+      return event._tag === "BundleSaid"
         ? Effect.zipWith(words, timed({ daemon: event.daemon, text: event.text }), (file, line) => file?.append(line))
         : say(event)
+    }
+    const seeRefused = (error: unknown) =>
+      Effect.sync(() => {
+        const tag = Predicate.hasProperty(error, "_tag") ? String(error._tag) : ""
+        isRefused = REFUSED.has(tag) || (tag === "LedgerFailed" && !isHeard)
+      })
 
     const putProof = (error: unknown) =>
       error instanceof EgressNotEnforced || error instanceof EgressUnproven
@@ -245,6 +267,7 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
         Effect.flatMap(LaunchObserver, (outer) =>
           launch.pipe(
             Effect.tapError(putProof),
+            Effect.tapError(seeRefused),
             Effect.tap(follow),
             Effect.provideService(LaunchObserver, {
               notify: (event) => Effect.zipRight(hear(event), outer.notify(event))

@@ -15,7 +15,9 @@ import * as Path from "node:path"
 import { Directories } from "../src/Directories.js"
 import * as LineFile from "../src/internal/lineFile.js"
 import { type LaunchEvent, LaunchObserver, notify } from "../src/LaunchObserver.js"
+import { BundleFailed, SecretMissing } from "../src/LaunchError.js"
 import { LaunchPlan } from "../src/LaunchPlan.js"
+import { LedgerFailed, NameTaken } from "../src/LedgerError.js"
 import { EgressUnproven } from "../src/ProofError.js"
 import { ProofRecord } from "../src/ProofRecord.js"
 import * as Record from "../src/Record.js"
@@ -91,6 +93,37 @@ const fullAfter = (bytes: number): Layer.Layer<FileSystem.FileSystem> =>
   ).pipe(Layer.provide(NodeFileSystem.layer))
 
 describe("Record", () => {
+  it.live("is not kept of a launch that was refused before its bottle was claimed, and is of any other", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const directories = directoriesIn(directory)
+        const stage = notify({ _tag: "StageStarted", stage: "create" })
+        const ledgerFailed = new LedgerFailed({ path: "/l", reason: "the disk is full" })
+        const failing = (error: NameTaken | SecretMissing | LedgerFailed | BundleFailed, before: Effect.Effect<void>) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const record = yield* Record.make({ plan, directories })
+              const failed = yield* Effect.flip(record.launching(Effect.zipRight(before, Effect.fail(error))))
+              yield* record.ended({ code: null, origin: "engine", timedOut: false, error: failed._tag })
+            })
+          ).pipe(
+            Effect.map(() => Fs.existsSync(`${directories.state}/records/${id}`)),
+            Effect.tap(() =>
+              Effect.sync(() => Fs.rmSync(`${directories.state}/records/${id}`, { recursive: true, force: true }))
+            )
+          )
+        assert.isFalse(yield* failing(new NameTaken({ name: "demo", id }), Effect.void))
+        assert.isFalse(yield* failing(new SecretMissing({ name: "TOKEN" }), Effect.void))
+        assert.isFalse(yield* failing(ledgerFailed, Effect.void))
+        assert.isTrue(yield* failing(ledgerFailed, stage))
+        assert.isTrue(yield* failing(new BundleFailed({ reason: "no", advice: "try" }), Effect.void))
+        // What somebody else has there stays.
+        Fs.mkdirSync(`${directories.state}/records/${id}`)
+        assert.isTrue(yield* failing(new NameTaken({ name: "demo", id }), Effect.void))
+      }).pipe(Effect.provide(NodeFileSystem.layer))
+    )
+  )
+
   it.live("holds the plan, each decision, the stages and the end, for its owner only", () =>
     Temp.withTempDir((directory) =>
       Effect.gen(function* () {
