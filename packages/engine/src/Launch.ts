@@ -104,7 +104,7 @@ const realPathsOf = (
   { mounts = [] }: LaunchOptions,
   { cache, run, state }: Directories
 ): Effect.Effect<ReadonlyMap<string, string>, never, FileSystem.FileSystem> => {
-  const hosts = mounts.flatMap(({ host, readonly }) => (readonly ? [] : [host]))
+  const hosts = mounts.map(({ host }) => host)
   const paths = hosts.length === 0 ? [] : [...hosts, cache, run, state]
   return Effect.map(
     Effect.forEach(paths, (path) => Effect.map(realPath(path), (real) => [path, real] as const)),

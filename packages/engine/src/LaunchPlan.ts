@@ -266,7 +266,11 @@ const planPolicy = ({ allow, deny, policy, resolve }: LaunchOptions): Either.Eit
 export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =>
   Either.gen(function* () {
     const { capabilities, id, options, settings } = input
-    yield* checkOptions(options, settings.directories, input.realPaths ?? new Map())
+    yield* checkOptions(options, {
+      directories: settings.directories,
+      realPaths: input.realPaths ?? new Map(),
+      runtime: settings.runtime
+    })
     yield* checkRuntime(input)
     const policy = yield* planPolicy(options)
     const source = yield* planSource(input)

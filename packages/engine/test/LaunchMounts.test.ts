@@ -21,7 +21,7 @@ const withHost = (use: (home: string) => Effect.Effect<void, unknown>) =>
     return use(home)
   })
 
-const planned = (home: string, host: string, readonly: boolean) => {
+const planned = (home: string, host: string, readonly: boolean, runtime: "smolvm" | "local" = "smolvm") => {
   const directories = new Directories({
     cache: `${home}/own/cache/bottle`,
     state: `${home}/own/state/bottle`,
@@ -30,7 +30,7 @@ const planned = (home: string, host: string, readonly: boolean) => {
   return Launch.plan({ ...bare, mounts: [{ host: `${home}/${host}`, guest: "/w", readonly }] }).pipe(
     Effect.provide(NodeFileSystem.layer),
     Effect.provide(Smolvm.layer({ program: "smolvm", env: {} })),
-    Effect.provideService(Engine.Engine, { ...settings, directories }),
+    Effect.provideService(Engine.Engine, { ...settings, directories, runtime }),
     Effect.provide(CommandScript.layer([{ match: ["smolvm", "--version"], stdout: "smolvm 1.9.3\n", times: "any" }]))
   )
 }
@@ -58,6 +58,20 @@ describe("Launch.plan", () => {
         Effect.gen(function* () {
           const { guest } = yield* planned(home, host, readonly)
           assert.deepStrictEqual(guest.mounts, [{ host: `${home}/${host}`, guest: "/w", readonly }])
+        })
+      )
+    )
+  }
+
+  for (const host of ["own", "disk", "disk/run", "own/run/bottle/demo-abc12"]) {
+    it.effect(`refuses the sockets of bottles to a guest of the host's kernel, also read-only: ${host}`, () =>
+      withHost((home) =>
+        Effect.gen(function* () {
+          const error = yield* Effect.flip(planned(home, host, true, "local"))
+          assert.strictEqual(error._tag, "OptionRefused")
+          assert.include(error.message, "sockets of bottles")
+          assert.strictEqual((yield* planned(home, host, true)).guest.mounts[0]?.readonly, true)
+          assert.strictEqual((yield* planned(home, "link-to-state", true, "local")).guest.mounts[0]?.readonly, true)
         })
       )
     )

@@ -6,7 +6,7 @@ import type { Directories } from "../Directories.js"
 import * as GuestRelay from "../GuestRelay.js"
 import { OptionRefused } from "../LaunchError.js"
 import type { LaunchOptions } from "../LaunchOptions.js"
-import type { PlannedBundle } from "../LaunchPlan.js"
+import type { LaunchPlan, PlannedBundle } from "../LaunchPlan.js"
 
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
@@ -74,11 +74,20 @@ const isBelow = (path: string, above: string): boolean => path === above || path
 /** Where paths lead that lead elsewhere. */
 export type RealPaths = ReadonlyMap<string, string>
 
-/** What the guest can write to holds nothing of ours, where its bundle's policy and its own record are. */
+/** What mounts are judged by. */
+interface Surroundings {
+  readonly directories: Directories
+  readonly realPaths: RealPaths
+  readonly runtime: LaunchPlan["runtime"]["kind"]
+}
+
+/**
+ * What the guest can write to holds nothing of ours, where its bundle's policy and its own record are. Nor can it see the
+ * sockets of bottles where it shares the host's kernel: they are used also where they are mounted read-only.
+ */
 const checkMounts = (
   options: LaunchOptions,
-  directories: Directories,
-  realPaths: RealPaths
+  { directories, realPaths, runtime }: Surroundings
 ): Either.Either<void, OptionRefused> => {
   const real = (path: string): string => realPaths.get(path) ?? path
   const isReaching = (host: string, directory: string): boolean => {
@@ -90,6 +99,11 @@ const checkMounts = (
     const reached = readonly
       ? undefined
       : own.find((directory) => isReaching(host, directory) || isReaching(real(host), real(directory)))
+    const isReached = isReaching(host, directories.run) || isReaching(real(host), real(directories.run))
+    if (readonly && runtime === "local" && isReached) {
+      const reason = `the guest could reach the sockets of bottles in ${directories.run}, by ${host}, read-only or not`
+      return refuse("mounts", reason, "Mount a directory that does not hold them.")
+    }
     if (reached !== undefined) {
       const reason = `the guest could write to bottle's own files in ${reached}, by ${host}`
       return refuse("mounts", reason, "Mount a directory that does not hold them, or mount it read-only.")
@@ -110,14 +124,10 @@ const checkLimits = (options: LaunchOptions): Either.Either<void, OptionRefused>
 }
 
 /** What can be judged of the options by themselves, whatever runs them. */
-export const checkOptions = (
-  options: LaunchOptions,
-  directories: Directories,
-  realPaths: RealPaths
-): Either.Either<void, OptionRefused> =>
+export const checkOptions = (options: LaunchOptions, surroundings: Surroundings): Either.Either<void, OptionRefused> =>
   Either.gen(function* () {
     yield* checkVariables(options)
     yield* checkPaths(options)
-    yield* checkMounts(options, directories, realPaths)
+    yield* checkMounts(options, surroundings)
     yield* checkLimits(options)
   })
