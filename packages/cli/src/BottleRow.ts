@@ -76,19 +76,19 @@ const runtimeOf = (runtime: LaunchPlan["runtime"]): NonNullable<BottleRow["runti
   version: runtime.version
 })
 
-const stateOf = ({ description, owner, view }: ListedBottle): BottleRow["state"] => {
+const stateOf = ({ owner, status, view }: ListedBottle): BottleRow["state"] => {
   const held = view.state === "launching" || view.state === "up" || view.state === "closing"
   if ((held || view.state === "recovering") && owner === "dead") return "dead"
-  if (view.state !== "up" || description === null) return view.state
-  return description.closing !== null ? "closing" : description.committing ? "committing" : "up"
+  if (view.state !== "up" || status === null) return view.state
+  return status.closing !== null ? "closing" : status.committing ? "committing" : "up"
 }
 
 /** A clock that was set back makes nothing younger than new. */
 const since = (then: number, nowMillis: number): number => Math.max(0, nowMillis - then)
 
 /**
- * A bottle that lives, or that left something. `plan` is what its ledger holds, null where that cannot be read;
- * `machine` what its runtime says.
+ * A bottle that lives, or that left something. `plan` is what its ledger holds, for what neither owner nor claim say, and
+ * null where that cannot be read; `machine` what its runtime says.
  *
  * @since 0.1.0
  * @category constructors
@@ -97,9 +97,9 @@ export const fromListed = (
   listed: ListedBottle,
   around: { readonly plan: LaunchPlan | null; readonly machine: string | null; readonly nowMillis: number }
 ): BottleRow => {
-  const { description, view } = listed
+  const { status, view } = listed
   const { claim } = view
-  const plan = description?.plan ?? around.plan
+  const { plan } = around
   const runtime = claim?.runtime ?? plan?.runtime
   const machine = claim?.machine ?? plan?.machine
   return {
@@ -108,20 +108,20 @@ export const fromListed = (
     state: stateOf(listed),
     owner: {
       kind: claim?.kind ?? null,
-      pid: description?.pid ?? view.holder?.identity.pid ?? null,
+      pid: status?.pid ?? view.holder?.identity.pid ?? null,
       liveness: listed.owner
     },
     machine: machine === undefined ? null : { name: machine, state: around.machine },
     runtime: runtime === undefined ? null : { kind: runtime.kind, program: runtime.program, version: runtime.version },
-    rules: plan?.egress.allow?.length ?? (plan === null ? null : 0),
+    rules: status?.rules ?? (plan === null ? null : (plan.egress.allow?.length ?? 0)),
     since: claim?.claimedAt ?? null,
     ageMillis: claim === null ? null : since(claim.claimedAt.epochMillis, around.nowMillis),
     ttlMillis: claim?.ttlMillis ?? null,
-    ttlLeftMillis: description?.ttlLeftMillis ?? null,
+    ttlLeftMillis: status?.ttlLeftMillis ?? null,
     idleMillis: claim?.idleMillis ?? null,
-    idleLeftMillis: description?.idleLeftMillis ?? null,
-    sessions: description?.sessions ?? null,
-    command: description?.main?.command ?? claim?.command ?? null,
+    idleLeftMillis: status?.idleLeftMillis ?? null,
+    sessions: status?.sessions ?? null,
+    command: status?.main?.command ?? claim?.command ?? null,
     exit: null,
     // A program need not serve any control, and one that launches does not yet.
     silence:

@@ -80,7 +80,7 @@ describe("bottle inspect", () => {
     Effect.gen(function* () {
       const plan = Fixture.planOf(home, "agent")
       const silence = new ControlUnreachable({ id: plan.id, reason: "silent", detail: null })
-      const listed = Fixture.listedOf(plan, { listed: { description: null, silence } })
+      const listed = Fixture.listedOf(plan, { listed: { status: null, silence } })
       const failed = {
         ...listed,
         view: {

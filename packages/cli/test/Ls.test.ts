@@ -73,17 +73,17 @@ describe("bottle ls", () => {
         const of = (name: string, more: Parameters<typeof Fixture.listedOf>[1]) =>
           Fixture.listedOf(Fixture.planOf(home, name), more)
         const bottles = Fixture.bottlesOf([
-          of("a", { listed: { description: null, silence: silence("a") } }),
-          of("b", { listed: { description: null, silence: silence("b"), owner: "dead" } }),
-          of("c", { listed: { description: null, owner: "unknown" } }),
-          of("d", { state: "launching", listed: { description: null, silence: silence("d") } }),
-          of("e", { state: "left", listed: { description: null, owner: "dead" } }),
-          of("f", { state: "kept", listed: { description: null, owner: "dead" } }),
+          of("a", { listed: { status: null, silence: silence("a") } }),
+          of("b", { listed: { status: null, silence: silence("b"), owner: "dead" } }),
+          of("c", { listed: { status: null, owner: "unknown" } }),
+          of("d", { state: "launching", listed: { status: null, silence: silence("d") } }),
+          of("e", { state: "left", listed: { status: null, owner: "dead" } }),
+          of("f", { state: "kept", listed: { status: null, owner: "dead" } }),
           of("g", { described: { closing: "idle" } }),
           of("h", { described: { committing: true } }),
-          of("i", { claim: null, listed: { description: null } }),
-          of("j", { claim: { kind: "program" }, listed: { description: null, silence: silence("j") } }),
-          of("k", { state: "recovering", listed: { description: null, owner: "alive" } })
+          of("i", { claim: null, listed: { status: null } }),
+          of("j", { claim: { kind: "program" }, listed: { status: null, silence: silence("j") } }),
+          of("k", { state: "recovering", listed: { status: null, owner: "alive" } })
         ])
         const { stdout } = yield* list(home, {}, { bottles, runtimes: Fixture.runtimesOf("broken") })
         const rows = stdout.trimEnd().split("\n").slice(1)

@@ -16,7 +16,7 @@ import type * as Stream from "effect/Stream"
 import type { Bottle, BottleError, BottleOutput, CommandExit, CommandOptions, ExecResult } from "./Bottle.js"
 import { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
-import type { ControlClient, Description, ReleaseFailure } from "./Control.js"
+import type { ControlClient, Description, ReleaseFailure, Status } from "./Control.js"
 import type { BottleGone, ControlError, ControlFailed, OwnerFailed } from "./ControlError.js"
 import type { Directories } from "./Directories.js"
 import * as Down from "./internal/bottles/down.js"
@@ -272,7 +272,8 @@ export interface UpBottle {
  * One living bottle, or what is left of one, as `list` sees it.
  *
  * - `owner`: whether the process that holds it lives
- * - `description`: what its owner said; `null` where it did not answer in time, and `silence` says why
+ * - `status`: what its owner said; `null` where it did not answer in time, and `silence` says why
+ * - `describe`: asks its owner for more
  *
  * @since 0.1.0
  * @category models
@@ -282,8 +283,9 @@ export interface ListedBottle {
   readonly name: string | null
   readonly view: LedgerView
   readonly owner: "alive" | "dead" | "unknown"
-  readonly description: Description | null
+  readonly status: Status | null
   readonly silence: ControlError | null
+  readonly describe: Effect.Effect<Description, ControlError>
 }
 
 /**

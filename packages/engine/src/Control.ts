@@ -57,7 +57,7 @@ export const ReleaseFailure = Schema.Struct({
 export type ReleaseFailure = typeof ReleaseFailure.Type
 
 /**
- * A living bottle, as its owner tells it.
+ * How a living bottle is, as its owner tells it: what a list of many asks of each.
  *
  * - `kind`: what holds it: a `run`, the `keeper` of a detached bottle, or a `program` that uses the library
  * - `ttlLeftMillis`, `idleLeftMillis`: what is left of its times; `null` without such a time, and `idleLeftMillis` also
@@ -65,13 +65,14 @@ export type ReleaseFailure = typeof ReleaseFailure.Type
  * - `sessions`: commands that go on in it now, the main command not counted
  * - `main`: the command that the bottle lives for; its `exit` is `null` while it runs, and it takes input where it is
  *   `interactive`
+ * - `rules`: how many entries of its policy allow something
  * - `committing`: its machine is stopped, since its disk is being made into a pack
  * - `closing`: why it goes down; `null` while it is up
  *
  * @since 0.1.0
  * @category models
  */
-export class Description extends Schema.Class<Description>("@bottle/engine/Description")({
+export class Status extends Schema.Class<Status>("@bottle/engine/Status")({
   version: Schema.Literal(1),
   id: BottleId,
   name: Schema.NullOr(Schema.String),
@@ -83,6 +84,7 @@ export class Description extends Schema.Class<Description>("@bottle/engine/Descr
   idleMillis: Schema.NullOr(Schema.Number),
   idleLeftMillis: Schema.NullOr(Schema.Number),
   sessions: Schema.Int,
+  rules: Schema.Int,
   main: Schema.NullOr(
     Schema.Struct({
       command: Schema.Array(Schema.String),
@@ -91,7 +93,16 @@ export class Description extends Schema.Class<Description>("@bottle/engine/Descr
     })
   ),
   committing: Schema.Boolean,
-  closing: Schema.NullOr(DownReason),
+  closing: Schema.NullOr(DownReason)
+}) {}
+
+/**
+ * A living bottle, as its owner tells it: how it is, the plan that was executed, and what was proven of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Description extends Status.extend<Description>("@bottle/engine/Description")({
   plan: LaunchPlan,
   proof: ProofRecord
 }) {}

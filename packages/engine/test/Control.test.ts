@@ -18,6 +18,7 @@ import { ReloadFailed } from "../src/BundleError.js"
 import { CommitFailed } from "../src/CommitError.js"
 import * as Control from "../src/Control.js"
 import * as Backlog from "../src/internal/control/backlog.js"
+import * as Client from "../src/internal/control/client.js"
 import { LaunchPlan } from "../src/LaunchPlan.js"
 import { proven } from "./fixtures/launching.js"
 import * as Plans from "./fixtures/plans.js"
@@ -122,6 +123,11 @@ describe("the control of a bottle", { timeout: 30_000 }, () => {
           [plan.id, "demo", "keeper", 60_000, 0, null, null]
         )
         assert.deepStrictEqual(told.plan.steps, plan.steps)
+        // What a list asks of each of many is the same, and says nothing long.
+        const { plan: _plan, proof: _proof, ...rest } = told
+        const status = yield* Client.status(address, 5000)
+        assert.deepStrictEqual({ ...status }, { ...rest, ttlLeftMillis: status.ttlLeftMillis })
+        assert.notProperty(status, "plan")
         assert.notInclude(JSON.stringify(told), "s3cret")
         const secrets = yield* client.secrets
         assert.deepStrictEqual(

@@ -110,10 +110,11 @@ const inspected = ({ bottle }: InspectRequest) =>
         damaged: record.damaged
       } satisfies Inspected
     }
-    const { description, view } = listed
+    const { view } = listed
+    const description = listed.status === null ? null : Option.getOrNull(yield* Effect.option(listed.describe))
     const claimed = yield* Effect.orElseSucceed(Ledger.plan(view), () => null)
     const machine = yield* machineOf(listed)
-    const main = description?.main ?? null
+    const main = listed.status?.main ?? null
     return {
       ...BottleRow.fromListed(listed, { plan: claimed, machine, nowMillis }),
       ...rest,

@@ -33,8 +33,8 @@ export const ListDocument = Schema.Struct({ version: Schema.Literal(1), bottles:
 /** Who waits for a hundred plans reads some of them at once. */
 const READ_CONCURRENCY = 16
 
-const readPlan = ({ description, view }: ListedBottle): Effect.Effect<LaunchPlan | null, never, FileSystem> =>
-  description === null ? Effect.orElseSucceed(Ledger.plan(view), () => null) : Effect.succeed(null)
+const readPlan = ({ status, view }: ListedBottle): Effect.Effect<LaunchPlan | null, never, FileSystem> =>
+  status === null ? Effect.orElseSucceed(Ledger.plan(view), () => null) : Effect.succeed(null)
 
 const machinesOf = (listed: ReadonlyArray<ListedBottle>): ReadonlyArray<MachineStates.Asked> =>
   listed.flatMap(({ view: { claim } }) =>

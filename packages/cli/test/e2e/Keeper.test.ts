@@ -57,7 +57,7 @@ describe("a bottle that is kept", () => {
           assert.deepStrictEqual([said.exit.exitCode, said.exit.origin], [5, "guest"])
           const listed = yield* bottles.list
           assert.deepStrictEqual(
-            listed.map(({ description, id, owner }) => [id, owner, description?.sessions]),
+            listed.map(({ id, owner, status }) => [id, owner, status?.sessions]),
             [[plan.id, "alive", 0]]
           )
           assert.deepStrictEqual(yield* bottles.down(plan.id), { id: plan.id, how: "owner", failures: [] })
@@ -252,13 +252,10 @@ describe("a bottle that is kept", () => {
           const listed = yield* bottles.list
           const [stopped] = listed.filter(({ id }) => id === plan.id)
           assert.deepStrictEqual(
-            [stopped?.owner, stopped?.description, stopped?.silence?._tag],
+            [stopped?.owner, stopped?.status, stopped?.silence?._tag],
             ["alive", null, "ControlUnreachable"]
           )
-          assert.deepStrictEqual(
-            listed.flatMap(({ description }) => Option.toArray(Option.fromNullable(description))).length,
-            1
-          )
+          assert.deepStrictEqual(listed.flatMap(({ status }) => Option.toArray(Option.fromNullable(status))).length, 1)
           const downed = yield* bottles.down(plan.id)
           assert.deepStrictEqual(downed, { id: plan.id, how: "recovered", failures: [] })
           assert.deepStrictEqual((yield* bottles.down("other")).how, "owner")

@@ -1,7 +1,7 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import type { ListedBottle } from "../../Bottles.js"
-import type { Description } from "../../Control.js"
+import type { ControlAddress, Status } from "../../Control.js"
 import type { ControlError } from "../../ControlError.js"
 import type { Directories } from "../../Directories.js"
 import * as Ledger from "../../Ledger.js"
@@ -12,12 +12,12 @@ import { addressOf } from "./resolve.js"
 /** Who does not answer by then is listed without an answer. */
 const TIMEOUT_MILLIS = 1000
 
-type Answer = { readonly description: Description | null; readonly silence: ControlError | null }
+type Answer = { readonly status: Status | null; readonly silence: ControlError | null }
 
-const ask = (directories: Directories, view: Ledger.LedgerView): Effect.Effect<Answer> =>
-  Effect.match(Client.describe(addressOf(directories, view), TIMEOUT_MILLIS), {
-    onFailure: (silence) => ({ description: null, silence }),
-    onSuccess: (description) => ({ description, silence: null })
+const ask = (address: ControlAddress): Effect.Effect<Answer> =>
+  Effect.match(Client.status(address, TIMEOUT_MILLIS), {
+    onFailure: (silence) => ({ status: null, silence }),
+    onSuccess: (status) => ({ status, silence: null })
   })
 
 export const list = (
@@ -29,8 +29,10 @@ export const list = (
       (view) =>
         Effect.gen(function* () {
           const owner = yield* Ledger.liveness(view)
-          const answer = owner === "dead" ? { description: null, silence: null } : yield* ask(directories, view)
-          return { id: view.id, name: view.claim?.name ?? null, view, owner, ...answer }
+          const address = addressOf(directories, view)
+          const answer = owner === "dead" ? { status: null, silence: null } : yield* ask(address)
+          const describe = Client.describe(address, TIMEOUT_MILLIS)
+          return { id: view.id, name: view.claim?.name ?? null, view, owner, ...answer, describe }
         }),
       // Each waits for another process, not for us.
       { concurrency: "unbounded" }

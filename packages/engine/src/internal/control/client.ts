@@ -17,6 +17,7 @@ import {
   Description,
   ReleaseFailure,
   type Session,
+  Status,
   socketOf
 } from "../../Control.js"
 import type { CommitError } from "../../CommitError.js"
@@ -214,14 +215,24 @@ const started = (id: string, { next }: Opened, timeoutMillis: number): Effect.Ef
     })
   )
 
-/** Asks for a description, and nothing else. */
+/** Asks one thing that is answered at once, and nothing else. */
+const askOnce =
+  <A, I>(call: Wire.Call, schema: Schema.Schema<A, I>) =>
+  (address: ControlAddress, timeoutMillis: number): Effect.Effect<A, ControlError> =>
+    Effect.flatMap(open(address, call, timeoutMillis), (opened) => lastWord(address.id, opened)).pipe(
+      Effect.mapError((error) => orControl(address.id, error)),
+      Effect.flatMap(decoded(address.id, schema)),
+      Effect.scoped,
+      Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(address.id, "silent") })
+    )
+
+/** Asks how a bottle is. */
+export const status = (address: ControlAddress, timeoutMillis: number): Effect.Effect<Status, ControlError> =>
+  askOnce({ call: "status" }, Status)(address, timeoutMillis)
+
+/** Asks for a description. */
 export const describe = (address: ControlAddress, timeoutMillis: number): Effect.Effect<Description, ControlError> =>
-  Effect.flatMap(open(address, { call: "describe" }, timeoutMillis), (opened) => lastWord(address.id, opened)).pipe(
-    Effect.mapError((error) => orControl(address.id, error)),
-    Effect.flatMap(decoded(address.id, Description)),
-    Effect.scoped,
-    Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(address.id, "silent") })
-  )
+  askOnce({ call: "describe" }, Description)(address, timeoutMillis)
 
 export const connect = (
   address: ControlAddress,

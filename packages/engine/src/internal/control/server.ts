@@ -12,7 +12,14 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Net from "node:net"
-import { Description, type DownReason, type ReleaseFailure, type ServeOptions, type Serving } from "../../Control.js"
+import {
+  Description,
+  type DownReason,
+  type ReleaseFailure,
+  type ServeOptions,
+  type Serving,
+  Status
+} from "../../Control.js"
 import type { Committed } from "../../Bottle.js"
 import { CommitRefused } from "../../CommitError.js"
 import { BottleGone, type ControlFailed, ControlRefused, ControlUnreachable, OwnerFailed } from "../../ControlError.js"
@@ -38,6 +45,7 @@ const FAREWELL_TIMEOUT_MILLIS = 3000
 
 // Not before it is used: `Control` imports this module, and may not have been evaluated yet.
 const encodeCommitted = (committed: Committed) => Schema.encodeSync(Wire.Committed)(committed)
+const encodeStatus = (status: Status) => Schema.encodeSync(Status)(status)
 const encodeDescription = (description: Description) => Schema.encodeSync(Description)(description)
 
 /** Serves the control of a bottle on a socket until the scope closes. */
@@ -105,9 +113,9 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
     const refused = (reason: ControlRefused["reason"], detail: string | null = null) =>
       new ControlRefused({ id, reason, detail })
 
-    const describe = Effect.gen(function* () {
+    const status = Effect.gen(function* () {
       const left = yield* options.left ?? Effect.succeed({ ttlLeftMillis: null, idleLeftMillis: null })
-      return new Description({
+      return new Status({
         version: 1,
         id,
         name: about.name,
@@ -118,6 +126,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
         idleMillis: about.idleMillis,
         ...left,
         sessions,
+        rules: bottle.plan.egress.allow?.length ?? 0,
         main:
           options.main === undefined
             ? null
@@ -127,11 +136,11 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
                 exit: options.main.output.exit()
               },
         committing: isCommitting,
-        closing,
-        plan: bottle.plan,
-        proof
+        closing
       })
     })
+
+    const describe = Effect.map(status, (now) => new Description({ ...now, plan: bottle.plan, proof }))
 
     /** Tells the client that the bottle goes down, for as long as the scope lives. */
     const tellClosing = (lines: Lines.LineSocket): Effect.Effect<void, never, Scope.Scope> => {
@@ -289,6 +298,8 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
       switch (call.call) {
         case "watch":
           return replying(lines, watch(lines))
+        case "status":
+          return replying(lines, Effect.map(status, encodeStatus))
         case "describe":
           return replying(lines, Effect.map(describe, encodeDescription))
         case "secrets":

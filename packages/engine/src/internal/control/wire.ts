@@ -36,6 +36,7 @@ export const Greeting = Schema.Struct({
  */
 export const Call = Schema.Union(
   Schema.Struct({ call: Schema.Literal("watch") }),
+  Schema.Struct({ call: Schema.Literal("status") }),
   Schema.Struct({ call: Schema.Literal("describe") }),
   Schema.Struct({ call: Schema.Literal("secrets") }),
   Schema.Struct({ call: Schema.Literal("session"), witness: Schema.NullOr(Schema.String) }),
