@@ -19,6 +19,8 @@ import type { Directories } from "./Directories.js"
 
 /**
  * Which bottle a handle is for. `nonce` is that of its ledger's claim: recovery refuses a ledger that has another one.
+ * `secrets` are names of variables that are the guest's: a handle, whose environment can be read in /proc for as long as
+ * the bottle lives, and the recovery after it, have no use for them.
  *
  * @since 0.1.0
  * @category models
@@ -27,6 +29,7 @@ export interface Guarded {
   readonly id: string
   readonly nonce: string
   readonly directories: Directories
+  readonly secrets?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -92,13 +95,19 @@ const REPLACE_PAUSE_MILLIS_MAX = 60_000
 export const layer = (settings: HandleSettings): Layer.Layer<never> =>
   Layer.succeed(DeadMansHandle, { arm: (about) => arm(settings, about) })
 
+/** An environment without what holds a secret of the guest's. */
+export const without = (
+  env: Readonly<Record<string, string>>,
+  secrets: ReadonlyArray<string>
+): Record<string, string> => Object.fromEntries(Object.entries(env).filter(([name]) => !secrets.includes(name)))
+
 const arm = (settings: HandleSettings, about: Guarded): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { id, nonce } = about
+    const { id, nonce, secrets = [] } = about
     const { state } = about.directories
     const start = Detached.start({
       argv: [SHELL, "-c", TEXT, "bottle-handle", state, ...settings.command, state, id, nonce],
-      env: settings.env,
+      env: without(settings.env, secrets),
       stdin: "pipe",
       stdout: "null"
     }).pipe(Effect.option)

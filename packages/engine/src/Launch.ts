@@ -138,7 +138,7 @@ export const launch = (
     const nonce = yield* Ledger.makeNonce
     const handle = yield* DeadMansHandle
     // Before there is anything to clean up, and dismissed when there is nothing any more.
-    yield* handle.arm({ id: decided.id, nonce, directories: decided.directories })
+    yield* handle.arm({ id: decided.id, nonce, directories: decided.directories, secrets: decided.guest.secrets })
     const ledger = yield* Ledger.claim(decided, { ...given.ledger, nonce })
     const bottle = yield* build(decided, secrets, ledger).pipe(
       noting(ledger),
@@ -147,7 +147,7 @@ export const launch = (
     )
     yield* ledger.up
     const sweeper = yield* Sweeper
-    yield* Effect.forkScoped(Effect.interruptible(sweeper.sweep(decided.directories)))
+    yield* Effect.forkScoped(Effect.interruptible(sweeper.sweep(decided.directories, decided.guest.secrets)))
     return bottle
   }).pipe(Effect.withSpan("bottle.launch", { attributes: { id: decided.id } }))
 

@@ -12,7 +12,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { HandleSettings } from "./DeadMansHandle.js"
+import { type HandleSettings, without } from "./DeadMansHandle.js"
 import type { Directories } from "./Directories.js"
 import * as Ledger from "./Ledger.js"
 import * as Recovery from "./Recovery.js"
@@ -36,7 +36,11 @@ const LOCK_TIMEOUT_MILLIS = 100
  */
 export class Sweeper extends Context.Reference<Sweeper>()("@bottle/engine/Sweeper", {
   defaultValue: (): {
-    readonly sweep: (directories: Directories) => Effect.Effect<void, never, FileSystem.FileSystem>
+    /** `secrets`: names of variables that the process does not get, since they are a guest's. */
+    readonly sweep: (
+      directories: Directories,
+      secrets?: ReadonlyArray<string>
+    ) => Effect.Effect<void, never, FileSystem.FileSystem>
   } => ({ sweep: () => Effect.void })
 }) {}
 
@@ -48,12 +52,12 @@ export class Sweeper extends Context.Reference<Sweeper>()("@bottle/engine/Sweepe
  */
 export const layer = (settings: HandleSettings): Layer.Layer<never> =>
   Layer.succeed(Sweeper, {
-    sweep: (directories) =>
+    sweep: (directories, secrets = []) =>
       Effect.gen(function* () {
         if ((yield* dead(directories)).length === 0) return
         yield* Detached.start({
           argv: [...settings.command, directories.state],
-          env: settings.env,
+          env: without(settings.env, secrets),
           stdin: "null",
           stdout: "null"
         })

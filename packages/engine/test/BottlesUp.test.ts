@@ -48,7 +48,7 @@ const byScript = <A, E>(
         directories,
         keeper: {
           command: ["/bin/sh", "-c", script(plan, directory), directory],
-          env: { PATH: "/usr/bin:/bin", TOKEN: "in-environment", OTHER: "kept" }
+          env: { PATH: "/usr/bin:/bin", TOKEN: "in-environment", OF_MAIN: "in-environment", OTHER: "kept" }
         }
       })
       const secrets = new Map([["TOKEN", Redacted.make("s3cret")]])
@@ -102,7 +102,12 @@ describe("bringing a bottle up", { timeout: 30_000 }, () => {
         ].join("\n"),
       (up, directory) =>
         Effect.gen(function* () {
-          yield* up({ ttlMillis: 1000, idleMillis: 500, command: { command: ["agent"], env: [["A", "b"]] } })
+          const main = {
+            command: ["agent"],
+            env: [["A", "b"]] as const,
+            secrets: new Map([["OF_MAIN", Redacted.make("x")]])
+          }
+          yield* up({ ttlMillis: 1000, idleMillis: 500, command: main })
           const document = Wire.readDocument(Fs.readFileSync(`${directory}/document`, "utf8"))
           assert.deepStrictEqual(document?.secrets, { TOKEN: "s3cret" })
           assert.deepStrictEqual([document?.ttlMillis, document?.idleMillis, document?.name], [1000, 500, null])

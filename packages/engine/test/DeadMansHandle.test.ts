@@ -94,6 +94,20 @@ describe("DeadMansHandle", () => {
     })
   )
 
+  it.scopedLive("has nothing in its environment that is a secret of the guest's", () =>
+    Effect.gen(function* () {
+      const it = yield* scene
+      const scope = yield* Scope.make()
+      const env = { ...it.settings.env, TOKEN: "in-environment", OTHER: "kept" }
+      yield* arm({ about: { ...it.about, secrets: ["TOKEN"] }, settings: { ...it.settings, env } }, scope)
+      const [pid = 0] = yield* handles(it.directory)
+      const seen = Fs.readFileSync(`/proc/${pid}/environ`, "utf8")
+      assert.include(seen, "OTHER=kept")
+      assert.notInclude(seen, "in-environment")
+      yield* Scope.close(scope, Exit.void)
+    })
+  )
+
   it.scopedLive("is replaced when it dies before its owner", () =>
     Effect.gen(function* () {
       const it = yield* scene

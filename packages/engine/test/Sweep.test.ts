@@ -52,8 +52,8 @@ const run = ({ layer, plan }: Scene) =>
   Sweep.run(plan.directories).pipe(Effect.provide(layer), Effect.provide(NodeFileSystem.layer))
 
 const sweep = ({ plan }: Scene, command: readonly [string, ...Array<string>], told: string) =>
-  Effect.flatMap(Sweep.Sweeper, (sweeper) => sweeper.sweep(plan.directories)).pipe(
-    Effect.provide(Sweep.layer({ command, env: { PATH: "/usr/bin:/bin", TOLD: told } })),
+  Effect.flatMap(Sweep.Sweeper, (sweeper) => sweeper.sweep(plan.directories, ["TOKEN"])).pipe(
+    Effect.provide(Sweep.layer({ command, env: { PATH: "/usr/bin:/bin", TOLD: told, TOKEN: "t", OTHER: "o" } })),
     Effect.provide(NodeFileSystem.layer)
   )
 
@@ -137,7 +137,9 @@ describe("Sweep", () => {
       const alive = yield* abandoned({ isAlive: true })
       const told = Path.join(alive.directory, "told")
       const program = Path.join(alive.directory, "program")
-      Fs.writeFileSync(program, `#!/bin/sh\necho "$@" > "$TOLD.new"\nmv "$TOLD.new" "$TOLD"\n`, { mode: 0o755 })
+      Fs.writeFileSync(program, `#!/bin/sh\necho "$@" "$TOKEN" "$OTHER" > "$TOLD.new"\nmv "$TOLD.new" "$TOLD"\n`, {
+        mode: 0o755
+      })
       yield* sweep(alive, [program, "sweep"], told)
       // Were one started for it, it would be there before the one that is started for the next.
       const bottle = yield* abandoned({ beside: alive, suffix: "bbbbb" })
@@ -147,7 +149,7 @@ describe("Sweep", () => {
         Effect.sync(() => Fs.existsSync(second)),
         { boundMillis: 10_000 }
       )
-      assert.strictEqual(Fs.readFileSync(second, "utf8"), `sweep ${bottle.plan.directories.state}\n`)
+      assert.strictEqual(Fs.readFileSync(second, "utf8"), `sweep ${bottle.plan.directories.state}  o\n`)
       assert.isFalse(Fs.existsSync(told))
       // It never fails.
       yield* sweep(bottle, ["/no/such/program"], told)

@@ -21,6 +21,7 @@ import {
 import type { UpError, UpEvent, UpOptions } from "../../Bottles.js"
 import { socketOf } from "../../Control.js"
 import { slug } from "../../BottleId.js"
+import { without } from "../../DeadMansHandle.js"
 import { SecretMissing } from "../../LaunchError.js"
 import type { LaunchPlan } from "../../LaunchPlan.js"
 import type { Stage } from "../../Stage.js"
@@ -95,13 +96,20 @@ const documentOf = (plan: LaunchPlan, options: UpOptions): Wire.Document => {
 }
 
 /** Variables that hold a secret of the guest's are not the keeper's: its environment can be read in /proc. */
-const environmentOf = ({ env }: BottlesSettings["keeper"], plan: LaunchPlan): Record<string, string> =>
-  Object.fromEntries(Object.entries(env).filter(([name]) => !plan.guest.secrets.includes(name)))
+const environmentOf = (
+  { env }: BottlesSettings["keeper"],
+  plan: LaunchPlan,
+  { command }: UpOptions
+): Record<string, string> => without(env, [...plan.guest.secrets, ...(command?.secrets?.keys() ?? [])])
 
-const start = ({ keeper }: BottlesSettings, plan: LaunchPlan): Effect.Effect<Detached.Detached, KeeperNotStarted> =>
+const start = (
+  { keeper }: BottlesSettings,
+  plan: LaunchPlan,
+  options: UpOptions
+): Effect.Effect<Detached.Detached, KeeperNotStarted> =>
   Detached.start({
     argv: ["/bin/sh", "-c", PRELUDE, "sh", ...keeper.command],
-    env: environmentOf(keeper, plan),
+    env: environmentOf(keeper, plan, options),
     stdin: "pipe",
     stdout: "pipe"
   }).pipe(Effect.mapError((error) => new KeeperNotStarted({ program: keeper.command[0], reason: error.message })))
@@ -206,7 +214,7 @@ export const up = (settings: BottlesSettings, plan: LaunchPlan, options: UpOptio
     yield* check(plan, options)
     yield* stayingAlive
     return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(start(settings, plan), (keeper) => launched(restore, plan, options, keeper))
+      Effect.flatMap(start(settings, plan, options), (keeper) => launched(restore, plan, options, keeper))
     )
   }).pipe(Effect.scoped)
 
