@@ -38,19 +38,19 @@ const target = (event: EgressEvent): string => {
   return event.port === null ? written : `${written}:${event.port}`
 }
 
-const advice = (event: EgressEvent): string => {
+const advice = (event: EgressEvent, ask: string): string => {
   if (event.host === null) return ""
   const host = Printable.line(event.host, HOST_CHARS_MAX)
   const isUsual = event.port === null || event.port === 80 || event.port === 443
   switch (event.reason) {
     case "no-rule":
-      return `; allow it with --allow ${isUsual ? (host.includes(":") ? `[${host}]` : host) : target(event)}`
+      return `; ${ask} with --allow ${isUsual ? (host.includes(":") ? `[${host}]` : host) : target(event)}`
     case "port-not-allowed":
-      return `; allow it with --allow ${target(event)}`
+      return `; ${ask} with --allow ${target(event)}`
     case "address-not-public":
       return event.address === null || event.detail.endsWith("never reached")
         ? ""
-        : `; allow it with --resolve ${host}=${Printable.line(event.address, 64)}`
+        : `; ${ask} with --resolve ${host}=${Printable.line(event.address, 64)}`
     case "denied-by-rule":
       return "; to allow it, take that rule away: denying wins"
     case "request-not-allowed":
@@ -61,13 +61,22 @@ const advice = (event: EgressEvent): string => {
 }
 
 /**
+ * Whose flags allow something: of the command that tells of a refusal, or of the launch of the bottle that it is used
+ * in.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Given = "here" | "at-launch"
+
+/**
  * The line for one refusal.
  *
  * @since 0.1.0
  * @category conversions
  */
-export const toLine = (event: EgressEvent): string =>
-  `bottle: refused ${target(event)} (${reasonText(event)})${advice(event)}`
+export const toLine = (event: EgressEvent, given: Given = "here"): string =>
+  `bottle: refused ${target(event)} (${reasonText(event)})${advice(event, given === "here" ? "allow it" : "launch the bottle")}`
 
 /**
  * Which refusals are news: the first for each host and reason, and one last line when there are too many.
@@ -75,7 +84,7 @@ export const toLine = (event: EgressEvent): string =>
  * @since 0.1.0
  * @category constructors
  */
-export const makeFilter = (): ((event: EgressEvent) => string | undefined) => {
+export const makeFilter = (given: Given = "here"): ((event: EgressEvent) => string | undefined) => {
   const seen = new Set<string>()
   return (event) => {
     const key = `${event.host ?? ""} ${event.reason}`
@@ -83,6 +92,6 @@ export const makeFilter = (): ((event: EgressEvent) => string | undefined) => {
     seen.add(key)
     return seen.size > HOSTS_MAX
       ? "bottle: refused more hosts than are shown here; the record has them all"
-      : toLine(event)
+      : toLine(event, given)
   }
 }

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import { EgressEvent } from "@bottle/egress/EgressEvent"
+import { DownReason } from "@bottle/engine/ControlError"
 import type { Entry } from "@bottle/engine/RecordStore"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
@@ -24,6 +25,16 @@ const textOf = (value: Value, key: string): string => {
   return typeof found === "string" || typeof found === "number" ? String(found) : "?"
 }
 
+const closings: Readonly<Record<DownReason, string>> = {
+  asked: "it was told to",
+  ended: "its command has ended",
+  "time-to-live": "its --ttl is over",
+  idle: "nothing went on in it for as long as --idle says",
+  "machine-gone": "its machine has stopped",
+  "bundle-died": "its proxy has ended",
+  signal: "its keeper was told to end by a signal"
+}
+
 const launchText = (value: Value): string | undefined => {
   const { durationMillis, error, origin, timedOut } = value
   switch (value["_tag"]) {
@@ -41,6 +52,8 @@ const launchText = (value: Value): string | undefined => {
       return `kept ${textOf(value, "machine")}, without any network`
     case "Reloaded":
       return "the policy was reloaded"
+    case "Closing":
+      return `goes down: ${Schema.is(DownReason)(value["reason"]) ? closings[value["reason"]] : textOf(value, "reason")}`
     case "Recovered":
       return "taken down after its owner had died"
     case "Ended": {

@@ -6,8 +6,17 @@
  */
 import * as Nearest from "@bottle/egress/Nearest"
 import { BottleId } from "@bottle/engine/BottleId"
-import { BottleNotFound, NameAmbiguous } from "@bottle/engine/Bottles"
-import type { Directories } from "@bottle/engine/Directories"
+import {
+  BottleNotFound,
+  Bottles,
+  type DownError,
+  type Downed,
+  type FindError,
+  type FoundBottle,
+  NameAmbiguous
+} from "@bottle/engine/Bottles"
+import type { ControlError } from "@bottle/engine/ControlError"
+import * as Directories from "@bottle/engine/Directories"
 import * as Ledger from "@bottle/engine/Ledger"
 import * as Record from "@bottle/engine/Record"
 import * as RecordStore from "@bottle/engine/RecordStore"
@@ -15,6 +24,8 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { Invocation } from "./Invocation.js"
 
 /**
  * The bottle that a word means.
@@ -29,6 +40,29 @@ export interface Named {
   readonly id: BottleId
   readonly view: Option.Option<Ledger.LedgerView>
   readonly older: number
+}
+
+/**
+ * A bottle that is down cannot be used any more.
+ *
+ * - `code`: of its command; null where it had none, or its code is not known
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AlreadyDown extends Schema.TaggedError<AlreadyDown>("@bottle/cli/AlreadyDown")("AlreadyDown", {
+  id: BottleId,
+  code: Schema.NullOr(Schema.Int)
+}) {
+  override get message(): string {
+    return `${this.id} is down already${this.code === null ? "" : `: its command ended with exit code ${this.code}`}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.code === null
+      ? `bottle logs ${this.id} tells what it did; bottle up launches another one`
+      : `bottle logs ${this.id} --only output prints what its command wrote`
+  }
 }
 
 const isId = Schema.is(BottleId)
@@ -57,7 +91,7 @@ const isRefused = ({ end }: RecordStore.StoredRecord): boolean =>
 const recorded = (
   word: string,
   ids: ReadonlyArray<BottleId>,
-  directories: Directories
+  directories: Directories.Directories
 ): Effect.Effect<Option.Option<Named>, NameAmbiguous, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const exact = ids.filter((id) => id === word)
@@ -90,7 +124,7 @@ export const toldOf = ({ id, older }: Named): string | undefined =>
  */
 export const find = (
   word: string,
-  directories: Directories
+  directories: Directories.Directories
 ): Effect.Effect<Named, BottleNotFound | NameAmbiguous, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
@@ -105,3 +139,46 @@ export const find = (
     const known = [...views.flatMap(({ claim, id }) => [id, claim?.name ?? id]), ...ids, ...ids.map(slugOf)]
     return yield* new BottleNotFound({ name: word, nearest: Nearest.nearest(word, known) ?? null })
   })
+
+/** Says of a bottle that is down that it is; of others nobody knows anything. */
+const orDown =
+  (word: string) =>
+  <A, E, R>(use: Effect.Effect<A, E | BottleNotFound, R>) =>
+    Effect.catchIf(
+      use,
+      (error): error is BottleNotFound => error instanceof BottleNotFound,
+      (error) =>
+        Effect.gen(function* () {
+          const directories = Directories.fromEnvironment((yield* Invocation).environment)
+          const named = yield* Effect.option(find(word, directories))
+          if (Option.isNone(named) || Option.isSome(named.value.view)) return yield* error
+          const record = yield* RecordStore.read(directories, named.value.id)
+          const end = Option.getOrNull(Option.flatMap(record, (read) => read.end))
+          return yield* new AlreadyDown({ id: named.value.id, code: end?.origin === "guest" ? end.code : null })
+        })
+    )
+
+/**
+ * The bottle that is up and that a word means, to be used. One that was up fails as `AlreadyDown`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const use = (
+  word: string
+): Effect.Effect<
+  FoundBottle,
+  FindError | ControlError | AlreadyDown,
+  Bottles | Invocation | FileSystem.FileSystem | Scope.Scope
+> => Effect.flatMap(Bottles, (bottles) => bottles.find(word)).pipe(orDown(word))
+
+/**
+ * Takes the bottle down that a word means. One that was up fails as `AlreadyDown`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const down = (
+  word: string
+): Effect.Effect<Downed, DownError | AlreadyDown, Bottles | Invocation | FileSystem.FileSystem> =>
+  Effect.flatMap(Bottles, (bottles) => bottles.down(word)).pipe(orDown(word))

@@ -102,8 +102,13 @@ export const launchEvent = (
 ): Effect.Effect<void, never, Stdio.Stdio> => {
   if (event._tag === "ReleaseFailed") return releaseFailure(event, format)
   return event._tag === "Kept" && !quiet && format === "text"
-    ? Stdio.errorLine(`bottle: kept ${event.machine}, without any network`)
+    ? Stdio.errorLine(`bottle: kept ${event.machine}, without any network\n${lookInto(event.machine)}`)
     : Effect.void
+}
+
+const lookInto = (machine: string): string => {
+  const id = machine.replace(/^bottle-/, "")
+  return `try: bottle shell ${id} looks into it where it was proven closed, bottle down ${id} removes it`
 }
 
 /**

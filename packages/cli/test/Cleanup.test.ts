@@ -147,7 +147,16 @@ describe("bottle cleanup", () => {
         const directory = orphan(home, null)
         const some = yield* clean(home)
         assert.match(some.stdout, /^stays {2}directory/)
-        assert.match(some.stderr, /cleanup --all/)
+        assert.strictEqual(
+          some.stderr,
+          "bottle: what stays is for bottle cleanup --all, and a bottle also for bottle down\n"
+        )
+        const dry = yield* clean(home, { dryRun: true })
+        assert.match(dry.stderr, /^bottle: nothing was changed; what stays is for bottle cleanup --all/)
+        assert.strictEqual(
+          (yield* clean(home, { all: true, dryRun: true })).stderr,
+          "bottle: nothing was changed; bottle cleanup --all removes it\n"
+        )
         assert.strictEqual(some.code, 0)
         assert.isTrue(Fs.existsSync(directory))
         assert.match((yield* clean(home, { all: true })).stdout, /^removed {2}directory/)
@@ -186,6 +195,11 @@ describe("bottle cleanup", () => {
         assert.strictEqual(one.code, 125)
         assert.match(one.stderr, /^bottle: what is left in docker is not known: .*odd\ntry: .*\n$/)
         assert.isFalse(Fs.existsSync(directory))
+        const nothing = yield* clean(home, {}, { docker: failed })
+        assert.match(
+          nothing.stderr,
+          /^bottle: what is left in docker is not known: .*\nbottle: nothing else is left behind\n$/s
+        )
         const down = new DaemonUnreachable({ program: "docker", clientVersion: null, reason: "no daemon" })
         const other = yield* clean(home, { format: "json" }, { docker: down })
         assert.strictEqual(other.code, 0)

@@ -92,6 +92,15 @@ describe("Denials.makeFilter", () => {
     assert.isUndefined(news(denial({ host: "other.example" })))
   })
 
+  it("names no flag that the command which tells it has not", () => {
+    const there = Denials.makeFilter("at-launch")(denial({}))
+    assert.strictEqual(
+      there,
+      "bottle: refused example.com:443 (no rule allows it); launch the bottle with --allow example.com"
+    )
+    assert.include(Denials.makeFilter()(denial({})) ?? "", "; allow it with --allow example.com")
+  })
+
   it("stops when there are more than anybody reads, and says so once", () => {
     const news = Denials.makeFilter()
     const lines = Array.from({ length: 1000 }, (_, index) => news(denial({ host: `h${index}.example` })))

@@ -55,6 +55,25 @@ describe("bottle down", () => {
     )
   )
 
+  it.live("says of a bottle that is down already that it is, and how its command ended", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        const guest = { code: 7, origin: "guest", timedOut: false, error: null }
+        yield* Fixture.recorded(Fixture.planOf(home, "old"), home, guest)
+        const idle = { code: 0, origin: "engine", timedOut: false, error: null }
+        yield* Fixture.recorded(Fixture.planOf(home, "idle"), home, idle)
+        const { code, stderr, stdout } = yield* take(home, ["old", "idle", "a"])
+        assert.strictEqual(code, 125)
+        assert.strictEqual(stdout, "a-abc12\n")
+        assert.include(
+          stderr,
+          "bottle: old-abc12 is down already: its command ended with exit code 7\ntry: bottle logs old-abc12 --only output prints"
+        )
+        assert.include(stderr, "bottle: idle-abc12 is down already\ntry: bottle logs idle-abc12 tells what it did")
+      })
+    )
+  )
+
   it.live("says something may be left by its exit code", () =>
     Temp.withTempDir((home) => Effect.map(take(home, ["a", "b"]), ({ code }) => assert.strictEqual(code, 125)))
   )

@@ -63,6 +63,8 @@ const whole: Lines = {
     { time: at(7), _tag: "ReleaseFailed", resource: "machine m", reason: "it hangs", suggestion: "kill it" },
     { time: at(8), _tag: "Kept", machine: "m" },
     { time: at(8), _tag: "Reloaded", egress: {} },
+    { time: at(8), _tag: "Closing", reason: "time-to-live" },
+    { time: at(8), _tag: "Closing", reason: "something new" },
     { time: at(8), _tag: "FromTheFuture", what: "x" },
     { time: at(9), _tag: "Ended", code: 3, origin: "guest", timedOut: false, error: null }
   ],
@@ -89,7 +91,8 @@ describe("bottle logs", () => {
     Effect.gen(function* () {
       write(home, Fixture.planOf(home, "a"), whole, "not asked for\n")
       const { code, stderr, stdout } = yield* print(home)
-      assert.deepStrictEqual([code, stderr], [0, ""])
+      // What is not shown without being asked for is not kept from anybody either.
+      assert.deepStrictEqual([code, stderr], [0, "bottle: what its command wrote: bottle logs a-abc12 --only output\n"])
       assert.deepStrictEqual(stdout.trimEnd().split("\n"), [
         line(1, "launch", "start ..."),
         line(2, "launch", "start took 840 ms"),
@@ -103,6 +106,8 @@ describe("bottle logs", () => {
         line(7, "launch", "machine m may be left behind: it hangs; try: kill it"),
         line(8, "launch", "kept m, without any network"),
         line(8, "launch", "the policy was reloaded"),
+        line(8, "launch", "goes down: its --ttl is over"),
+        line(8, "launch", "goes down: something new"),
         line(8, "launch", `{"_tag":"FromTheFuture","what":"x"}`),
         line(9, "launch", "ended: exit code 3 of the guest")
       ])
@@ -112,7 +117,8 @@ describe("bottle logs", () => {
   live("tells only what is asked for, and output without anything that could move a cursor", (home) =>
     Effect.gen(function* () {
       write(home, Fixture.planOf(home, "a"), whole, "one\u001b[2J\ntwo\u0007\r\nend")
-      const { stdout } = yield* print(home, { sources: ["output"] })
+      const { stderr, stdout } = yield* print(home, { sources: ["output"] })
+      assert.strictEqual(stderr, "")
       const output = [line(null, "output", "one"), line(null, "output", "two"), line(null, "output", "end")]
       assert.deepStrictEqual(stdout.split("\n"), [...output, ""])
       const both = yield* print(home, { sources: ["bundle", "output"] })
@@ -130,7 +136,7 @@ describe("bottle logs", () => {
         .trimEnd()
         .split("\n")
         .map((text) => JSON.parse(text))
-      assert.lengthOf(values, 15)
+      assert.lengthOf(values, 17)
       assert.deepStrictEqual(values[0], { source: "launch", time: at(1), _tag: "StageStarted", stage: "start" })
       assert.deepStrictEqual(values[4], { source: "bundle", unreadable: true })
       assert.deepStrictEqual(values.at(-1), { source: "output", time: null, text: "one" })
@@ -230,7 +236,7 @@ describe("bottle logs", () => {
       write(home, Fixture.planOf(home, "a"), whole)
       const { code, stdout } = yield* print(home, { follow: true })
       assert.strictEqual(code, 0)
-      assert.lengthOf(stdout.trimEnd().split("\n"), 14)
+      assert.lengthOf(stdout.trimEnd().split("\n"), 16)
     })
   )
 })

@@ -43,6 +43,8 @@ export type DownReason = typeof DownReason.Type
  * - `silent`: its owner lives, and says nothing: it is stopped, or its machine is far too busy
  * - `not-ours`: the socket belongs to another user, or speaks for another bottle
  * - `too-many`: its owner serves as many connections as it takes
+ * - `kept`: it has no owner any more, only its machine was kept
+ * - `kept-unproven`: as `kept`, and nothing says that its machine was proven closed
  * - `other`: the system said `detail`
  *
  * @since 0.1.0
@@ -52,7 +54,7 @@ export class ControlUnreachable extends Schema.TaggedError<ControlUnreachable>("
   "ControlUnreachable",
   {
     id: Schema.String,
-    reason: Schema.Literal("no-socket", "refused", "silent", "not-ours", "too-many", "other"),
+    reason: Schema.Literal("no-socket", "refused", "silent", "not-ours", "too-many", "kept", "kept-unproven", "other"),
     detail: Schema.NullOr(Schema.String)
   }
 ) {
@@ -82,6 +84,14 @@ const unreachable = {
   "too-many": {
     text: "its owner has too many callers",
     advice: "Wait until some of the commands in the bottle have ended, and try again."
+  },
+  kept: {
+    text: "it has no owner any more, only its machine was kept",
+    advice: "`bottle shell`, `bottle exec` and `bottle cp` look into it, `bottle down` removes it."
+  },
+  "kept-unproven": {
+    text: "its machine was kept, and it is not known to have been proven closed",
+    advice: "Nothing is run in it: `bottle logs` tells what its launch did, `bottle down` removes it."
   },
   other: { text: "its owner cannot be reached", advice: "`bottle inspect` tells its state." }
 } as const

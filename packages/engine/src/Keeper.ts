@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as Release from "@bottle/process/Release"
 import type { Smolvm } from "@bottle/smolvm/Smolvm"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Deferred from "effect/Deferred"
@@ -32,6 +33,9 @@ import type { BundleDied, LaunchError } from "./LaunchError.js"
 import { type LaunchEvent, LaunchObserver } from "./LaunchObserver.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 import * as Record from "./Record.js"
+
+/** For the last lines of the record, and for the answers that are still on their way. */
+const LEAVE_TIMEOUT_MILLIS = 8000
 
 /**
  * A keeper's way to who started it, and what ends it from outside.
@@ -95,32 +99,44 @@ export const keep = (
   document: Document,
   parent: Parent
 ): Effect.Effect<void, never, Smolvm | Bundle | FileSystem.FileSystem> =>
-  Effect.scopedWith((outer) =>
-    Effect.gen(function* () {
-      const { plan } = document
-      const say = (word: Wire.Word) => parent.say(Wire.writeWord(word))
-      const failures: Array<Control.ReleaseFailure> = []
-      const notify = (event: LaunchEvent) => {
-        if (event._tag === "ReleaseFailed") {
-          const { reason, resource, suggestion } = event
-          failures.push({ resource, reason, suggestion })
+  Effect.acquireUseRelease(
+    Scope.make(),
+    (outer) =>
+      Effect.gen(function* () {
+        const { plan } = document
+        const say = (word: Wire.Word) => parent.say(Wire.writeWord(word))
+        const failures: Array<Control.ReleaseFailure> = []
+        const notify = (event: LaunchEvent) => {
+          if (event._tag === "ReleaseFailed") {
+            const { reason, resource, suggestion } = event
+            failures.push({ resource, reason, suggestion })
+          }
+          return say({ event })
         }
-        return say({ event })
-      }
-      // Closed after the bottle's own scope: the last decisions and releases are told when the bottle goes.
-      const record = yield* Record.make({
-        plan,
-        directories: plan.directories,
-        onBroken: ({ message, suggestion }) => say({ event: { _tag: "RecordFailed", message, suggestion } })
-      }).pipe(Scope.extend(outer))
-      const heard = yield* Scope.extend(hear(parent), outer)
-      const keeping: Keeping = { document, parent, heard, record, say, outer, serving: null }
-      const life = yield* Effect.exit(Effect.provideService(Effect.scoped(live(keeping)), LaunchObserver, { notify }))
-      yield* record.ended(endOf(life, document.main !== null))
-      if (keeping.serving !== null) yield* keeping.serving.closed(failures)
-      if (Exit.isFailure(life)) yield* say(lastWord(plan.id, life.cause))
-    })
+        // Closed after the bottle's own scope: the last decisions and releases are told when the bottle goes.
+        const record = yield* Record.make({
+          plan,
+          directories: plan.directories,
+          onBroken: ({ message, suggestion }) => say({ event: { _tag: "RecordFailed", message, suggestion } })
+        }).pipe(Scope.extend(outer))
+        const heard = yield* Scope.extend(hear(parent), outer)
+        const keeping: Keeping = { document, parent, heard, record, say, outer, serving: null }
+        const life = yield* Effect.exit(Effect.provideService(Effect.scoped(live(keeping)), LaunchObserver, { notify }))
+        yield* record.ended(endOf(life, document.main !== null))
+        if (keeping.serving !== null) yield* keeping.serving.closed(failures)
+        if (Exit.isFailure(life)) yield* say(lastWord(plan.id, life.cause))
+      }),
+    leave
   ).pipe(Effect.uninterruptible)
+
+/** All is down: who is still connected, or does not take what is said, does not keep the process. */
+const leave = (outer: Scope.CloseableScope, exit: Exit.Exit<unknown>): Effect.Effect<void> =>
+  Scope.close(outer, exit).pipe(
+    Effect.interruptible,
+    Effect.disconnect,
+    Release.within(LEAVE_TIMEOUT_MILLIS),
+    Effect.asVoid
+  )
 
 /** What a keeper works with. */
 interface Keeping {
@@ -205,6 +221,7 @@ const live = (keeping: Keeping) =>
       Effect.catchAll(bottle.died, lostBy),
       main === null ? Effect.never : Effect.as(main.ended, "ended" as const)
     ]).pipe(Effect.interruptible)
+    yield* record.closing(reason)
     yield* serving.closing(reason)
     return { reason, main: main === null ? null : yield* main.end } satisfies Life
   })

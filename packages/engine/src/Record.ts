@@ -26,6 +26,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Bottle } from "./Bottle.js"
 import { BottleId } from "./BottleId.js"
+import type { DownReason } from "./ControlError.js"
 import type { Directories } from "./Directories.js"
 import { reasonOf } from "./internal/files.js"
 import * as LineFile from "./internal/lineFile.js"
@@ -113,6 +114,8 @@ export interface BottleRecord {
   readonly reloaded: (egress: PolicyDocument) => Effect.Effect<void>
   /** Writes down what the main command wrote; it returns at once. */
   readonly output: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Writes down why the bottle goes down. */
+  readonly closing: (reason: DownReason) => Effect.Effect<void>
   /** Writes down how the run ended. */
   readonly ended: (end: RecordedEnd) => Effect.Effect<void>
 }
@@ -137,6 +140,14 @@ export interface RecordOptions {
  * @category constructors
  */
 export const directoryOf = (directories: Directories): string => `${directories.state}/records`
+
+/**
+ * The name of the file of a record that has what the main command wrote.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const OUTPUT_FILE = "output.log"
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 
@@ -221,7 +232,7 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
       LineFile.make(`${directory}/bundle.jsonl`, { capBytes: BUNDLE_BYTES_MAX, onBroken: onFileBroken })
     )
     const output = yield* lazily(
-      LineFile.makeBytes(`${directory}/output.log`, { capBytes: OUTPUT_BYTES_MAX, onBroken: onFileBroken })
+      LineFile.makeBytes(`${directory}/${OUTPUT_FILE}`, { capBytes: OUTPUT_BYTES_MAX, onBroken: onFileBroken })
     )
     const hear = (event: LaunchEvent) => {
       isHeard = true
@@ -276,6 +287,7 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
         ),
       reloaded: (egress) => say({ _tag: "Reloaded", egress }),
       output: (bytes) => Effect.map(output, (file) => file?.append(bytes)),
+      closing: (reason) => say({ _tag: "Closing", reason }),
       ended: (end) => say({ _tag: "Ended", ...end })
     }
   }).pipe(Effect.uninterruptible)
@@ -286,6 +298,7 @@ const inert = (directory: string): BottleRecord => ({
   launching: (launch) => launch,
   reloaded: () => Effect.void,
   output: () => Effect.void,
+  closing: () => Effect.void,
   ended: () => Effect.void
 })
 

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Bottles } from "@bottle/engine/Bottles"
+import type { Bottles } from "@bottle/engine/Bottles"
 import type { CommandExit } from "@bottle/engine/Bottle"
 import type { AttachOutput } from "@bottle/engine/Control"
 import type { FileSystem } from "@effect/platform/FileSystem"
@@ -13,6 +13,7 @@ import { fromCommand } from "../ExitStatus.js"
 import { RuntimeFailed } from "../GuestCommand.js"
 import { Interruption } from "../Interruption.js"
 import type { Invocation } from "../Invocation.js"
+import * as Named from "../Named.js"
 import type { AttachRequest } from "../requests/BottleRequest.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
@@ -38,7 +39,7 @@ const take =
 const follow = ({ bottle, interactive }: AttachRequest) =>
   Effect.gen(function* () {
     const stdio = yield* Stdio.Stdio
-    const found = yield* Effect.flatMap(Bottles, (bottles) => bottles.find(bottle))
+    const found = yield* Named.use(bottle)
     const { main } = yield* found.describe
     // Where it was not asked for, it is given what it can take.
     const takesInput = interactive || (stdio.isInteractive && main?.interactive === true)

@@ -201,22 +201,26 @@ const complaintsOf = ({ leftovers, unanswered }: CleanupDocument): ReadonlyArray
 const complaint = (text: string, suggestion: string | null): string =>
   `bottle: ${Printable.line(text, 1024)}${suggestion === null ? "" : `\ntry: ${Printable.line(suggestion)}`}`
 
-const hint = ({ dryRun, leftovers, unanswered }: CleanupDocument): string | undefined => {
-  if (leftovers.length === 0) return unanswered.length === 0 ? "bottle: nothing is left behind" : undefined
-  if (dryRun) return "bottle: nothing was changed; bottle cleanup removes it"
-  return leftovers.some(({ outcome }) => outcome === "stays")
-    ? "bottle: what stays is taken by bottle cleanup --all, where anything takes it"
-    : undefined
+const hint = ({ dryRun, leftovers, unanswered }: CleanupDocument, { all }: CleanupRequest): string | undefined => {
+  if (leftovers.length === 0) return `bottle: nothing ${unanswered.length === 0 ? "" : "else "}is left behind`
+  const isFound = leftovers.some(({ outcome }) => outcome === "found")
+  const stays = !all && leftovers.some(({ outcome }) => outcome === "stays")
+  const said = [
+    ...(dryRun ? ["nothing was changed"] : []),
+    ...(isFound ? [`bottle cleanup${all ? " --all" : ""} removes it`] : []),
+    ...(stays ? ["what stays is for bottle cleanup --all, and a bottle also for bottle down"] : [])
+  ]
+  return said.length === 0 ? undefined : `bottle: ${said.join("; ")}`
 }
 
 const encode = Schema.encodeSync(Schema.parseJson(CleanupDocument))
 
-const print = (document: CleanupDocument, { format }: CleanupRequest) =>
+const print = (document: CleanupDocument, request: CleanupRequest) =>
   Effect.gen(function* () {
-    if (format === "json") return yield* Stdio.outputText(encode(document))
+    if (request.format === "json") return yield* Stdio.outputText(encode(document))
     const lines = linesOf(document)
     if (lines.length > 0) yield* Stdio.outputText(lines.join("\n"))
-    const said = hint(document)
+    const said = hint(document, request)
     for (const text of [...complaintsOf(document), ...(said === undefined ? [] : [said])]) yield* Stdio.errorLine(text)
   })
 

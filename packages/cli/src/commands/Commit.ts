@@ -3,12 +3,13 @@
  *
  * @since 0.1.0
  */
-import { Bottles } from "@bottle/engine/Bottles"
+import type { Bottles } from "@bottle/engine/Bottles"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { ExitStatus } from "../ExitStatus.js"
 import type { Invocation } from "../Invocation.js"
+import * as Named from "../Named.js"
 import type { CommitRequest } from "../requests/CommitRequest.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
@@ -33,7 +34,7 @@ const encode = Schema.encodeSync(Schema.parseJson(CommitDocument))
 
 const make = ({ bottle, force, format, output }: CommitRequest) =>
   Effect.gen(function* () {
-    const found = yield* Effect.flatMap(Bottles, (bottles) => bottles.find(bottle))
+    const found = yield* Named.use(bottle)
     const { proof } = yield* found.commit({ output, force })
     if (format === "json") {
       yield* Stdio.outputText(encode({ version: 1, commit: { id: found.id, output, outcome: proof.outcome } }))

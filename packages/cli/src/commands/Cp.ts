@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Counts } from "@bottle/engine/Archive"
-import { Bottles } from "@bottle/engine/Bottles"
+import type { Bottles } from "@bottle/engine/Bottles"
 import * as Transfer from "@bottle/engine/Transfer"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { ExitStatus } from "../ExitStatus.js"
 import type { Invocation } from "../Invocation.js"
+import * as Named from "../Named.js"
 import * as Printable from "../Printable.js"
 import type { CpRequest } from "../requests/CpRequest.js"
 import * as Stdio from "../Stdio.js"
@@ -91,7 +92,7 @@ const tell = (
 
 const copy = (request: CpRequest) =>
   Effect.gen(function* () {
-    const found = yield* Effect.flatMap(Bottles, (bottles) => bottles.find(request.bottle))
+    const found = yield* Named.use(request.bottle)
     const context = yield* Effect.context<Stdio.Stdio>()
     let counts: Counts | undefined
     yield* watch(request, () => counts)

@@ -12,6 +12,7 @@ import { ExitStatus } from "../ExitStatus.js"
 import * as Failure from "../Failure.js"
 import type { Format } from "../FlagValues.js"
 import type { Invocation } from "../Invocation.js"
+import * as Named from "../Named.js"
 import type { DownRequest } from "../requests/DownRequest.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
@@ -82,7 +83,7 @@ const take = ({ all, bottles: named, format }: DownRequest) =>
     const lines = yield* Effect.forEach(
       words,
       (word) =>
-        Effect.exit(bottles.down(word)).pipe(
+        Effect.exit(Named.down(word)).pipe(
           Effect.map((exit) => lineOf(word, exit)),
           Effect.tap((line) => tellLine(line, format)),
           Effect.tap(({ id }) => (id === null || format === "json" ? Effect.void : print(id)))

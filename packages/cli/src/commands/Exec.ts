@@ -3,13 +3,14 @@
  *
  * @since 0.1.0
  */
-import { Bottles } from "@bottle/engine/Bottles"
+import type { Bottles } from "@bottle/engine/Bottles"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Denials from "../Denials.js"
 import { fromCommand } from "../ExitStatus.js"
 import * as GuestCommand from "../GuestCommand.js"
 import type { Invocation } from "../Invocation.js"
+import * as Named from "../Named.js"
 import * as RecordedDenials from "../RecordedDenials.js"
 import type { ExecRequest } from "../requests/ExecRequest.js"
 import type * as Stdio from "../Stdio.js"
@@ -19,12 +20,12 @@ import * as Told from "../Told.js"
 const inBottle = (request: ExecRequest) =>
   Effect.gen(function* () {
     const { command, env, format, interactive, secrets, timeoutMillis, workdir } = request
-    const found = yield* Effect.flatMap(Bottles, (bottles) => bottles.find(request.bottle))
+    const found = yield* Named.use(request.bottle)
     const tty = yield* GuestCommand.chooseTty(request.tty)
     const teller = yield* GuestCommand.makeTeller(tty)
     yield* Effect.addFinalizer(() => teller.release)
     if (format === "text" && found.plan.bundle._tag !== "None") {
-      const news = Denials.makeFilter()
+      const news = Denials.makeFilter("at-launch")
       yield* RecordedDenials.follow(found.plan, (event) => {
         const line = news(event)
         return line === undefined ? Effect.void : teller.say(line)

@@ -96,8 +96,18 @@ const print = (request: LogsRequest) =>
     yield* Stream.runForEachChunk(lines(directory, request, until), (chunk) =>
       chunk.length === 0 ? Effect.void : Stdio.outputText([...chunk].join("\n"))
     )
+    const output = `${directory}/${Record.OUTPUT_FILE}`
+    if (!request.sources.includes("output") && request.format === "text" && (yield* hasBytes(output))) {
+      yield* Stdio.errorLine(`bottle: what its command wrote: bottle logs ${id} --only output`)
+    }
     return ExitStatus.success
   })
+
+const hasBytes = (path: string): Effect.Effect<boolean, never, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.stat(path)).pipe(
+    Effect.map(({ size }) => size > 0n),
+    Effect.orElseSucceed(() => false)
+  )
 
 /**
  * Prints the lines and gives the exit code. With `follow` it goes on until the bottle is down.

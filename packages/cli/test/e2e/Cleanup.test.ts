@@ -77,6 +77,31 @@ describe.concurrent("bottle cleanup", { timeout: TIMEOUT_MILLIS }, () => {
       await home.assertNothingLeft()
     }))
 
+  it("leaves a kept machine to be looked into, which still reaches nothing", () =>
+    inHome(ordinary, async (home) => {
+      const made = ["sh", "-c", "echo made > /tmp/result; exit 3"]
+      const ended = await home.bottle("run", "--keep-on-failure", "--allow", "127.0.0.1:1", "--", ...made)
+      assert.strictEqual(ended.code, 3)
+      const [, id = ""] = /try: bottle shell (\S+) looks into it/.exec(ended.stderr) ?? []
+      assert.isNotEmpty(id, ended.stderr)
+      const read = await home.bottle("exec", id, "--", "cat", "/tmp/result")
+      assert.deepStrictEqual([read.code, read.stdout.toString()], [0, "made\n"])
+      await obeyed(home, "cp", `${id}:/tmp/result`, home.path("result"))
+      assert.strictEqual(Fs.readFileSync(home.path("result"), "utf8"), "made\n")
+      const out = await home.bottle("exec", id, "--", "curl", "-sS", "-m", "5", "http://127.0.0.1:1/")
+      assert.notStrictEqual(out.code, 0)
+      const follow = await home.bottle("attach", id)
+      assert.strictEqual(follow.code, 125)
+      assert.include(follow.stderr, "only its machine was kept")
+      // What nothing says to be closed is for nobody to run something in.
+      Fs.rmSync(home.path(`home/.local/state/bottle/records/${id}/proof.json`))
+      const refused = await home.bottle("exec", id, "--", "true")
+      assert.strictEqual(refused.code, 125)
+      assert.include(refused.stderr, "not known to have been proven closed")
+      await obeyed(home, "down", id)
+      await home.assertNothingLeft()
+    }))
+
   it("is done by the next launch too, which it does not hold up", () =>
     inHome(ordinary, async (home) => {
       const id = await up(home)

@@ -8,6 +8,7 @@ import type { Directories } from "../../Directories.js"
 import { Runtimes } from "../../Runtimes.js"
 import * as Commands from "../commands.js"
 import { downView } from "./down.js"
+import { kept } from "./kept.js"
 import { addressOf, resolve } from "./resolve.js"
 
 /** A bottle that another process holds, as something that can be used. */
@@ -18,6 +19,8 @@ export const find = (
   Effect.gen(function* () {
     const context = yield* Effect.context<Runtimes | FileSystem.FileSystem>()
     const view = yield* resolve(directories, word)
+    const down = Effect.provide(downView(directories, view), context)
+    if (view.state === "kept") return yield* kept(directories, view, down)
     const control = yield* Control.connect(addressOf(directories, view))
     // What was executed, which need not be what was decided.
     const { name, plan, proof } = yield* control.describe
@@ -41,6 +44,6 @@ export const find = (
       ...operations,
       commit: control.commit,
       reload: control.reload,
-      down: Effect.provide(downView(directories, view), context)
+      down
     }
   })
