@@ -67,7 +67,8 @@ const running = (state: string, times: "any" | number): CommandScript.Reply => (
 const kept = <A, E>(
   stageOptions: StageOptions,
   over: Partial<Wire.Document>,
-  use: (keeper: Kept) => Effect.Effect<A, E>
+  use: (keeper: Kept) => Effect.Effect<A, E>,
+  parent: Partial<Keeper.Parent> = {}
 ) =>
   Temp.withTempDir((directory) =>
     onStage(directory, { ordered: false, ...stageOptions }, (stage) =>
@@ -86,7 +87,8 @@ const kept = <A, E>(
           leave: Effect.sync(() => {
             left = true
           }),
-          told: Deferred.await(told)
+          told: Deferred.await(told),
+          ...parent
         }).pipe(Effect.fork)
         const said: Kept["said"] = (kind) =>
           Effect.gen(function* () {
@@ -226,6 +228,21 @@ describe("a keeper", { timeout: 30_000 }, () => {
         }).pipe(Effect.scoped)
       )
       assert.deepStrictEqual(record, { code: null, error: "BundleDied", origin: "engine" })
+    })
+  )
+})
+
+describe("the end of a keeper", { timeout: 60_000 }, () => {
+  it.live("comes when its bottle is down, though something that it held does not end", () =>
+    Effect.gen(function* () {
+      const stuck = { next: Effect.uninterruptible(Effect.never) }
+      const { record } = yield* kept(
+        { replies: keeping() },
+        {},
+        (keeper) => Effect.zipRight(keeper.said("ready"), keeper.signal),
+        stuck
+      )
+      assert.deepStrictEqual(record, { code: 0, error: null, origin: "engine" })
     })
   )
 })

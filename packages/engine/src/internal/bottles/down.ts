@@ -26,6 +26,12 @@ const DEATH_TIMEOUT_MILLIS = 5000
 /** An owner that has said that all is down has only to end; whoever looks for it then is to find nothing. */
 const END_TIMEOUT_MILLIS = 3000
 
+/** An owner that has let go of its bottle has only to say so. */
+const ANSWER_TIMEOUT_MILLIS = 10_000
+
+/** Its own words come first, as a rule. */
+const LET_GO_LOOK_MILLIS = 500
+
 /** Somebody else's recovery is bounded too: by the machine's removal, then the container's. */
 const RECOVERY_TIMEOUT_MILLIS = 300_000
 
@@ -108,6 +114,28 @@ const ask = (directories: Directories, view: Ledger.LedgerView): Effect.Effect<D
     return downedBy(view, "owner", yield* control.down)
   }).pipe(Effect.scoped)
 
+/** Waits until an owner has let go of its bottle, and then for as long as it may take to say so. */
+const untilSilent = (directories: Directories, view: Ledger.LedgerView) =>
+  isLetGo(directories, view).pipe(
+    Effect.delay(LET_GO_LOOK_MILLIS),
+    Effect.repeat({ until: (holds) => holds }),
+    Effect.zipRight(Effect.sleep(ANSWER_TIMEOUT_MILLIS))
+  )
+
+/**
+ * Sees an owner off that has let go of its bottle. A keeper has nothing else to do in the world; a run may still have
+ * output that somebody reads, and a program is the user's.
+ */
+const seeOff = ({ claim }: Ledger.LedgerView, owner: Identity.Identity): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    if (claim === null || claim.kind === "program") return
+    if ((yield* within(END_TIMEOUT_MILLIS, isDead(owner))) || claim.kind !== "keeper") return
+    yield* Identity.signal(owner, "SIGTERM")
+    if (yield* within(HEED_TIMEOUT_MILLIS, isDead(owner))) return
+    yield* Identity.signal(owner, "SIGKILL")
+    yield* within(DEATH_TIMEOUT_MILLIS, isDead(owner))
+  })
+
 /** Ends an owner that cannot be asked, first as one that listens to a signal, then as one that does not. */
 const end = (
   directories: Directories,
@@ -160,9 +188,15 @@ export const downView = (
     }
     // Whoever recovers it is not asked, and not ended.
     if (view.state === "recovering") return yield* takeAway(directories, view)
-    const told = view.claim?.kind === "program" ? Effect.void : within(END_TIMEOUT_MILLIS, isDead(owner))
-    return yield* Effect.catchAll(Effect.zipLeft(ask(directories, view), told), (error) =>
-      error._tag === "BottleGone" ? goneMeanwhile(directories, view, owner) : unanswered(directories, view, owner)
+    return yield* ask(directories, view).pipe(
+      Effect.disconnect,
+      Effect.raceFirst(Effect.flatMap(untilSilent(directories, view), () => closed(directories, view))),
+      Effect.catchTags({
+        BottleGone: () => goneMeanwhile(directories, view, owner),
+        ControlRefused: () => unanswered(directories, view, owner),
+        ControlUnreachable: () => unanswered(directories, view, owner)
+      }),
+      Effect.zipLeft(seeOff(view, owner))
     )
   })
 

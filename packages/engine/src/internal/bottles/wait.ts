@@ -14,6 +14,9 @@ import { addressOf, resolve } from "./resolve.js"
 /** How often a bottle is looked at whose owner cannot tell us. */
 const LOOK_MILLIS = 250
 
+/** Whoever has let go of a bottle says so, as a rule. */
+const LET_GO_LOOK_MILLIS = 1000
+
 /** Its handle sees at once that an owner has died; then it is not ours to recover. */
 const HANDLE_LOOKS = 8
 
@@ -23,6 +26,18 @@ const LAST_WORD_TIMEOUT_MILLIS = 3000
 /** Waits for the owner's own word that the bottle goes down; not at all where it cannot be asked. */
 const toldGone = (directories: Directories, view: Ledger.LedgerView): Effect.Effect<void> =>
   Effect.scoped(Effect.flatMap(Control.connect(addressOf(directories, view)), ({ gone }) => gone)).pipe(Effect.ignore)
+
+/** Waits until nobody holds the bottle, whatever its owner says. */
+const untilLetGo = (
+  directories: Directories,
+  { id }: Ledger.LedgerView
+): Effect.Effect<void, never, FileSystem.FileSystem> =>
+  Ledger.read(directories, id).pipe(
+    Effect.map(Option.match({ onNone: () => true, onSome: ({ state }) => state === "left" || state === "kept" })),
+    Effect.delay(LET_GO_LOOK_MILLIS),
+    Effect.repeat({ until: (isLetGo) => isLetGo }),
+    Effect.asVoid
+  )
 
 /** Waits until nothing of the bottle is there, or what is left of it is nobody's. */
 const untilClosed = (
@@ -58,7 +73,9 @@ export const wait = (
 ): Effect.Effect<WaitedBottle, FindError, Runtimes | FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const view = yield* resolve(directories, word)
-    if ((yield* Ledger.liveness(view)) !== "dead") yield* toldGone(directories, view)
+    if ((yield* Ledger.liveness(view)) !== "dead") {
+      yield* Effect.raceFirst(Effect.disconnect(toldGone(directories, view)), untilLetGo(directories, view))
+    }
     yield* untilClosed(directories, view)
     const record = yield* lastWord(directories, view)
     const end = Option.getOrUndefined(Option.flatMap(record, (found) => found.end))

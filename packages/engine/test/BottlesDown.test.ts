@@ -1,0 +1,106 @@
+import * as Identity from "@bottle/process/Identity"
+import { waitUntil } from "@bottle/testing/Wait"
+import * as Temp from "@bottle/testing/Temp"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Fs from "node:fs"
+import * as Bottles from "../src/Bottles.js"
+import * as Control from "../src/Control.js"
+import * as Ledger from "../src/Ledger.js"
+import { Runtimes } from "../src/Runtimes.js"
+import { as, planIn, standIn } from "./fixtures/ledgers.js"
+import { proven } from "./fixtures/launching.js"
+
+const noRuntimes: (typeof Runtimes)["Service"] = {
+  smolvm: () => Effect.dieMessage("no runtime is asked"),
+  docker: () => Effect.dieMessage("no docker is asked")
+}
+
+/**
+ * A bottle whose owner is a stand-in, which hears nothing. Its control is served in its place, and takes the bottle down
+ * when it is asked to, or when `letGo` says so; what else it says is for `saying` to do.
+ */
+const held = (kind: Ledger.OwnerKind, saying: (serving: Control.Serving) => Effect.Effect<void> = () => Effect.void) =>
+  Effect.gen(function* () {
+    const directory = yield* Temp.directory
+    const plan = planIn(directory)
+    const owner = yield* standIn
+    const claimed = yield* Scope.make()
+    const ledger = yield* Ledger.claim(plan, { kind }).pipe(Scope.extend(claimed), as(owner), Effect.orDie)
+    yield* as(owner)(ledger.up)
+    Fs.mkdirSync(plan.directory, { recursive: true, mode: 0o700 })
+    const letGo = Scope.close(claimed, Exit.void)
+    const serving: Control.Serving = yield* Effect.orDie(
+      Control.serve({
+        bottle: { id: plan.id, plan, proof: proven(0), reload: () => Effect.void },
+        about: { name: null, kind, ttlMillis: null, idleMillis: null },
+        secrets: new Map(),
+        down: Effect.suspend(() => Effect.zipRight(letGo, saying(serving)))
+      })
+    )
+    const bottles = yield* Bottles.make({
+      directories: plan.directories,
+      keeper: { command: ["/bin/false"], env: {} }
+    })
+    return { bottles, plan, owner: owner.owner.identity, letGo }
+  })
+
+const withFiles = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  effect.pipe(Effect.provideService(Runtimes, noRuntimes), Effect.provide(NodeFileSystem.layer))
+
+const sayDown = (serving: Control.Serving) =>
+  Effect.zipRight(serving.closing("asked"), Effect.asVoid(Effect.forkDaemon(serving.closed([]))))
+
+describe.concurrent("Bottles.down", { timeout: 60_000 }, () => {
+  it.scopedLive("ends a keeper that has let go of its bottle and does not say so, even one that is stopped", () =>
+    Effect.gen(function* () {
+      const { bottles, owner, plan } = yield* held("keeper")
+      process.kill(owner.pid, "SIGSTOP")
+      assert.deepStrictEqual(yield* bottles.down(plan.id), { id: plan.id, how: "owner", failures: [] })
+      assert.isFalse(yield* Identity.isAlive(owner))
+    }).pipe(withFiles)
+  )
+
+  it.scopedLive("ends a keeper that has said that all is down and does not end", () =>
+    Effect.gen(function* () {
+      const { bottles, owner, plan } = yield* held("keeper", sayDown)
+      assert.deepStrictEqual(yield* bottles.down(plan.id), { id: plan.id, how: "owner", failures: [] })
+      assert.isFalse(yield* Identity.isAlive(owner))
+    }).pipe(withFiles)
+  )
+
+  for (const kind of ["run", "program"] as const) {
+    it.scopedLive(`waits for no word of a ${kind} that has let go of its bottle, and leaves it alone`, () =>
+      Effect.gen(function* () {
+        const { bottles, owner, plan } = yield* held(kind)
+        assert.deepStrictEqual(yield* bottles.down(plan.id), { id: plan.id, how: "owner", failures: [] })
+        assert.isTrue(yield* Identity.isAlive(owner))
+      }).pipe(withFiles)
+    )
+  }
+})
+
+describe("Bottles.wait", { timeout: 60_000 }, () => {
+  it.scopedLive("waits for the bottle, and not for its owner to say so", () =>
+    Effect.gen(function* () {
+      const { bottles, letGo, owner, plan } = yield* held("keeper")
+      const fiber = yield* Effect.fork(bottles.wait(plan.id))
+      // The owner's own end of the socket, and that of who waits.
+      const connections = () =>
+        Fs.readFileSync("/proc/net/unix", "utf8")
+          .split("\n")
+          .filter((line) => line.endsWith(Control.socketOf(plan.directory))).length
+      yield* waitUntil(
+        Effect.sync(() => connections() > 1),
+        { boundMillis: 10_000, what: "the wait to be connected" }
+      )
+      yield* letGo
+      assert.strictEqual((yield* Fiber.join(fiber)).id, plan.id)
+      assert.isTrue(yield* Identity.isAlive(owner))
+    }).pipe(withFiles)
+  )
+})
