@@ -12,6 +12,9 @@ import { addressOf } from "./resolve.js"
 /** Who does not answer by then is listed without an answer. */
 const TIMEOUT_MILLIS = 1000
 
+/** Each waits for another process, not for us; but all of them at once would wait for their turn on the processor. */
+const CONCURRENCY = 32
+
 type Answer = { readonly status: Status | null; readonly silence: ControlError | null }
 
 const ask = (address: ControlAddress): Effect.Effect<Answer> =>
@@ -34,7 +37,6 @@ export const list = (
           const describe = Client.describe(address, TIMEOUT_MILLIS)
           return { id: view.id, name: view.claim?.name ?? null, view, owner, ...answer, describe }
         }),
-      // Each waits for another process, not for us.
-      { concurrency: "unbounded" }
+      { concurrency: CONCURRENCY }
     )
   )

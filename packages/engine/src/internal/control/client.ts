@@ -112,14 +112,21 @@ const open = (
     if (read._tag === "Broken") return yield* unreachableBy(id, read.code)
     // An owner that has too many callers closes the door without a word.
     if (read._tag === "Ended") return yield* unreachable(id, "too-many")
-    const greeting = read._tag === "Line" ? Wire.readGreeting(read.text) : undefined
-    if (greeting === undefined || greeting.bottle !== id) return yield* unreachable(id, "not-ours")
-    if (greeting.protocol !== Wire.PROTOCOL) {
-      return yield* new ControlRefused({ id, reason: "unknown-call", detail: `protocol ${greeting.protocol}` })
-    }
+    const { pid } = yield* greetedBy(id, read._tag === "Line" ? Wire.readGreeting(read.text) : undefined)
     lines.say(Wire.writeCall(call))
-    return { pid: greeting.pid, lines, next: nextOf(id, lines) }
+    return { pid, lines, next: nextOf(id, lines) }
   }).pipe(Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(id, "silent") }))
+
+/** Who greets is the owner that is meant, and can be talked to. */
+const greetedBy = (
+  id: string,
+  greeting: typeof Wire.Greeting.Type | undefined
+): Effect.Effect<typeof Wire.Greeting.Type, ControlError> => {
+  if (greeting === undefined || greeting.bottle !== id) return unreachable(id, "not-ours")
+  return greeting.protocol === Wire.PROTOCOL
+    ? Effect.succeed(greeting)
+    : new ControlRefused({ id, reason: "unknown-call", detail: `protocol ${greeting.protocol}` })
+}
 
 const nextOf = (id: string, lines: Lines.LineSocket): Effect.Effect<Wire.Answer, ControlError> =>
   Effect.flatMap(lines.next, (read): Effect.Effect<Wire.Answer, ControlError> => {
@@ -215,24 +222,72 @@ const started = (id: string, { next }: Opened, timeoutMillis: number): Effect.Ef
     })
   )
 
-/** Asks one thing that is answered at once, and nothing else. */
-const askOnce =
-  <A, I>(call: Wire.Call, schema: Schema.Schema<A, I>) =>
-  (address: ControlAddress, timeoutMillis: number): Effect.Effect<A, ControlError> =>
-    Effect.flatMap(open(address, call, timeoutMillis), (opened) => lastWord(address.id, opened)).pipe(
-      Effect.mapError((error) => orControl(address.id, error)),
-      Effect.flatMap(decoded(address.id, schema)),
-      Effect.scoped,
-      Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(address.id, "silent") })
-    )
-
-/** Asks how a bottle is. */
-export const status = (address: ControlAddress, timeoutMillis: number): Effect.Effect<Status, ControlError> =>
-  askOnce({ call: "status" }, Status)(address, timeoutMillis)
-
-/** Asks for a description. */
+/** Asks for a description, and nothing else. */
 export const describe = (address: ControlAddress, timeoutMillis: number): Effect.Effect<Description, ControlError> =>
-  askOnce({ call: "describe" }, Description)(address, timeoutMillis)
+  Effect.flatMap(open(address, { call: "describe" }, timeoutMillis), (opened) => lastWord(address.id, opened)).pipe(
+    Effect.mapError((error) => orControl(address.id, error)),
+    Effect.flatMap(decoded(address.id, Description)),
+    Effect.scoped,
+    Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(address.id, "silent") })
+  )
+
+const NEWLINE = 0x0a
+
+/** Far above a greeting and a status. */
+const STATUS_BYTES_MAX = 1024 * 1024
+
+/** Greeting and answer of a call that is answered at once: the two lines, by a socket's own events. */
+const twoLines = (id: string, path: string, call: Wire.Call): Effect.Effect<readonly [string, string], ControlError> =>
+  Effect.async((resume) => {
+    const socket = Net.connect({ path })
+    const chunks: Array<Buffer> = []
+    let bytes = 0
+    let isGreeted = false
+    const end = (result: Effect.Effect<readonly [string, string], ControlError>): void => {
+      socket.destroy()
+      resume(result)
+    }
+    socket.on("error", (error) => end(unreachableBy(id, codeOf(error))))
+    // An owner that has too many callers closes the door without a word.
+    socket.on("end", () => end(isGreeted ? new BottleGone({ id, reason: null }) : unreachable(id, "too-many")))
+    socket.on("data", (chunk: Buffer) => {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes > STATUS_BYTES_MAX) return end(unreachable(id, "other", "it says too much"))
+      if (!chunk.includes(NEWLINE)) return
+      const [greeting, answer, rest] = Buffer.concat(chunks).toString().split("\n")
+      if (!isGreeted) {
+        isGreeted = true
+        socket.write(`${Wire.writeCall(call)}\n`)
+      }
+      if (greeting !== undefined && answer !== undefined && rest !== undefined) end(Effect.succeed([greeting, answer]))
+    })
+    return Effect.sync(() => socket.destroy())
+  })
+
+/**
+ * Asks how a bottle is. A list asks it of each of a hundred, and neither side has many words for it: so without the
+ * fibers that a call needs that goes on.
+ */
+export const status = (
+  { directory, id }: ControlAddress,
+  timeoutMillis: number
+): Effect.Effect<Status, ControlError> => {
+  const path = socketOf(directory)
+  return checkSocket(id, path).pipe(
+    Effect.zipRight(twoLines(id, path, { call: "status" })),
+    Effect.tap(([first]) => greetedBy(id, Wire.readGreeting(first))),
+    Effect.flatMap(([, second]): Effect.Effect<unknown, ControlError> => {
+      const answer = Wire.readAnswer(second)
+      if (answer !== undefined && "ok" in answer) return Effect.succeed(answer.ok)
+      return answer !== undefined && "error" in answer
+        ? Effect.fail(orControl(id, named(id, answer.error)))
+        : unreachable(id, "other", "it cannot be understood")
+    }),
+    Effect.flatMap(decoded(id, Status)),
+    Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(id, "silent") })
+  )
+}
 
 export const connect = (
   address: ControlAddress,
