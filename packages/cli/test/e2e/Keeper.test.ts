@@ -1,4 +1,6 @@
 import { Bottles } from "@bottle/engine/Bottles"
+import { socketOf } from "@bottle/engine/Control"
+import * as Identity from "@bottle/process/Identity"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Temp from "@bottle/testing/Temp"
 import { waitUntil } from "@bottle/testing/Wait"
@@ -11,6 +13,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
+import * as Net from "node:net"
 import { failureLines, inHome, ordinary } from "./harness.js"
 import * as Keeping from "./keeping.js"
 
@@ -64,6 +67,40 @@ describe("a bottle that is kept", () => {
           assert.strictEqual((yield* Effect.flip(found.exec({ command: ["true"] })))._tag, "ControlUnreachable")
           assert.strictEqual((yield* Effect.flip(bottles.down(plan.id)))._tag, "BottleNotFound")
           assert.deepStrictEqual(yield* bottles.list, [])
+        })
+      ),
+    TIMEOUT_MILLIS
+  )
+
+  it.live(
+    "has a keeper that ends with it, whatever is still connected to it",
+    () =>
+      keeping(() =>
+        Effect.gen(function* () {
+          const { bottles, plan, up } = yield* upWith()
+          const path = socketOf(plan.directory)
+          const calls = ["", `{"call":"watch"}\n`, `{"call":"session","witness":null}\n`, `{"call":"down"`]
+          // None of them reads: as one that is stopped, or hangs. Every other one has said its last word, too.
+          const connections = [false, true].flatMap((isHalfOpen) =>
+            calls.map((call) => {
+              const socket = Net.connect({ path, allowHalfOpen: true }).on("error", () => {})
+              socket.pause()
+              if (isHalfOpen) socket.end(call)
+              else socket.write(call)
+              return socket
+            })
+          )
+          yield* Effect.addFinalizer(() => Effect.sync(() => connections.forEach((socket) => socket.destroy())))
+          yield* waitUntil(
+            Effect.map(
+              Effect.flatMap(bottles.find(plan.id), ({ describe }) => describe),
+              ({ sessions }) => sessions > 0
+            ),
+            { boundMillis: 10_000, what: "a session" }
+          )
+          // Not by `down`, which would end it in the end.
+          process.kill(up.keeper.pid, "SIGTERM")
+          yield* waitUntil(Effect.negate(Identity.isAlive(up.keeper)), { boundMillis: 60_000, what: "its end" })
         })
       ),
     TIMEOUT_MILLIS
