@@ -102,7 +102,8 @@ export const launch = {
   name: { name: "name", value: "NAME", description: "What the bottle's id begins with" },
   keepOnFailure: {
     name: "keep-on-failure",
-    description: "Leave the machine in place when the launch or the command fails, without any network"
+    description:
+      "Leave the machine in place when the launch or the command fails, without any network: bottle shell looks into it, bottle down removes it"
   },
   runtime: {
     name: "runtime",
