@@ -96,6 +96,17 @@ export const make = (streams: NodeStreams): Context.Tag.Service<Stdio> => {
   }
 }
 
+// Controls but for the tab and the line end, and the marks that turn text around.
+// oxlint-disable-next-line no-control-regex -- they are what this is about
+const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
+/**
+ * JSON leaves most of what steers a terminal as it is, and a document may hold a guest's words: escaped, it says the same.
+ * Texts have none of it anyway.
+ */
+const steerless = (text: string): string =>
+  text.replace(steering, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`)
+
 /**
  * Writes a line to standard error.
  *
@@ -103,7 +114,7 @@ export const make = (streams: NodeStreams): Context.Tag.Service<Stdio> => {
  * @category conversions
  */
 export const errorLine = (text: string): Effect.Effect<void, never, Stdio> =>
-  Effect.flatMap(Stdio, (stdio) => stdio.stderr(Buffer.from(`${text}\n`)))
+  Effect.flatMap(Stdio, (stdio) => stdio.stderr(Buffer.from(`${steerless(text)}\n`)))
 
 /**
  * Writes text to standard output, ended by a line end.
@@ -112,4 +123,4 @@ export const errorLine = (text: string): Effect.Effect<void, never, Stdio> =>
  * @category conversions
  */
 export const outputText = (text: string): Effect.Effect<void, OutputClosed, Stdio> =>
-  Effect.flatMap(Stdio, (stdio) => stdio.stdout(Buffer.from(text.endsWith("\n") ? text : `${text}\n`)))
+  Effect.flatMap(Stdio, (stdio) => stdio.stdout(Buffer.from(steerless(text.endsWith("\n") ? text : `${text}\n`))))

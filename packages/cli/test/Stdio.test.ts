@@ -31,6 +31,22 @@ describe("Stdio", () => {
     })
   )
 
+  it.effect("writes no document that steers the terminal it is read on, and none that says less", () =>
+    Effect.gen(function* () {
+      const said = { text: "\u009b2J\u007f\u202eabc\u2028\u001b[1m\ttab", whole: "\u00e9 \ud83d\ude00" }
+      const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+      const written = Effect.zipRight(Stdio.outputText(JSON.stringify(said)), Stdio.errorLine(JSON.stringify(said)))
+      yield* Effect.provideService(written, Stdio.Stdio, make({ stdout, stderr }))
+      for (const stream of [stdout, stderr]) {
+        const text = String(stream.read())
+        // oxlint-disable-next-line no-control-regex -- it is what this is about
+        assert.notMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u202e]/)
+        assert.include(text, said.whole)
+        assert.deepStrictEqual(JSON.parse(text), said)
+      }
+    })
+  )
+
   it.effect("drops what nobody reads of standard error", () =>
     Effect.gen(function* () {
       const stdio = make({ stderr: broken() })

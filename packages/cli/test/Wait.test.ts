@@ -41,6 +41,20 @@ describe("bottle wait", () => {
     )
   )
 
+  it.live("takes no code of the runtime's for the command's, but that of a time that was up", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* waitFor(home, { code: 1, origin: "runtime" })).code, 125)
+        const json = yield* waitFor(home, { code: 1, origin: "runtime" }, { format: "json" })
+        assert.isNull(decode(json.stdout).bottle.code)
+        assert.strictEqual(json.code, 125)
+        const late = { code: 124, origin: "runtime", error: "CommandTimedOut" }
+        assert.strictEqual((yield* waitFor(home, late)).code, 124)
+        assert.strictEqual((yield* waitFor(home, { code: 1, origin: "guest" })).code, 1)
+      })
+    )
+  )
+
   it.live("tells what may be left, and writes one document of it all", () =>
     Temp.withTempDir((home) =>
       Effect.gen(function* () {

@@ -69,6 +69,10 @@ const ended = ({ bottle, format }: WaitRequest) =>
     return { id, code, error, origin, failures } satisfies WaitedBottle
   })
 
+/** A code that the runtime ended with says nothing of the command, but that its time was up. */
+const codeOf = ({ code, error, origin }: WaitedBottle): number | null =>
+  origin === "runtime" && error !== "CommandTimedOut" ? null : code
+
 const encode = Schema.encodeSync(Schema.parseJson(WaitDocument))
 
 const print = (request: WaitRequest) =>
@@ -76,12 +80,14 @@ const print = (request: WaitRequest) =>
     const { bottle, format, timeoutMillis } = request
     const bottles = yield* Bottles
     const waiting = Effect.catchTag(bottles.wait(bottle), "BottleNotFound", () => ended(request))
-    const { code, error, failures, id, origin } = yield* timeoutMillis === undefined
+    const ending = yield* timeoutMillis === undefined
       ? waiting
       : Effect.timeoutFail(waiting, {
           duration: timeoutMillis,
           onTimeout: () => new WaitTimedOut({ bottle, timeoutMillis })
         })
+    const { error, failures, id, origin } = ending
+    const code = codeOf(ending)
     if (format === "json") {
       yield* Stdio.outputText(encode({ version: 1, bottle: { id, code, error, failures, origin } }))
     } else {
