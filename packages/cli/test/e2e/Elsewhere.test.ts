@@ -46,8 +46,9 @@ const machinesIn = (home: Home, name: string): ReadonlyArray<string> => {
 
 /** A docker that has nothing: each thing that it is asked for is not there. */
 const EMPTY = `#!/bin/sh
-case "$1" in
-  network) echo "Error response from daemon: network $5 not found" >&2 ;;
+case "$1 $2" in
+  *" ls") exit 0 ;;
+  network*) echo "Error response from daemon: network $5 not found" >&2 ;;
   *) echo "Error response from daemon: No such container: $5" >&2 ;;
 esac
 exit 1
