@@ -5,7 +5,7 @@
  */
 import type * as Identity from "@bottle/process/Identity"
 import type { PolicyDocument } from "@bottle/egress/PolicyDocument"
-import type * as FileSystem from "@effect/platform/FileSystem"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -30,7 +30,7 @@ import type { LaunchPlan } from "./LaunchPlan.js"
 import type { LedgerView } from "./Ledger.js"
 import type { LedgerFailed, LedgerUnreadable, NameTaken } from "./LedgerError.js"
 import type { ProofRecord } from "./ProofRecord.js"
-import type { Runtimes } from "./Runtimes.js"
+import { Runtimes } from "./Runtimes.js"
 import { Stage } from "./Stage.js"
 
 /**
@@ -393,6 +393,8 @@ export interface BottlesSettings {
   }
 }
 
+type Services = Runtimes | FileSystem.FileSystem
+
 /**
  * The service over the ledgers of a state directory.
  *
@@ -402,7 +404,8 @@ export interface BottlesSettings {
 export const make = (
   settings: BottlesSettings
 ): Effect.Effect<Context.Tag.Service<Bottles>, never, Runtimes | FileSystem.FileSystem> =>
-  Effect.map(Effect.context<Runtimes | FileSystem.FileSystem>(), (context) => ({
+  // These two and nothing else: the scope that is there now would take the place of that of who looks for a bottle.
+  Effect.map(Effect.map(Effect.context<Services>(), Context.pick(Runtimes, FileSystem.FileSystem)), (context) => ({
     up: (plan, options = {}) => Up.up(settings, plan, options),
     find: (nameOrId) => Effect.provide(Found.find(settings.directories, nameOrId), context),
     list: Effect.provide(Listing.list(settings.directories), context),

@@ -1,8 +1,10 @@
 import * as Identity from "@bottle/process/Identity"
+import type { Smolvm } from "@bottle/smolvm/Smolvm"
 import { waitUntil } from "@bottle/testing/Wait"
 import * as Temp from "@bottle/testing/Temp"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -10,13 +12,15 @@ import * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Bottles from "../src/Bottles.js"
 import * as Control from "../src/Control.js"
+import type { LaunchPlan } from "../src/LaunchPlan.js"
 import * as Ledger from "../src/Ledger.js"
 import { Runtimes } from "../src/Runtimes.js"
 import { as, planIn, standIn } from "./fixtures/ledgers.js"
 import { proven } from "./fixtures/launching.js"
 
 const noRuntimes: (typeof Runtimes)["Service"] = {
-  smolvm: () => Effect.dieMessage("no runtime is asked"),
+  // Nothing of it is used.
+  smolvm: () => Effect.succeed({} as Context.Tag.Service<Smolvm>),
   docker: () => Effect.dieMessage("no docker is asked")
 }
 
@@ -51,6 +55,12 @@ const held = (kind: Ledger.OwnerKind, saying: (serving: Control.Serving) => Effe
 
 const withFiles = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(Effect.provideService(Runtimes, noRuntimes), Effect.provide(NodeFileSystem.layer))
+
+/** How many are connected to the control of a bottle: each has the socket's name, as the one that listens has. */
+const connectionsOf = ({ directory }: LaunchPlan): number =>
+  Fs.readFileSync("/proc/net/unix", "utf8")
+    .split("\n")
+    .filter((line) => line.endsWith(Control.socketOf(directory))).length - 1
 
 const sayDown = (serving: Control.Serving) =>
   Effect.zipRight(serving.closing("asked"), Effect.asVoid(Effect.forkDaemon(serving.closed([]))))
@@ -89,18 +99,35 @@ describe("Bottles.wait", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const { bottles, letGo, owner, plan } = yield* held("keeper")
       const fiber = yield* Effect.fork(bottles.wait(plan.id))
-      // The owner's own end of the socket, and that of who waits.
-      const connections = () =>
-        Fs.readFileSync("/proc/net/unix", "utf8")
-          .split("\n")
-          .filter((line) => line.endsWith(Control.socketOf(plan.directory))).length
       yield* waitUntil(
-        Effect.sync(() => connections() > 1),
+        Effect.sync(() => connectionsOf(plan) > 0),
         { boundMillis: 10_000, what: "the wait to be connected" }
       )
       yield* letGo
       assert.strictEqual((yield* Fiber.join(fiber)).id, plan.id)
       assert.isTrue(yield* Identity.isAlive(owner))
+    }).pipe(withFiles)
+  )
+})
+
+describe("Bottles.find", { timeout: 60_000 }, () => {
+  it.scopedLive("is connected as long as the scope of who looks for it, whatever scope the service is of", () =>
+    Effect.gen(function* () {
+      const { bottles, plan } = yield* held("keeper")
+      const released: Array<string> = []
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* bottles.find(plan.id)
+          assert.isAbove(connectionsOf(plan), 0)
+          yield* Effect.addFinalizer(() => Effect.sync(() => void released.push("after it")))
+          assert.deepStrictEqual(released, [])
+        })
+      )
+      assert.deepStrictEqual(released, ["after it"])
+      yield* waitUntil(
+        Effect.sync(() => connectionsOf(plan) === 0),
+        { boundMillis: 10_000, what: "the end of its connections" }
+      )
     }).pipe(withFiles)
   )
 })
