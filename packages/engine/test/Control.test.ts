@@ -321,11 +321,36 @@ describe("the control of a bottle", { timeout: 30_000 }, () => {
           const third = yield* Effect.fork(Effect.flip(client.commit({ output: "/c" })))
           yield* isCommitting(true)
           yield* serving.closing("time-to-live")
-          assert.deepStrictEqual(ended, ["commit", "commit"])
           assert.strictEqual((yield* Fiber.join(third))._tag, "BottleGone")
+          assert.deepStrictEqual(ended, ["commit", "commit"])
         })
     )
   })
+
+  it.live("goes down under a commit that ends with the bottle's machine only, and says so to who waits for it", () =>
+    Effect.gen(function* () {
+      const asked = yield* Deferred.make<void>()
+      const released = yield* Deferred.make<void>()
+      yield* inDirectory(
+        {
+          commit: () =>
+            Effect.onInterrupt(Effect.zipRight(Deferred.succeed(asked, undefined), Effect.never), () =>
+              Deferred.await(released)
+            )
+        },
+        ({ address, serving }) =>
+          Effect.gen(function* () {
+            const client = yield* Control.connect(address)
+            const committing = yield* Effect.fork(Effect.flip(client.commit({ output: "/a" })))
+            yield* Deferred.await(asked)
+            yield* serving.closing("asked")
+            assert.isFalse(yield* Deferred.isDone(released))
+            yield* Deferred.succeed(released, undefined)
+            assert.strictEqual((yield* Fiber.join(committing))._tag, "BottleGone")
+          })
+      )
+    })
+  )
 })
 
 describe("a main command", { timeout: 30_000 }, () => {

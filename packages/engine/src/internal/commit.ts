@@ -135,7 +135,8 @@ export const make = (committable: Committable): Effect.Effect<Commit, never, Fil
         const directory = partialOf(id, output)
         yield* committable.ledger.add({ kind: "directory", name: directory })
         yield* gate.turn
-        const isStopped = yield* Effect.exit(smolvm.machineStop({ name: plan.machine }))
+        // A step, so that the release knows of a stop that was cut off: it may still have an effect.
+        const isStopped = yield* Effect.exit(committable.machine.step(smolvm.machineStop({ name: plan.machine })))
         yield* gate.empty.pipe(Effect.timeoutOption(EMPTY_TIMEOUT_MILLIS))
         const packed = yield* Effect.gen(function* () {
           if (Exit.isFailure(isStopped)) return yield* Effect.mapError(isStopped, broken("stop"))

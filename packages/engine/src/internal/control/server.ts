@@ -101,6 +101,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
     const readyAt = yield* DateTime.now
     const downed = yield* Deferred.make<ReadonlyArray<ReleaseFailure>>()
     const working = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+    const commits = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
     const farewells = new Set<Deferred.Deferred<void>>()
     const onClosing = new Set<(reason: DownReason) => void>()
     let closing: DownReason | null = null
@@ -168,13 +169,17 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
       closing === null ? Effect.void : Effect.fail(new BottleGone({ id, reason: closing }))
     )
 
-    /** Something that changes the bottle: it ends when its client goes, and before the bottle does. */
-    const work = <A, E>(lines: Lines.LineSocket, effect: Effect.Effect<A, E>): Effect.Effect<A, E | BottleGone> =>
+    /** Something that changes the bottle: it ends when its client goes, and before the bottle does, or with it. */
+    const work = <A, E>(
+      lines: Lines.LineSocket,
+      effect: Effect.Effect<A, E>,
+      among: Set<Fiber.RuntimeFiber<unknown, unknown>> = working
+    ): Effect.Effect<A, E | BottleGone> =>
       Effect.gen(function* () {
         yield* orGone
         yield* busy
         const fiber = yield* Effect.fork(effect)
-        working.add(fiber)
+        among.add(fiber)
         return yield* Fiber.join(fiber).pipe(
           Effect.catchAllCause((cause): Effect.Effect<never, E | BottleGone> =>
             closing !== null && Cause.isInterrupted(cause)
@@ -184,7 +189,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
           Effect.raceFirst(Effect.zipRight(lines.next, Effect.interrupt)),
           Effect.raceFirst(alive(lines)),
           Effect.onExit(() => Fiber.interrupt(fiber)),
-          Effect.ensuring(Effect.sync(() => working.delete(fiber)))
+          Effect.ensuring(Effect.sync(() => among.delete(fiber)))
         )
       }).pipe(Effect.scoped)
 
@@ -247,7 +252,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
         // The bottle itself knows of its own commands only.
         if (!force && sessions > 0) return yield* new CommitRefused({ id, output, reason: "busy" })
         isCommitting = true
-        const committed = yield* work(lines, options.commit({ output, force })).pipe(
+        const committed = yield* work(lines, options.commit({ output, force }), commits).pipe(
           Effect.ensuring(Effect.sync(() => void (isCommitting = false)))
         )
         proof = committed.proof
@@ -333,7 +338,11 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
           if (closing !== null) return Effect.void
           closing = reason
           for (const tell of onClosing) tell(reason)
-          return Effect.asVoid(Release.within(CLOSING_TIMEOUT_MILLIS)(Fiber.interruptAll([...working])))
+          return Effect.zipRight(
+            // Not waited for: a runtime that hangs under a commit is ended with the machine, which is released after this.
+            Effect.forEach(commits, Fiber.interruptFork, { discard: true }),
+            Effect.asVoid(Release.within(CLOSING_TIMEOUT_MILLIS)(Fiber.interruptAll([...working])))
+          )
         }),
       closed: (failures) =>
         Effect.gen(function* () {
