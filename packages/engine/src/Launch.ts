@@ -195,12 +195,12 @@ const build = (
       [Scope.extend(startBundle(plan, nonce), bundleScope), Scope.extend(Machine.acquire(plan), machineScope)],
       { concurrency: "unbounded" }
     )
+    const fence = Fence.make(bundle.events)
     const proof = yield* bringUp(plan, machine).pipe(
-      Effect.zipRight(prove(machine, prover.prove({ plan, bundle, proof: nonce }))),
+      Effect.zipRight(fenced(fence, prove(machine, prover.prove({ plan, bundle, proof: nonce })))),
       Effect.raceFirst(bundle.died)
     )
     const gate = yield* Gate.make
-    const fence = Fence.make(bundle.events, proof.lastEvent)
     const ended = yield* Deferred.make<never, BundleDied | MachineLost>()
     // Once for all commands: each of them waits for it.
     yield* Effect.forkScoped(Effect.catchAll(bundle.died, (error) => Deferred.fail(ended, error)))
@@ -231,6 +231,20 @@ const build = (
       keep: keep(plan, machine)
     })
   })
+
+/** The guest has run nothing of its own by then: an event that the proof did not wait for is its all the same. */
+const fenced = <E, R>(
+  fence: Fence.Fence,
+  proving: Effect.Effect<ProofRecord, E, R>
+): Effect.Effect<ProofRecord, E, R> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const latest = yield* fence.follow
+      const proof = yield* proving
+      yield* fence.lower(Math.max(proof.lastEvent, yield* latest))
+      return proof
+    })
+  )
 
 /**
  * Plans and executes in one step.

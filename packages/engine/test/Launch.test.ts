@@ -381,14 +381,18 @@ describe("Launch", () => {
             nonces.push(proof)
             return proven(2)
           })
-        const events = Stream.fromIterable([1, 2, 3, 4].map((sequence) => decided(sequence, `${sequence}.example.com`)))
         const replies = (plan: LaunchPlan) =>
           repliesFor(plan).filter((_, index) => index !== indexOfStage(plan, "proof"))
         for (let launch = 0; launch < 2; launch++) {
+          const handedOver = yield* Deferred.make<void>()
+          const those = (...numbers: ReadonlyArray<number>) =>
+            Stream.fromIterable(numbers.map((sequence) => decided(sequence, `${sequence}.example.com`)))
+          const events = Stream.concat(those(1, 2), Stream.unwrap(Effect.as(Deferred.await(handedOver), those(3, 4))))
           yield* onStage(directory, { events, prove, replies }, (stage) =>
             Effect.scoped(
               Effect.gen(function* () {
                 const bottle = yield* Launch.launch(stage.plan)
+                yield* Deferred.succeed(handedOver, undefined)
                 assert.deepStrictEqual(bottle.proof, proven(2))
                 const seen = (stream: typeof bottle.events) =>
                   Effect.map(Stream.runCollect(stream), (all) => [...all].map(({ sequence }) => sequence))
@@ -400,6 +404,41 @@ describe("Launch", () => {
         }
         assert.match(nonces[0] ?? "", /^[0-9a-f]{32}$/)
         assert.notStrictEqual(nonces[0], nonces[1])
+      })
+    )
+  )
+
+  it.live("shows no event that came while it proved, also where the proof has not waited for it", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const late = yield* Deferred.make<void>()
+        const handedOver = yield* Deferred.make<void>()
+        const events = Stream.concat(
+          Stream.mapEffect(Stream.make(1, 2, 3), (sequence) =>
+            Effect.as(
+              sequence === 3 ? Deferred.succeed(late, undefined) : Effect.void,
+              decided(sequence, "169.254.169.254")
+            )
+          ),
+          Stream.fromEffect(Effect.as(Deferred.await(handedOver), decided(4, "169.254.169.254")))
+        )
+        // Bounded, for a launch that does not read what comes.
+        const prove = () => Effect.as(Effect.timeoutOption(Deferred.await(late), 2000), proven(2))
+        const replies = (plan: LaunchPlan) =>
+          repliesFor(plan).filter((_, index) => index !== indexOfStage(plan, "proof"))
+        yield* onStage(directory, { events, prove, replies }, (stage) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const bottle = yield* Launch.launch(stage.plan)
+              yield* Deferred.succeed(handedOver, undefined)
+              const seen = yield* Stream.runCollect(bottle.denials)
+              assert.deepStrictEqual(
+                [...seen].map(({ sequence }) => sequence),
+                [4]
+              )
+            })
+          )
+        )
       })
     )
   )

@@ -21,14 +21,15 @@ export interface Fence {
   readonly lower: (lastEvent: number) => Effect.Effect<void>
 }
 
-/** A fence over a bundle's events, of a bottle whose first proof has ended with this one. */
-export const make = (all: Stream.Stream<EgressEvent>, lastEvent: number): Fence => {
-  const spans: Array<Span> = [{ after: -1, upTo: lastEvent }]
+/** A fence over a bundle's events, raised from the first one on: before its first proof a guest does nothing of its own. */
+export const make = (all: Stream.Stream<EgressEvent>): Fence => {
+  const spans: Array<Span> = [{ after: -1, upTo: Number.POSITIVE_INFINITY }]
+  let lastOfProofs = -1
   const isHidden = ({ sequence }: EgressEvent) => spans.some(({ after, upTo }) => sequence > after && sequence <= upTo)
   return {
     events: Stream.filter(all, (event) => !isHidden(event)),
     follow: Effect.suspend(() => {
-      let last = lastEvent
+      let last = lastOfProofs
       const read = Stream.runForEach(all, ({ sequence }) =>
         Effect.sync(() => {
           last = Math.max(last, sequence)
@@ -42,6 +43,7 @@ export const make = (all: Stream.Stream<EgressEvent>, lastEvent: number): Fence 
     raise: (after) => Effect.sync(() => void spans.push({ after, upTo: Number.POSITIVE_INFINITY })),
     lower: (last) =>
       Effect.sync(() => {
+        lastOfProofs = last
         for (const span of spans) if (span.upTo === Number.POSITIVE_INFINITY) span.upTo = last
       })
   }
