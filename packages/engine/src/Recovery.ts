@@ -205,7 +205,8 @@ const takeDown = (
       if (failures.length > 0 || (yield* findStrays(subject)).length === 0) break
     }
     yield* releaseLocks(subject)
-    return { strays, failures: [...failures, ...(yield* removeFiles(subject)), ...others.map(notOwn)] }
+    const foreign = yield* Effect.filter(others, mayBeThere, { concurrency: "unbounded" })
+    return { strays, failures: [...failures, ...(yield* removeFiles(subject)), ...foreign.map(notOwn)] }
   })
 
 /** What the clients of this bottle have in their argv. */
@@ -387,6 +388,18 @@ const isOwnPath = (path: string, { directories, id }: Pick<Subject, "directories
 
 const isOwnResource = ({ kind, name }: Ledger.Resource, subject: Subject): boolean =>
   kind === "directory" || kind === "file" ? isOwnPath(name, subject) : name === machineName(subject.id)
+
+/** What is not there any more needs nobody's look. A link that leads nowhere is there. */
+const mayBeThere = ({ kind, name }: Ledger.Resource): Effect.Effect<boolean, never, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    if (kind !== "directory" && kind !== "file") return true
+    if (!Path.isAbsolute(name) || name.includes("\0")) return true
+    const fs = yield* FileSystem.FileSystem
+    return (yield* fs.exists(name)) || (yield* Effect.isSuccess(fs.readLink(name)))
+  }).pipe(
+    Effect.timeout(FILE_TIMEOUT_MILLIS),
+    Effect.orElseSucceed(() => true)
+  )
 
 const notOwn = ({ kind, name }: Ledger.Resource): Ledger.Failure => ({
   resource: `${kind} ${printable(name)}`,

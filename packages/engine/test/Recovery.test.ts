@@ -380,11 +380,22 @@ describe("Recovery.recover", () => {
       })
       Fs.mkdirSync(precious)
       Fs.writeFileSync(`${precious}/file`, "")
+      Fs.mkdirSync(`${elsewhere.directory}/demo-abc12`)
       const { failures } = yield* recover(scene)
       assert.lengthOf(failures, 2)
       assert.isTrue(Fs.existsSync(`${precious}/file`))
       assert.isFalse(Fs.existsSync(scene.plan.directory))
       assert.strictEqual((yield* scene.view).state, "left")
+      // A link that leads nowhere is there; what is not there any more holds nothing up.
+      Fs.rmSync(precious, { recursive: true })
+      Fs.symlinkSync(`${elsewhere.directory}/nowhere`, precious)
+      assert.deepStrictEqual(
+        (yield* recover(scene)).failures.map(({ resource }) => resource),
+        [`directory ${precious}`]
+      )
+      Fs.rmSync(precious)
+      assert.deepStrictEqual((yield* recover(scene)).failures, [])
+      assert.isTrue(isGone(scene))
     })
   )
 
