@@ -2,9 +2,11 @@ import type { Exit } from "@bottle/process/Exit"
 import type { FollowEvent } from "@bottle/process/Follow"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
+import type * as Chunk from "effect/Chunk"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -28,6 +30,9 @@ const CAPTURE_CAP_BYTES = 16 * 1024 * 1024
 const TIMEOUT_MARGIN_MILLIS = 10_000
 
 const WITNESS_TIMEOUT_MILLIS = 10_000
+
+/** How many pieces of output may wait to be taken; each holds what one read of a pipe gave, 64 KiB at most. */
+const WAITING_OUTPUT = 16
 
 const TIMED_OUT = new CommandExit({ exitCode: 124, origin: "runtime", timedOut: true })
 
@@ -188,33 +193,52 @@ export const operations = <E>(means: Means<E>): Effect.Effect<Operations<E>> =>
 
     type Command = Effect.Effect.Success<ReturnType<typeof begin>>
 
-    /** The client's own stream. What ends it from outside is outside: its scope closes when the client has ended. */
-    const follow = (options: Parameters<Bottle["stream"]>[0], command: Command) =>
-      Stream.unwrapScoped(
-        Effect.as(
-          Effect.addFinalizer(() => command.reap),
-          smolvm
-            .machineExecFollow({ ...execOptions(options, command.at), interactive: true, stdin: options.stdin })
-            .pipe(
-              Stream.tapError(() => command.over),
-              Stream.mapEffect((event: FollowEvent): Effect.Effect<BottleOutput> =>
-                event._tag === "Exit" ? Effect.map(command.settle(event.exit), exitOf) : Effect.succeed(event)
-              )
-            )
-        )
+    type Output = Mailbox.Mailbox<BottleOutput, BottleError | E>
+
+    /** Runs the client to its end. What ends it from outside waits until it has ended, and nothing of it is left. */
+    const follow = (options: Parameters<Bottle["stream"]>[0], command: Command, output: Output) =>
+      smolvm.machineExecFollow({ ...execOptions(options, command.at), interactive: true, stdin: options.stdin }).pipe(
+        Stream.runForEachChunk(take(command, output)),
+        Effect.tapError(() => command.over),
+        Effect.ensuring(command.reap)
       )
 
+    const take =
+      (command: Command, output: Output) =>
+      (events: Chunk.Chunk<FollowEvent>): Effect.Effect<unknown> => {
+        const written: Array<BottleOutput> = []
+        let ended: Exit | undefined
+        for (const event of events) {
+          if (event._tag === "Exit") ended = event.exit
+          else written.push(event)
+        }
+        const offered = output.offerAll(written)
+        return ended === undefined
+          ? offered
+          : Effect.zipRight(
+              offered,
+              Effect.flatMap(command.settle(ended), (exit) => output.offer(exitOf(exit)))
+            )
+      }
+
+    // Not by interrupting the stream, which would cost two fibers for all that is read at a time.
     const stream: Operations<E>["stream"] = (options) =>
       Stream.unwrapScoped(
-        Effect.map(begin(options), (command) =>
-          follow(options, command).pipe(
-            Stream.interruptWhen(overdue(options.timeoutMillis)),
-            Stream.catchAll((error): Stream.Stream<BottleOutput, SmolvmError> =>
-              error instanceof Overdue ? Stream.fromEffect(Effect.map(command.timedOut, exitOf)) : Stream.fail(error)
+        Effect.gen(function* () {
+          const command = yield* begin(options)
+          const output = yield* Mailbox.make<BottleOutput, BottleError | E>(WAITING_OUTPUT)
+          yield* follow(options, command, output).pipe(
+            endedBy(overdue(options.timeoutMillis)),
+            Effect.catchIf(
+              (error) => error instanceof Overdue,
+              () => Effect.flatMap(command.timedOut, (exit) => output.offer(exitOf(exit)))
             ),
-            Stream.interruptWhen(command.gone)
+            endedBy(command.gone),
+            Mailbox.into(output),
+            Effect.forkScoped
           )
-        )
+          return Mailbox.toStream(output)
+        })
       )
 
     const exec: Operations<E>["exec"] = (options) => capture(stream(options), options.capBytes ?? CAPTURE_CAP_BYTES)
