@@ -132,6 +132,8 @@ const isProgram = (path: string): boolean => {
 /** The program that a name is for a search path, as whoever starts it finds it. */
 const pathOf = (program: string, search: string): string | null => {
   if (program.includes("/")) return Path.resolve(program)
+  // Without one, whoever starts it looks in the system's directories, and not where we are.
+  if (search === "") return null
   return (
     search
       .split(":")

@@ -317,8 +317,9 @@ const fileOut = <E>(
     Effect.gen(function* () {
       const path = yield* aside(bottle.plan)
       yield* bottle.cpOut({ guest, host: path })
-      const real = yield* attempt(path, () => Fs.realpathSync(path))
-      return yield* extract(Archive.create({ path: real, name: "file", limits }))
+      // What the guest had made a link must not become a file of this machine.
+      const above = yield* attempt(path, () => Fs.realpathSync(Path.dirname(path)))
+      return yield* extract(Archive.create({ path: Path.join(above, Path.basename(path)), name: "file", limits }))
     })
   )
 

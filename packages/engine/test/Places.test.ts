@@ -65,6 +65,20 @@ describe("Places.make", () => {
     assert.strictEqual(variables["XDG_DATA_HOME"], "data")
   })
 
+  it.scopedLive("takes no program from the working directory where there is no search path", () =>
+    Effect.gen(function* () {
+      const directory = yield* Temp.directory
+      Fs.writeFileSync(Path.join(directory, "smolvm"), "", { mode: 0o755 })
+      const before = process.cwd()
+      yield* Effect.acquireRelease(
+        Effect.sync(() => process.chdir(directory)),
+        () => Effect.sync(() => process.chdir(before))
+      )
+      for (const environment of [{}, { PATH: "" }]) assert.isNull(Places.make(environment, contained).runtime)
+      assert.isNotNull(Places.make({ PATH: directory }, contained).runtime)
+    })
+  )
+
   it.scopedLive("finds the programs, and the context that docker's configuration chooses", () =>
     Effect.gen(function* () {
       const directory = yield* Temp.directory

@@ -244,6 +244,26 @@ describe("Transfer.copyOut", () => {
     )
   )
 
+  it.live("takes no file of this machine for the guest's, where the runtime's own copy makes a link", () =>
+    withSides(
+      ({ bottle, directory, guest, host }) =>
+        Effect.gen(function* () {
+          Fs.writeFileSync(`${directory}/secret`, "secret")
+          Fs.writeFileSync(`${guest}/x`, "x")
+          const linking: typeof bottle = {
+            ...bottle,
+            cpOut: ({ host: to }) => Effect.sync(() => Fs.symlinkSync(`${directory}/secret`, to))
+          }
+          const error = yield* Effect.flip(Transfer.copyOut(linking, { guest: `${guest}/x`, host: `${host}/x` }))
+          assert.match(error.message, /it is none/)
+          assert.isFalse(exists(`${host}/x`))
+          yield* Transfer.copyOut(bottle, { guest: `${guest}/x`, host: `${host}/x` })
+          assert.strictEqual(text(`${host}/x`), "x")
+        }),
+      { programs: ["mkdir", "mv", "rm", "chmod"] }
+    )
+  )
+
   it.live("follows the links of a directory that the guest can only read", () =>
     Temp.withTempDir((shared) =>
       withSides(
