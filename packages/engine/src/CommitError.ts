@@ -11,6 +11,10 @@ const refusals = {
     text: "commands run in it",
     advice: "Wait for them, end them, or force the commit, which ends them."
   },
+  "main-command": {
+    text: "its main command would end, and the bottle with it",
+    advice: "Wait for its end, or commit a bottle that was brought up without a command."
+  },
   committing: { text: "it is being committed already", advice: "Try again when that commit has ended." },
   "output-not-absolute": { text: "the pack's path is not absolute", advice: "Give the whole path." },
   "output-exists": {
@@ -38,6 +42,7 @@ export class CommitRefused extends Schema.TaggedError<CommitRefused>("@bottle/en
   output: Schema.String,
   reason: Schema.Literal(
     "busy",
+    "main-command",
     "committing",
     "output-not-absolute",
     "output-exists",

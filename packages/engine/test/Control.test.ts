@@ -297,6 +297,18 @@ describe("the control of a bottle", { timeout: 30_000 }, () => {
     )
   )
 
+  it.live("commits no bottle with a main command, forced or not", () =>
+    inDirectory({ main: mainCommand().main, commit: () => Effect.dieMessage("it was committed") }, ({ address }) =>
+      Effect.gen(function* () {
+        const client = yield* Control.connect(address)
+        for (const force of [false, true]) {
+          const error = yield* Effect.flip(client.commit({ output: "/a", force }))
+          assert.deepStrictEqual([error._tag, "reason" in error && error.reason], ["CommitRefused", "main-command"])
+        }
+      })
+    )
+  )
+
   it.live("ends a commit when the bottle goes down, or its client goes", () => {
     const ended: Array<string> = []
     return inDirectory(

@@ -249,6 +249,8 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
       Effect.gen(function* () {
         if (options.commit === undefined) return yield* refused("unsupported")
         if (isCommitting) return yield* refused("committing")
+        // Also when it is forced: with its main command the bottle goes down, under the commit or right after it.
+        if (options.main !== undefined) return yield* new CommitRefused({ id, output, reason: "main-command" })
         // The bottle itself knows of its own commands only.
         if (!force && sessions > 0) return yield* new CommitRefused({ id, output, reason: "busy" })
         isCommitting = true
