@@ -89,6 +89,7 @@ describe.concurrent("a bottle in the background", { timeout: TIMEOUT_MILLIS }, (
       assert.strictEqual(second.code, 125)
       assert.strictEqual(second.stdout.toString(), "")
       assert.include(second.stderr, `the name agent is taken by the bottle ${id}`)
+      assert.deepStrictEqual(await listed(home, "-a"), [id])
       const other = await up(home, "--name", "agent-two")
       // The name itself, though another one begins with it; and what only one begins with.
       assert.strictEqual((await exec(home, "agent", "exit 3")).code, 3)
