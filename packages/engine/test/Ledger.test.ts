@@ -13,6 +13,7 @@ import * as Fs from "node:fs"
 import { containerSettings } from "./fixtures/launching.js"
 import * as Fixture from "./fixtures/ledgers.js"
 import * as LedgerFiles from "../src/internal/ledger/files.js"
+import { here } from "../src/internal/ledger/owner.js"
 import { type LaunchEvent, LaunchObserver } from "../src/LaunchObserver.js"
 import * as Ledger from "../src/Ledger.js"
 
@@ -471,12 +472,18 @@ describe("Ledger.liveness", () => {
   )
 
   const other = { bootId: "00000000-0000-4000-8000-000000000000" }
+  const { host } = Effect.runSync(here({ pid: 1, startTime: "1", bootId: "x" }))
+  const renamed = `${host}-before`
   for (const [what, change, expected] of [
     ["the very process", {}, "alive"],
     ["a later process of the same number", { identity: { startTime: "1" } }, "dead"],
     ["a process of another boot", { identity: other }, "dead"],
-    ["a process of another boot, in a container", { identity: other, pidNamespace: "pid:[1]" }, "dead"],
+    // A container may have a boot id of its own.
+    ["a process of another boot, in a container", { identity: other, pidNamespace: "pid:[1]" }, "unknown"],
     ["a process of another pid namespace", { pidNamespace: "pid:[1]" }, "unknown"],
+    // Copies of one image, which share a home directory.
+    ["a process of a machine of the same id and another name", { host: renamed, identity: other }, "unknown"],
+    ["the very process, though the machine has another name by now", { host: renamed }, "alive"],
     ["a process whose namespace is not known", { pidNamespace: null }, "unknown"],
     ["a process of another machine", { host: "elsewhere" }, "unknown"],
     ["a process of another boot of another machine", { host: "elsewhere", identity: other }, "unknown"]

@@ -10,7 +10,7 @@ export const Owner = Schema.Struct({
   identity: Identity.Identity,
   /** The pid namespace that the pid is of, as `readlink /proc/self/ns/pid` says it. */
   pidNamespace: Schema.NullOr(Schema.String),
-  /** The machine: its `/etc/machine-id`, or its host name where there is none. */
+  /** The machine: its `/etc/machine-id`, or its host name where there is none; then, after a slash, its host name. */
   host: Schema.String
 })
 export type Owner = typeof Owner.Type

@@ -34,7 +34,7 @@ const look: Effect.Effect<Here> = Effect.suspend(() => {
   return Effect.map(Identity.self, (identity) => {
     known = {
       pidNamespace: attempt(() => Fs.readlinkSync("/proc/self/ns/pid")),
-      host: attempt(() => Fs.readFileSync(MACHINE_ID, "latin1").trim()) || Os.hostname(),
+      host: `${attempt(() => Fs.readFileSync(MACHINE_ID, "latin1").trim()) || Os.hostname()}/${Os.hostname()}`,
       identity
     }
     return known
@@ -53,15 +53,20 @@ export class Self extends Context.Reference<Self>()("@bottle/engine/internal/Led
 
 export const self: Effect.Effect<Option.Option<Owner>> = Effect.flatten(Self)
 
+const machineOf = (host: string): string => host.replace(/\/.*$/s, "")
+
 /** Why it cannot be said from here whether the process runs; `null` where it can. */
 export const doubtOf = (owner: Owner | null): Effect.Effect<string | null> =>
   Effect.gen(function* () {
     if (owner === null) return "no line of its ledger that names it can be read"
     const { host, identity, pidNamespace } = yield* look
-    if (owner.host !== host) return "it is of another machine"
-    // No process outlives its boot, whatever namespace it was in.
-    if (Option.isSome(identity) && identity.value.bootId !== owner.identity.bootId) return null
-    return pidNamespace === null || owner.pidNamespace !== pidNamespace ? "it is of another pid namespace" : null
+    if (machineOf(owner.host) !== machineOf(host)) return "it is of another machine"
+    // Copies of one image have one machine id, and the kernel that runs says whether it is the same one.
+    const isSameBoot = Option.exists(identity, ({ bootId }) => bootId === owner.identity.bootId)
+    if (!isSameBoot && owner.host !== host) return "it may be of another machine"
+    // Before the boot: some containers have a boot id of their own, and a machine id that others have too.
+    if (pidNamespace === null || owner.pidNamespace !== pidNamespace) return "it is of another pid namespace"
+    return null
   })
 
 export const liveness = (owner: Owner | null): Effect.Effect<Liveness> =>
@@ -80,10 +85,6 @@ export const placeOf = ({ host, pidNamespace }: Owner): string => `${short(host)
 /** Whether a process of such a place is known to run no more; of another place nothing is known. */
 export const isKnownDead = (identity: Identity.Identity, place: string): Effect.Effect<boolean> =>
   Effect.flatMap(look, (here) => {
-    if (place.slice(0, PLACE_CHARS) !== short(here.host)) return Effect.succeed(false)
-    if (Option.isSome(here.identity) && here.identity.value.bootId !== identity.bootId) return Effect.succeed(true)
-    if (here.pidNamespace === null || place.slice(PLACE_CHARS + 1) !== short(here.pidNamespace)) {
-      return Effect.succeed(false)
-    }
-    return Effect.negate(Identity.isAlive(identity))
+    const isHere = here.pidNamespace !== null && place === `${short(here.host)}_${short(here.pidNamespace)}`
+    return !isHere ? Effect.succeed(false) : Effect.negate(Identity.isAlive(identity))
   })
