@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { type BottleOutput, CommandExit, type CommandOptions } from "@bottle/engine/Bottle"
+import { type BottleOutput, CommandExit, type CommandOptions, type Unended } from "@bottle/engine/Bottle"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -126,6 +126,17 @@ export const run = <E>(
           )
         )
       })
+
+/**
+ * What is told of a command that had to be ended and may go on in a bottle that is up.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const unended: Readonly<Record<Unended, string>> = {
+  left: "bottle: the command was told to end, and something of it still runs in the guest",
+  unknown: "bottle: not known whether the command ended in the guest"
+}
 
 /**
  * What is told about a command's end, where it is not the command's own doing.

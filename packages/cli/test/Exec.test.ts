@@ -105,6 +105,21 @@ describe("bottle exec", () => {
     )
   )
 
+  it.live("says when it is not known whether the command has ended, before it says why it was ended", () =>
+    withPlan((home, plan) =>
+      Effect.gen(function* () {
+        const exit = new CommandExit({ exitCode: 124, origin: "runtime", timedOut: true })
+        const output = ({ onUnended }: Asked) =>
+          Stream.drain(Stream.fromEffect(onUnended?.("unknown") ?? Effect.void)).pipe(Stream.concat(ended(exit)))
+        const told = yield* Fixture.run(home, exec(request), around({ plan, output }).around)
+        assert.strictEqual(told.code, 124)
+        const [first, second] = told.stderr.split("\n")
+        assert.strictEqual(first, "bottle: not known whether the command ended in the guest")
+        assert.include(second, "the command took longer than")
+      })
+    )
+  )
+
   for (const [tty, isTerminal, isGiven] of [
     ["auto", true, true],
     ["auto", false, false],

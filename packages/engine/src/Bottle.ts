@@ -70,6 +70,17 @@ export type BottleOutput =
   | { readonly _tag: "Exit"; readonly exit: CommandExit }
 
 /**
+ * What is known of a command that had to be ended, where it is not that nothing of it runs.
+ *
+ * - `left`: something of it cannot be ended, or is another user's
+ * - `unknown`: the guest cannot tell, or did not answer in time
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Unended = "left" | "unknown"
+
+/**
  * A command of the guest.
  *
  * - `command`: the words, never read by a shell of ours
@@ -77,9 +88,10 @@ export type BottleOutput =
  * - `secrets`: variables of this command alone, whose values are in no command line; they override both
  * - `timeoutMillis`: after it the command is killed and the exit says `timedOut`
  * - `isLast`: the bottle goes down when the command ends, so what the command leaves running is not ended before
+ * - `onUnended`: run before the call returns when the command had to be ended and may go on, in a bottle that is up
  *
  * A command that ends by itself may leave processes behind. One that is interrupted, overdue or abandoned leaves none:
- * all that it started has ended when the call returns.
+ * all that it started has ended when the call returns, unless `onUnended` says otherwise.
  *
  * @since 0.1.0
  * @category models
@@ -91,6 +103,7 @@ export interface CommandOptions {
   readonly workdir?: string | undefined
   readonly timeoutMillis?: number | undefined
   readonly isLast?: boolean | undefined
+  readonly onUnended?: ((what: Unended) => Effect.Effect<void>) | undefined
 }
 
 /**

@@ -1,10 +1,12 @@
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { Bottle } from "../src/Bottle.js"
+import * as Commands from "../src/internal/commands.js"
 import { reap } from "../src/internal/reap.js"
 import * as Witness from "../src/internal/witness.js"
 import * as Launch from "../src/Launch.js"
@@ -82,6 +84,43 @@ describe.skipIf(lacks.length > 0)(`an interrupted command, seen from inside${not
         assert.strictEqual(yield* seen(bottle, "sleep 7779"), 1)
       })
     )
+  )
+
+  it.live("is said to be unknown where the guest does not answer, unless the bottle has gone down", () =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const options = {
+        command: ["sh", "-c", TREE],
+        timeoutMillis: 500,
+        onUnended: (what: string) => Effect.sync(() => void told.push(what))
+      }
+      yield* inMachine((bottle) => bottle.exec(options))
+      assert.deepStrictEqual(told, [])
+      const silent = (smolvm: Machines.Runtime): Machines.Runtime => ({
+        ...smolvm,
+        machineExec: (given) => (given.command.includes("bottle-reap") ? Effect.never : smolvm.machineExec(given))
+      })
+      yield* Machines.withMachines(
+        () =>
+          Effect.gen(function* () {
+            const bottle = yield* Launch.bottle({ source: { _tag: "Bare" } })
+            assert.isTrue((yield* bottle.exec(options)).exit.timedOut)
+            assert.deepStrictEqual(told, ["unknown"])
+            const smolvm = yield* Smolvm
+            const gone = yield* Deferred.make<never, "gone">()
+            const session = () => Effect.succeed({ gone: Deferred.await(gone) })
+            const elsewhere = yield* Commands.operations({ plan: bottle.plan, smolvm, secrets: new Map(), session })
+            const running = yield* Effect.fork(
+              Effect.flip(elsewhere.exec({ ...options, timeoutMillis: undefined, command: ["sleep", "7782"] }))
+            )
+            yield* appears(bottle, "sleep 7782", 1)
+            yield* Deferred.fail(gone, "gone")
+            assert.strictEqual(yield* Fiber.join(running), "gone")
+            assert.deepStrictEqual(told, ["unknown"])
+          }),
+        silent
+      )
+    })
   )
 
   it.live("is ended by whoever knows its witness's place alone", () =>

@@ -37,6 +37,7 @@ const inBottle = (request: ExecRequest) =>
       secrets,
       workdir,
       timeoutMillis,
+      onUnended: (what) => teller.say(GuestCommand.unended[what]),
       interactive,
       tty
     })

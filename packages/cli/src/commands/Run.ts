@@ -114,6 +114,7 @@ const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, 
             command: request.command,
             timeoutMillis: request.timeoutMillis,
             isLast: isLast(request),
+            onUnended: (what) => teller.say(GuestCommand.unended[what]),
             interactive: request.interactive,
             tty
           })

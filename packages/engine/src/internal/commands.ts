@@ -146,19 +146,22 @@ export const operations = <E>(means: Means<E>): Effect.Effect<Operations<E>> =>
           const at = has ? Option.some(Witness.place()) : Option.none<string>()
           return Effect.map(means.session(Option.getOrUndefined(at)), (session) => ({ at, ...session }))
         })
-        const { at, gone, isSame } = opened
+        const { at, isSame } = opened
+        let isGone = false
+        const gone = Effect.tapErrorCause(opened.gone, () => Effect.sync(() => void (isGone = true)))
         let isOver = options.isLast === true || Option.isNone(at)
         const over = Effect.sync(() => {
           isOver = true
         })
         const reap = Effect.suspend(() => {
           if (isOver || isSame?.() === false) return over
-          return Effect.zipRight(
-            over,
-            Reap.reap(
-              plan,
-              Option.getOrElse(at, () => "")
-            )
+          const reaping = Reap.reap(
+            plan,
+            Option.getOrElse(at, () => "")
+          )
+          return Effect.flatMap(Effect.zipRight(over, reaping), (reaped) =>
+            // With the machine the command has gone, whatever could be seen of it.
+            reaped === "gone" || isGone ? Effect.void : (options.onUnended?.(reaped) ?? Effect.void)
           )
         }).pipe(Effect.provideService(Smolvm, smolvm), Effect.uninterruptible)
         const settle = (exit: Exit): Effect.Effect<CommandExit> =>

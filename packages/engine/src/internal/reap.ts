@@ -2,6 +2,7 @@ import * as Release from "@bottle/process/Release"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Unended } from "../Bottle.js"
 import type { LaunchPlan } from "../LaunchPlan.js"
 import * as Witness from "./witness.js"
 
@@ -100,14 +101,8 @@ done
 [ ! -e "$file" ] || rm -f "$file"
 printf gone`
 
-/**
- * How a reap ended.
- *
- * - `gone`: nothing of the command runs
- * - `left`: something of it does: it cannot be ended, or is another user's
- * - `unknown`: the guest cannot tell, or did not answer in time
- */
-export type Reaped = "gone" | "left" | "unknown"
+/** How a reap ended: nothing of the command runs, or something may. */
+export type Reaped = "gone" | Unended
 
 /** The guest's command that reaps, for one exec. */
 export const command = (place: string, kind: LaunchPlan["runtime"]["kind"]): ReadonlyArray<string> => [
