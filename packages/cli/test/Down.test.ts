@@ -74,6 +74,23 @@ describe("bottle down", () => {
     )
   )
 
+  it.live("says that it goes on where it takes its time, and how many are not down yet", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        const told = yield* Deferred.make<void>()
+        const patient = (word: string) => {
+          const id = Fixture.planOf(home, word).id
+          return word === "b" ? Effect.as(Deferred.await(told), Fixture.downed(id)) : Effect.succeed(Fixture.downed(id))
+        }
+        const { code, stderr } = yield* Fixture.run(home, down({ all: false, bottles: ["a", "b"], format: "text" }), {
+          bottles: Fixture.bottlesOf([], { down: patient }),
+          onStderr: () => Effect.runSync(Deferred.succeed(told, undefined))
+        })
+        assert.deepStrictEqual([code, stderr], [0, "bottle: still taking one bottle down ...\n"])
+      })
+    )
+  )
+
   it.live("says something may be left by its exit code", () =>
     Temp.withTempDir((home) => Effect.map(take(home, ["a", "b"]), ({ code }) => assert.strictEqual(code, 125)))
   )

@@ -43,6 +43,9 @@ export const DownDocument = Schema.Struct({
 /** More at once gain nothing: what takes its time is the runtime, on the processors that there are. */
 const CONCURRENCY = 16
 
+/** When it is said that it goes on: an owner that does not answer is waited for before it is ended. */
+const SLOW_MILLIS = 3000
+
 type Line = (typeof DownDocument.Type)["bottles"][number]
 
 const lineOf = (bottle: string, exit: Exit.Exit<Downed, unknown>): Line => {
@@ -80,10 +83,18 @@ const take = ({ all, bottles: named, format }: DownRequest) =>
           isReaderGone = true
         })
       )
+    let left = words.length
+    const slow = Effect.suspend(() =>
+      Stdio.errorLine(`bottle: still taking ${left === 1 ? "one bottle" : `${left} bottles`} down ...`)
+    )
+    if (format === "text") yield* Effect.forkScoped(Effect.interruptible(Effect.delay(slow, SLOW_MILLIS)))
     const lines = yield* Effect.forEach(
       words,
       (word) =>
         Effect.exit(Named.down(word)).pipe(
+          Effect.tap(() => {
+            left--
+          }),
           Effect.map((exit) => lineOf(word, exit)),
           Effect.tap((line) => tellLine(line, format)),
           Effect.tap(({ id }) => (id === null || format === "json" ? Effect.void : print(id)))
@@ -106,4 +117,6 @@ const take = ({ all, bottles: named, format }: DownRequest) =>
 export const down = (
   request: DownRequest
 ): Effect.Effect<number, never, Bottles | Invocation | Stdio.Stdio | FileSystem> =>
-  Effect.catchAllCause(take(request), (cause) => Told.failWith(cause, { format: request.format, jsonOn: "stdout" }))
+  Effect.catchAllCause(Effect.scoped(take(request)), (cause) =>
+    Told.failWith(cause, { format: request.format, jsonOn: "stdout" })
+  )
