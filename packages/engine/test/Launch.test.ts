@@ -541,6 +541,32 @@ describe("Launch", () => {
     )
   )
 
+  it.live("keeps no machine that could not be created", () =>
+    Temp.withTempDir((directory) =>
+      onStage(
+        directory,
+        {
+          options: { source: { _tag: "Bare" }, keepOnFailure: true },
+          replies: (plan) => {
+            const [create, ...rest] = repliesFor(plan, {
+              0: { exit: 1, stderr: "Error: config operation failed: no\n" }
+            })
+            const last = rest.at(-1)
+            return create === undefined || last === undefined ? [] : [create, last]
+          }
+        },
+        (stage) =>
+          Effect.gen(function* () {
+            const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan)))
+            assert.strictEqual(error._tag, "StageFailed")
+            const tags = (yield* stage.noticed).map(({ _tag }) => _tag)
+            assert.notInclude(tags, "Kept")
+            assert.include(yield* stage.happened, "machine delete")
+          })
+      )
+    )
+  )
+
   it.live("keeps the machine of a failure where the plan says so, and not of a success", () =>
     Temp.withTempDir((directory) =>
       Effect.gen(function* () {

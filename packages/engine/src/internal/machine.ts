@@ -63,7 +63,8 @@ export const acquire = (plan: LaunchPlan): Effect.Effect<OwnedMachine, StageFail
     const smolvm = yield* Smolvm
     const capabilities = yield* Effect.mapError(smolvm.capabilities, StageFailed.of("create"))
     const existence = yield* Ref.make<Existence>("none")
-    const keeping = yield* Ref.make<Keeping>("as-planned")
+    // What could not even be created has nothing to look into.
+    const keeping = yield* Ref.make<Keeping>("condemned")
     yield* Effect.addFinalizer((exit) =>
       release(plan, existence, keeping, exit).pipe(Effect.provideService(Smolvm, smolvm))
     )
@@ -78,6 +79,7 @@ export const acquire = (plan: LaunchPlan): Effect.Effect<OwnedMachine, StageFail
       Effect.mapError(StageFailed.of("create")),
       stage("create")
     )
+    yield* Ref.set(keeping, "as-planned")
     return { keep: Ref.set(keeping, "kept"), condemn: Ref.set(keeping, "condemned"), step }
   })
 
