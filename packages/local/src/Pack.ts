@@ -53,6 +53,9 @@ const readManifest = (path: string): unknown => {
   }
 }
 
+/** Why a pack cannot be read, in words where it is what people mistype. */
+const readingOf = (cause: unknown): string => (reasonOf(cause) === "ENOENT" ? "there is no such file" : reasonOf(cause))
+
 /**
  * Looks at a pack, so that a machine can be made from it.
  *
@@ -68,7 +71,7 @@ export const open = (command: string, path: string): Effect.Effect<Origin, Value
         reason,
         fix: "make one: pack create --image ./rootfs -o NAME"
       })
-    const text = yield* Effect.try({ try: () => readManifest(path), catch: (cause) => refuse(reasonOf(cause)) })
+    const text = yield* Effect.try({ try: () => readManifest(path), catch: (cause) => refuse(readingOf(cause)) })
     const manifest = decodeManifest(text)
     if (Either.isLeft(manifest)) return yield* refuse("it is not a pack of the local runtime")
     if (manifest.right.architecture !== process.arch) {

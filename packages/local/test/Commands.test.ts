@@ -235,6 +235,8 @@ describe.each(everybody)(`machines, $name${note}`, (who) => {
         assert.strictEqual((yield* copy.sh("cat /workspace/f")).stdout, "packed\n")
         const bad = yield* runner.call(["machine", "create", "--from", output])
         assert.deepStrictEqual([bad.code, bad.stderr.includes("not a pack")], [1, true])
+        const missing = yield* runner.call(["machine", "create", "--from", `${output}.none`])
+        assert.deepStrictEqual([missing.code, missing.stderr.includes("there is no such file")], [1, true])
       }))
   })
 })
