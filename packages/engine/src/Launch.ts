@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import * as Policy from "@bottle/egress/Policy"
-import * as Release from "@bottle/process/Release"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -13,7 +12,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
@@ -29,7 +27,7 @@ import { Engine } from "./Engine.js"
 import * as Commands from "./internal/commands.js"
 import * as Commit from "./internal/commit.js"
 import * as Fence from "./internal/fence.js"
-import { fileFailed, realPath } from "./internal/files.js"
+import { fileFailed, realPath, removeDirectory } from "./internal/files.js"
 import * as Gate from "./internal/gate.js"
 import * as Machine from "./internal/machine.js"
 import * as OwnDirectory from "./internal/ownDirectory.js"
@@ -46,7 +44,7 @@ import {
   SecretMissing,
   StageFailed
 } from "./LaunchError.js"
-import { type LaunchEvent, LaunchObserver, notify } from "./LaunchObserver.js"
+import { type LaunchEvent, LaunchObserver } from "./LaunchObserver.js"
 import type { LaunchOptions } from "./LaunchOptions.js"
 import * as LaunchPlan from "./LaunchPlan.js"
 import * as Ledger from "./Ledger.js"
@@ -63,9 +61,6 @@ const ROUTES = "/proc/net/route"
 
 /** Nobody guesses it, and it fits in every line of everything that speaks HTTP. */
 const NONCE_BYTES = 16
-
-/** It holds one socket. A file system that does not answer within this will not later. */
-const REMOVE_TIMEOUT_MILLIS = 10_000
 
 /**
  * What a launch is given apart from its plan: the values of the secrets that the plan names, and what its ledger says of
@@ -292,26 +287,6 @@ const acquireDirectory = (
       () => removeDirectory(fs, plan.directory)
     )
   })
-
-const removeDirectory = (fs: FileSystem.FileSystem, directory: string): Effect.Effect<void> =>
-  fs.remove(directory, { recursive: true, force: true }).pipe(
-    Effect.mapError((error) => fileFailed(directory)(error).message),
-    Release.within(REMOVE_TIMEOUT_MILLIS),
-    Effect.flatMap(
-      Option.match({
-        onNone: () => Effect.fail(`it could not be removed within ${REMOVE_TIMEOUT_MILLIS / 1000} s`),
-        onSome: () => Effect.void
-      })
-    ),
-    Effect.catchAll((reason) =>
-      notify({
-        _tag: "ReleaseFailed",
-        resource: `directory ${directory}`,
-        reason,
-        suggestion: `Remove it by hand: rm -r ${directory}`
-      })
-    )
-  )
 
 const startBundle = (
   plan: LaunchPlan.LaunchPlan,

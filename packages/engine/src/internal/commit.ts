@@ -1,4 +1,3 @@
-import * as Release from "@bottle/process/Release"
 import type { Smolvm } from "@bottle/smolvm/Smolvm"
 import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -16,13 +15,12 @@ import type { CommitOptions, Committed } from "../Bottle.js"
 import type { RunningBundle } from "../Bundle.js"
 import { type CommitError, CommitFailed, CommitRefused, MachineLost } from "../CommitError.js"
 import type { BundleDied } from "../LaunchError.js"
-import { notify } from "../LaunchObserver.js"
 import type { LaunchPlan } from "../LaunchPlan.js"
 import type { OwnLedger } from "../Ledger.js"
 import type { ProofRecord } from "../ProofRecord.js"
 import { endedBy } from "./endedBy.js"
 import type { Fence } from "./fence.js"
-import { reasonOf } from "./files.js"
+import { reasonOf, removeDirectory } from "./files.js"
 import type { Gate } from "./gate.js"
 import type { OwnedMachine } from "./machine.js"
 
@@ -36,8 +34,6 @@ const EMPTY_TIMEOUT_MILLIS = 5000
 
 /** A machine that has been up before pulls nothing, so it comes up in seconds. */
 const UP_TIMEOUT_MILLIS = 180_000
-
-const REMOVE_TIMEOUT_MILLIS = 10_000
 
 /** A name with an id and more has to fit into 255 bytes, whatever its characters. */
 const NAME_CHARS_MAX = 30
@@ -141,7 +137,7 @@ export const make = (committable: Committable): Effect.Effect<Commit, never, Fil
         const packed = yield* Effect.gen(function* () {
           if (Exit.isFailure(isStopped)) return yield* Effect.mapError(isStopped, broken("stop"))
           yield* endedBy(Deferred.await(givenUp))(write(fs, committable, directory, output))
-        }).pipe(Effect.ensuring(remove(fs, directory)), Effect.scoped, Effect.exit)
+        }).pipe(Effect.ensuring(removeDirectory(fs, directory)), Effect.scoped, Effect.exit)
         if (Exit.isFailure(packed) && Cause.isInterruptedOnly(packed.cause)) return yield* Effect.interrupt
 
         // The guest has been silent since it stopped: what the bundle says from here on is about the proof.
@@ -238,26 +234,6 @@ const isThere = (fs: FileSystem.FileSystem, path: string): Effect.Effect<boolean
     onTrue: () => Effect.succeed(true),
     onFalse: () => Effect.orElseSucceed(fs.exists(path), () => false)
   })
-
-const remove = (fs: FileSystem.FileSystem, directory: string): Effect.Effect<void> =>
-  fs.remove(directory, { recursive: true, force: true }).pipe(
-    Effect.mapError(reasonOf),
-    Release.within(REMOVE_TIMEOUT_MILLIS),
-    Effect.flatMap(
-      Option.match({
-        onNone: () => Effect.fail(`it could not be removed within ${REMOVE_TIMEOUT_MILLIS / 1000} s`),
-        onSome: () => Effect.void
-      })
-    ),
-    Effect.catchAll((reason) =>
-      notify({
-        _tag: "ReleaseFailed",
-        resource: `directory ${directory}`,
-        reason,
-        suggestion: `Remove it by hand: rm -r ${directory}`
-      })
-    )
-  )
 
 /** From stopped to proven. After a stop that failed the machine may run still, with its relay. */
 const again = (

@@ -8,6 +8,7 @@ import type { Directories } from "../../Directories.js"
 import { Runtimes } from "../../Runtimes.js"
 import * as Commands from "../commands.js"
 import { downView } from "./down.js"
+import { foundOf } from "./found.js"
 import { kept } from "./kept.js"
 import { addressOf, resolve } from "./resolve.js"
 
@@ -32,18 +33,5 @@ export const find = (
       secrets,
       session: (witness) => control.session({ witness })
     })
-    return {
-      id: view.id,
-      name,
-      view,
-      plan,
-      proof,
-      control,
-      gone: control.gone,
-      describe: control.describe,
-      ...operations,
-      commit: control.commit,
-      reload: control.reload,
-      down
-    }
+    return foundOf({ name, view, plan, proof, control, operations, down })
   })

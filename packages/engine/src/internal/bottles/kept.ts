@@ -11,6 +11,7 @@ import type * as Ledger from "../../Ledger.js"
 import * as RecordStore from "../../RecordStore.js"
 import { Runtimes } from "../../Runtimes.js"
 import * as Commands from "../commands.js"
+import { foundOf } from "./found.js"
 
 /** Whoever held it is gone, and with it what only that one could do. */
 const controlOf = (id: Ledger.LedgerView["id"], pid: number): ControlClient => {
@@ -55,18 +56,5 @@ export const kept = (
       session: () => Effect.succeed({ gone: Effect.never })
     })
     const control = controlOf(id, claim.owner.identity.pid)
-    return {
-      id,
-      name: claim.name,
-      view,
-      plan,
-      proof,
-      control,
-      gone: control.gone,
-      describe: control.describe,
-      ...operations,
-      commit: control.commit,
-      reload: control.reload,
-      down
-    }
+    return foundOf({ name: claim.name, view, plan, proof, control, operations, down })
   })
