@@ -48,7 +48,7 @@ export const docker: ReadonlyArray<Fault> = [
   {
     name: "container-owner-killed",
     about: "the owner of a bottle with a container is killed while it launches, runs or takes it down",
-    boundedRuns: 2,
+    boundedRuns: 1,
     bundle: "container",
     lacks: Containers.lacking,
     provoke: async (scene) => {
@@ -68,7 +68,7 @@ export const docker: ReadonlyArray<Fault> = [
   {
     name: "docker-hangs",
     about: "docker hangs at some call until it recovers, and the owner is killed, told to end, or left alone",
-    boundedRuns: 2,
+    boundedRuns: 1,
     bundle: "container",
     lacks: Containers.lacking,
     provoke: async (scene) => {

@@ -24,7 +24,7 @@ export const keeper: ReadonlyArray<Fault> = [
   {
     name: "keeper-killed-in-launch",
     about: "the keeper is killed while its bottle launches",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const { hasEnded, running } = launching(scene)
       await Moments.ofLaunch(scene, hasEnded)
@@ -41,7 +41,7 @@ export const keeper: ReadonlyArray<Fault> = [
   {
     name: "up-killed-in-launch",
     about: "the program that waits for the keeper is killed: nobody would know of the bottle",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const { hasEnded, running } = launching(scene)
       await Moments.ofLaunch(scene, hasEnded)
@@ -58,7 +58,7 @@ export const keeper: ReadonlyArray<Fault> = [
   {
     name: "keeper-killed",
     about: "the keeper is killed while its bottle is up",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const { id, keeper } = await Life.up(scene)
       await scene.moment(50)
@@ -74,7 +74,7 @@ export const keeper: ReadonlyArray<Fault> = [
   {
     name: "keeper-killed-in-teardown",
     about: "the keeper is killed while it takes its bottle down",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const { id, keeper } = await Life.up(scene)
       const down = scene.start(["down", id])

@@ -124,7 +124,7 @@ export const ledger: ReadonlyArray<Fault> = [
   {
     name: "disk-full-later",
     about: "the disk becomes full while a bottle is up, and its owner ends by itself or is killed",
-    boundedRuns: 2,
+    boundedRuns: 1,
     lacks: needsRoot,
     provoke: async (scene) => {
       const where = scene.choose("the full disk is that of the", ["ledgers", "whole state"])
@@ -152,7 +152,7 @@ export const ledger: ReadonlyArray<Fault> = [
   {
     name: "ledger-corrupted",
     about: "a line of the ledger becomes something else, and then the owner is killed, or ends by itself",
-    boundedRuns: 3,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const run = Life.run(scene)
       await run.begun()

@@ -29,7 +29,7 @@ export const machine: ReadonlyArray<Fault> = [
   {
     name: "machine-killed",
     about: "the machine's first process, or the one that holds it, is killed while a command runs",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const run = Life.run(scene)
       await run.begun()
@@ -51,7 +51,7 @@ export const machine: ReadonlyArray<Fault> = [
   {
     name: "handle-killed",
     about: "the dead man's handle is killed, once or more, and its owner ends as it would have",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const run = Life.run(scene)
       const when = scene.choose("the handle goes in its", ["launch", "run"])
@@ -95,7 +95,7 @@ export const machine: ReadonlyArray<Fault> = [
   {
     name: "handle-and-owner-killed",
     about: "handle and owner are killed at once, and the next cleanup or launch takes what is left",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const run = Life.run(scene)
       await run.begun()

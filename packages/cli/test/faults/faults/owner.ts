@@ -17,7 +17,7 @@ export const owner: ReadonlyArray<Fault> = [
   {
     name: "owner-killed-in-launch",
     about: "the run is killed while it launches",
-    boundedRuns: 3,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const run = Life.run(scene)
       await Moments.ofLaunch(scene, run.hasEnded)
@@ -27,7 +27,7 @@ export const owner: ReadonlyArray<Fault> = [
   {
     name: "owner-killed-in-run",
     about: "the run is killed while its command runs",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const run = Life.run(scene)
       await run.begun()
@@ -38,7 +38,7 @@ export const owner: ReadonlyArray<Fault> = [
   {
     name: "owner-killed-in-teardown",
     about: "the run is killed while it takes its bottle down",
-    boundedRuns: 3,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const run = Life.run(scene)
       await run.begun()

@@ -43,7 +43,7 @@ export const signals: ReadonlyArray<Fault> = [
   {
     name: "hangup",
     about: "the terminal is closed",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: signalled("SIGHUP")
   },
   {
@@ -55,7 +55,7 @@ export const signals: ReadonlyArray<Fault> = [
   {
     name: "interrupt-twice",
     about: "Ctrl-C is pressed a second time before all is down",
-    boundedRuns: 3,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const run = Life.run(scene)
       const wasTold = await someMoment(scene, run)

@@ -16,7 +16,7 @@ export const smolvm: ReadonlyArray<Fault> = [
   {
     name: "smolvm-hangs-in-launch",
     about: "smolvm hangs in create, start or exec, before its work or after it, and the owner is interrupted or killed",
-    boundedRuns: 3,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const program = scene.faultySmolvm()
       const step = scene.choose("it hangs in", STEPS)
@@ -37,7 +37,7 @@ export const smolvm: ReadonlyArray<Fault> = [
     name: "smolvm-hangs-in-delete",
     about:
       "smolvm hangs in the delete of a release, and the owner is killed or told twice: its handle finds another hang",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const program = scene.faultySmolvm()
       program.misbehave({
@@ -114,7 +114,7 @@ export const smolvm: ReadonlyArray<Fault> = [
     name: "smolvm-fails",
     about:
       "smolvm fails at any subcommand, before its work or after it: the launch fails, or its release is tried again",
-    boundedRuns: 2,
+    boundedRuns: 1,
     provoke: async (scene) => {
       const program = scene.faultySmolvm()
       const step = scene.choose("it fails at", [...STEPS, "machine delete", "machine status"])
