@@ -159,6 +159,8 @@ describe.concurrent("a bottle in the background", { timeout: TIMEOUT_MILLIS }, (
       const [timed, idle] = await Promise.all([up(home, "--ttl", "2s"), up(home, "--idle", "2s")])
       const [ttl, wait] = await Promise.all([home.bottle("wait", timed), home.bottle("wait", idle)])
       assert.deepStrictEqual([ttl.code, wait.code], [0, 0])
+      assert.include(await obeyed(home, "logs", timed), "goes down: its --ttl is over")
+      assert.include(await obeyed(home, "logs", idle), "goes down: nothing went on in it")
       await cleared(home)
     }))
 
