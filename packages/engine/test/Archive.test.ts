@@ -12,6 +12,9 @@ import type { ArchiveError } from "../src/ArchiveError.js"
 import { listing } from "./fixtures/listing.js"
 import * as Tar from "./fixtures/tar.js"
 
+// What comes out of an archive is less open by it.
+process.umask(0o022)
+
 /** A directory to extract in, and beside it one that nothing may touch. */
 interface Place {
   readonly directory: string
@@ -230,29 +233,36 @@ describe("Archive.extract", () => {
     )
   )
 
-  it.live("takes over no special bits, no owner, and no time that is none", () =>
-    inPlace(({ out }) =>
-      Effect.gen(function* () {
-        yield* extract(
-          out,
-          Tar.archive(
-            { name: "./", type: "5", mode: 0o7755 },
-            { name: "setuid", mode: 0o4755 },
-            { name: "setgid", mode: 0o2755 },
-            { name: "d/", type: "5", mode: 0o3777 },
-            { name: "old", pax: { mtime: "-62135596800" } },
-            { name: "late", pax: { mtime: "99999999999999" } }
+  const unmasked = (mode: number): string => (mode & ~process.umask()).toString(8)
+
+  it.live(
+    "takes over no special bits, nothing that the umask keeps from others, no owner, and no time that is none",
+    () =>
+      inPlace(({ out }) =>
+        Effect.gen(function* () {
+          yield* extract(
+            out,
+            Tar.archive(
+              { name: "./", type: "5", mode: 0o7755 },
+              { name: "setuid", mode: 0o4755 },
+              { name: "setgid", mode: 0o2755 },
+              { name: "open", mode: 0o666 },
+              { name: "d/", type: "5", mode: 0o3777 },
+              { name: "old", pax: { mtime: "-62135596800" } },
+              { name: "late", pax: { mtime: "99999999999999" } }
+            )
           )
-        )
-        assert.deepStrictEqual(
-          listing(out).map((line) => line.trim()),
-          ["./ 755", "./d/ 777", "./late 644", "./old 644", "./setgid 755", "./setuid 755"]
-        )
-        assert.strictEqual(Fs.statSync(`${out}/setuid`).uid, process.getuid?.())
-        assert.strictEqual(Fs.statSync(`${out}/old`).mtimeMs, 0)
-        assert.strictEqual(Fs.statSync(`${out}/late`).mtimeMs, (2 ** 32 - 1) * 1000)
-      })
-    )
+          assert.deepStrictEqual(
+            listing(out).map((line) => line.trim()),
+            ["./ 755", `./d/ ${unmasked(0o777)}`, "./late 644", "./old 644", `./open ${unmasked(0o666)}`]
+              .concat(["./setgid 755", "./setuid 755"])
+              .toSorted()
+          )
+          assert.strictEqual(Fs.statSync(`${out}/setuid`).uid, process.getuid?.())
+          assert.strictEqual(Fs.statSync(`${out}/old`).mtimeMs, 0)
+          assert.strictEqual(Fs.statSync(`${out}/late`).mtimeMs, (2 ** 32 - 1) * 1000)
+        })
+      )
   )
 
   describe("leaves out a symbolic link that leads out", () => {

@@ -286,7 +286,7 @@ const plant = (path: string, node: Tree): void => {
     Fs.mkdirSync(path)
     for (const [name, entry] of node.entries) plant(`${path}/${name}`, entry)
   }
-  Fs.chmodSync(path, node.mode)
+  Fs.chmodSync(path, node.mode & ~process.umask())
   Fs.utimesSync(path, 1_234_567_890, 1_234_567_890)
 }
 

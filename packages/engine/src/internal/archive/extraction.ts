@@ -36,6 +36,9 @@ export interface Extraction extends Receiver {
 /** Of a directory that the archive does not name. */
 const IMPLIED_MODE = 0o755
 
+/** What a guest would open to everybody here is open to whom its user opens new files. */
+const modeOf = ({ mode }: Member): number => mode & ~process.umask()
+
 export const make = (directory: Handle.Directory): Extraction => {
   const root = Tree.directory(IMPLIED_MODE)
   const counts = { files: 0, directories: 0, links: 0, bytes: 0 }
@@ -137,7 +140,7 @@ export const make = (directory: Handle.Directory): Extraction => {
     switch (member.type) {
       case "directory": {
         const node = directoryAt(member.path)
-        node.mode = member.mode
+        node.mode = modeOf(member)
         node.mtimeSeconds = member.mtimeSeconds
         return
       }
@@ -165,7 +168,7 @@ export const make = (directory: Handle.Directory): Extraction => {
     if (file === undefined) return
     const { descriptor, member } = file
     Fs.futimesSync(descriptor, member.mtimeSeconds, member.mtimeSeconds)
-    Fs.fchmodSync(descriptor, member.mode)
+    Fs.fchmodSync(descriptor, modeOf(member))
     file = undefined
     Fs.closeSync(descriptor)
   }
