@@ -42,6 +42,7 @@ export const crowds: ReadonlyArray<Fault> = [
       await scene.cleared()
       // The name is free again.
       const again = (await scene.obeyed(...words)).trim()
+      scene.fault("it is told again")
       await scene.obeyed("down", again)
       await scene.cleared()
     }
