@@ -2,13 +2,7 @@ import { attach } from "@bottle/cli/commands/Attach"
 import { Interruption } from "@bottle/cli/Interruption"
 import type { AttachRequest } from "@bottle/cli/requests/BottleRequest"
 import { type FoundBottle } from "@bottle/engine/Bottles"
-import {
-  type AttachOutput,
-  BottleGone,
-  type ControlClient,
-  type ControlError,
-  ControlRefused
-} from "@bottle/engine/Control"
+import { type AttachOutput, BottleGone, type ControlError, ControlRefused } from "@bottle/engine/Control"
 import * as Temp from "@bottle/testing/Temp"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
@@ -33,42 +27,10 @@ const foundOf = (
   isInteractive = false
 ): FoundBottle => {
   const plan = Fixture.planOf(home, "a")
-  const listed = Fixture.listedOf(plan)
-  const unused = Effect.dieMessage("only attached to")
-  const describe = Effect.succeed(
-    Fixture.describe(plan, { main: { command: ["sh"], interactive: isInteractive, exit: null } })
-  )
+  const main = { command: ["sh"], interactive: isInteractive, exit: null }
+  const found = Fixture.foundOf(plan, { describe: Effect.succeed(Fixture.describe(plan, { main })) })
   const gone = new BottleGone({ id: plan.id, reason: "ended" })
-  const control: ControlClient = {
-    id: plan.id,
-    pid: 1,
-    gone,
-    describe,
-    secrets: unused,
-    session: () => unused,
-    down: unused,
-    commit: () => unused,
-    reload: () => unused,
-    attach: (options) => said(options?.stdin)
-  }
-  return {
-    id: plan.id,
-    name: null,
-    view: listed.view,
-    plan,
-    proof: Fixture.proof,
-    control,
-    gone,
-    describe,
-    exec: () => unused,
-    stream: () => Stream.die("only attached to"),
-    attach: () => unused,
-    cpIn: () => unused,
-    cpOut: () => unused,
-    commit: () => unused,
-    reload: () => unused,
-    down: unused
-  }
+  return { ...found, gone, control: { ...found.control, gone, attach: (options) => said(options?.stdin) } }
 }
 
 const request: AttachRequest = { bottle: "a", format: "text", interactive: false }

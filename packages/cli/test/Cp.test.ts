@@ -2,7 +2,6 @@ import { cp, CpDocument } from "@bottle/cli/commands/Cp"
 import type { CpRequest } from "@bottle/cli/requests/CpRequest"
 import type { BottleOutput } from "@bottle/engine/Bottle"
 import type { FoundBottle } from "@bottle/engine/Bottles"
-import { BottleGone, type ControlClient } from "@bottle/engine/Control"
 import * as Temp from "@bottle/testing/Temp"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -14,31 +13,7 @@ import * as Fixture from "./fixtures/bottles.js"
 
 /** A bottle whose guest has one directory, and says that of whatever it is asked about; `said` is what its tar says. */
 const foundOf = (home: string, archive: Uint8Array, said: string, code: number): FoundBottle => {
-  const plan = Fixture.planOf(home, "a")
-  const unused = Effect.dieMessage("only copied from")
-  const describe = Effect.succeed(Fixture.describe(plan))
-  const gone = new BottleGone({ id: plan.id, reason: "ended" })
-  const control: ControlClient = {
-    id: plan.id,
-    pid: 1,
-    gone,
-    describe,
-    secrets: unused,
-    session: () => unused,
-    down: unused,
-    commit: () => unused,
-    reload: () => unused,
-    attach: () => Stream.die("only copied from")
-  }
-  return {
-    id: plan.id,
-    name: null,
-    view: Fixture.listedOf(plan).view,
-    plan,
-    proof: Fixture.proof,
-    control,
-    gone,
-    describe,
+  return Fixture.foundOf(Fixture.planOf(home, "a"), {
     exec: () =>
       Effect.succeed({
         exit: Fixture.exitOf(0),
@@ -50,14 +25,8 @@ const foundOf = (home: string, archive: Uint8Array, said: string, code: number):
         { _tag: "Stdout", bytes: archive },
         { _tag: "Stderr", bytes: Buffer.from(said) },
         { _tag: "Exit", exit: Fixture.exitOf(code) }
-      ),
-    attach: () => unused,
-    cpIn: () => unused,
-    cpOut: () => unused,
-    commit: () => unused,
-    reload: () => unused,
-    down: unused
-  }
+      )
+  })
 }
 
 /** An archive with a file, a link that stays, and so many that lead out. */

@@ -32,19 +32,8 @@ const ended = (exit: CommandExit): Stream.Stream<BottleOutput> => Stream.make<[B
 /** A bottle that runs what a test says, and notes what it was asked for. */
 const around = (bottle: Bottle, more: Fixture.Around = {}) => {
   const asked: Array<Asked> = []
-  const unused = Effect.dieMessage("nobody asks for this")
-  const { plan } = bottle
   const exit = bottle.exit ?? Fixture.exitOf(0)
-  const found: FoundBottle = {
-    id: plan.id,
-    name: null,
-    view: Fixture.listedOf(plan).view,
-    plan,
-    proof: Fixture.proof,
-    control: {} as never,
-    gone: Effect.never,
-    describe: unused,
-    exec: () => unused,
+  const found = Fixture.foundOf(bottle.plan, {
     stream: (options) => {
       asked.push(options)
       return bottle.output?.(options) ?? ended(exit)
@@ -53,12 +42,8 @@ const around = (bottle: Bottle, more: Fixture.Around = {}) => {
       asked.push(options)
       return Effect.succeed(exit)
     },
-    cpIn: () => unused,
-    cpOut: () => unused,
-    commit: bottle.commit ?? (() => unused),
-    reload: () => unused,
-    down: unused
-  }
+    ...(bottle.commit === undefined ? {} : { commit: bottle.commit })
+  })
   const bottles = Fixture.bottlesOf([], { find: () => Effect.succeed(found) })
   return { asked, around: { bottles, ...more } satisfies Fixture.Around }
 }

@@ -21,22 +21,9 @@ import { LedgerFailed, NameTaken } from "../src/LedgerError.js"
 import { EgressUnproven } from "../src/ProofError.js"
 import { ProofRecord } from "../src/ProofRecord.js"
 import * as Record from "../src/Record.js"
-import { bare, id, planOf } from "./fixtures/plans.js"
+import { bare, directoriesIn, heldProof as proven, id, planOf } from "./fixtures/plans.js"
 
 const plan = planOf(bare)
-
-const proven = new ProofRecord({
-  version: 1,
-  outcome: "proven",
-  reason: null,
-  tool: "bash",
-  durationMillis: 3,
-  lastEvent: 0,
-  probes: []
-})
-
-const directoriesIn = (directory: string): Directories =>
-  new Directories({ cache: `${directory}/cache`, state: `${directory}/state`, run: `${directory}/run` })
 
 const decision = (sequence: number): EgressEvent =>
   new EgressEvent(

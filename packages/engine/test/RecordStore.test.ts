@@ -18,22 +18,9 @@ import { LaunchPlan } from "../src/LaunchPlan.js"
 import { ProofRecord } from "../src/ProofRecord.js"
 import * as Record from "../src/Record.js"
 import * as RecordStore from "../src/RecordStore.js"
-import { bare, id, planOf } from "./fixtures/plans.js"
+import { bare, directoriesIn, heldProof as proven, id, planOf } from "./fixtures/plans.js"
 
 const plan = planOf(bare)
-
-const proven = new ProofRecord({
-  version: 1,
-  outcome: "proven",
-  reason: null,
-  tool: "bash",
-  durationMillis: 3,
-  lastEvent: 0,
-  probes: []
-})
-
-const directoriesIn = (directory: string): Directories =>
-  new Directories({ cache: `${directory}/cache`, state: `${directory}/state`, run: `${directory}/run` })
 
 /** The files of a record; what is undefined is not there. */
 interface Files {
