@@ -45,7 +45,15 @@ const tests = async () => {
   const file = path.join(directory, "counts.json")
   try {
     const env = { ...plainEnvironment(), BOTTLE_TEST_COUNTS: file }
-    const args = ["run", "--reporter=default", `--reporter=${path.join(root, ".dev/reporter.mjs")}`]
+    // Two at least: much of what the tests do is to wait for other processes.
+    const workers = `--maxWorkers=${Math.max(2, os.cpus().length - 1)}`
+    const args = [
+      "run",
+      workers,
+      "--minWorkers=1",
+      "--reporter=default",
+      `--reporter=${path.join(root, ".dev/reporter.mjs")}`
+    ]
     const { code } = await run(bin("vitest"), [...args, ...process.argv.slice(2)], { env, stream: true })
     const found = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : undefined
     if (found === undefined) return fail("tests", "vitest ended without a count")

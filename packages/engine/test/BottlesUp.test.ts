@@ -53,8 +53,11 @@ const byScript = <A, E>(
       })
       const secrets = new Map([["TOKEN", Redacted.make("s3cret")]])
       const result = yield* use((options) => bottles.up(plan, { secrets, ...options }), directory)
-      const { processes } = yield* Survivors.find(Path.basename(directory))
-      assert.deepStrictEqual(processes, [])
+      // A keeper that was let go of ends by itself.
+      yield* waitUntil(
+        Effect.map(Survivors.find(Path.basename(directory)), ({ processes }) => processes.length === 0),
+        { boundMillis: 10_000, what: "the end of every process" }
+      )
       return result
     }).pipe(Effect.provideService(Runtimes, noRuntimes), Effect.provide(NodeFileSystem.layer))
   )
