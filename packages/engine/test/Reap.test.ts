@@ -27,7 +27,13 @@ const start = (shell: Shell, place: string, command: ReadonlyArray<string>) =>
         env: { PATH: process.env["PATH"], [Witness.MARK]: Witness.markOf(place) }
       })
     }),
-    (child) => Effect.sync(() => child.kill("SIGKILL"))
+    (child) =>
+      Effect.sync(() => {
+        child.kill("SIGKILL")
+        // What it started goes on without it, where nobody reaps that.
+        const time = /[0-9]{4}\.[0-9]+/.exec(command.join(" "))?.[0]
+        ChildProcess.spawnSync("kill", ["-KILL", ...(time === undefined ? [] : running(time))], { stdio: "ignore" })
+      })
   )
 
 const reap = (shell: Shell, place: string, ...more: ReadonlyArray<string>) =>
