@@ -70,7 +70,7 @@ const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
   ],
   shell: ["bottle shell agent", "bottle shell agent -w /work"],
   attach: ["bottle attach build"],
-  cp: ["bottle cp ./data agent:/work/data", "bottle cp agent:/work/out ./out"],
+  cp: ["bottle cp ./data agent:/data", "bottle cp agent:/data/out ./out"],
   logs: ["bottle logs agent", "bottle logs agent -f --only decisions", "bottle logs build --only output"],
   ls: ["bottle ls", "bottle ls -a --format json", "bottle ls -q"],
   inspect: ["bottle inspect agent", "bottle inspect agent --format json"],
