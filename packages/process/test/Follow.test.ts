@@ -207,7 +207,11 @@ describe("follow", () => {
   live(
     "ends the program and its group when it is interrupted, though nobody takes its events",
     Effect.gen(function* () {
-      const { count, program } = marked("trap 'echo bye; exit 0' TERM; sleep 60 & while :; do echo words; done")
+      const { count, program } = marked(
+        // Not a word before the background process has become `sleep`: one that is still the shell's
+        // child between its fork and its exec has the shell's trap for TERM, and loses the signal.
+        "trap 'echo bye; exit 0' TERM; sleep 60 & until grep -q sleep /proc/$!/comm; do :; done; while :; do echo words; done"
+      )
       const first = yield* Deferred.make<void>()
       const fiber = yield* Effect.fork(
         // With so much grace it only ends in the test's time if what it writes while it ends is read.
