@@ -5,5 +5,5 @@ const conditions = ["@bottle/source"]
 export default defineProject({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { name: "process", include: ["test/**/*.test.ts"] }
+  test: { name: "process", include: ["test/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 30_000 }
 })

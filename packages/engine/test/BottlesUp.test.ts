@@ -86,7 +86,7 @@ describe("bringing a bottle up", { timeout: 30_000 }, () => {
           const word = `${directory}/word`
           yield* waitUntil(
             Effect.sync(() => Fs.existsSync(word)),
-            { boundMillis: 5000, what: "the end of the input" }
+            { boundMillis: 20_000, what: "the end of the input" }
           )
           assert.strictEqual(Fs.readFileSync(word, "utf8"), "taken")
         })
@@ -216,7 +216,7 @@ describe("bringing a bottle up", { timeout: 30_000 }, () => {
           const fiber = yield* Effect.fork(up({ onEvent: (event) => Effect.sync(() => void events.push(event._tag)) }))
           yield* waitUntil(
             Effect.sync(() => Fs.existsSync(`${directory}/launching`)),
-            { boundMillis: 5000, what: "the launch" }
+            { boundMillis: 20_000, what: "the launch" }
           )
           yield* Fiber.interrupt(fiber)
           assert.isTrue(Fs.existsSync(`${directory}/down`))

@@ -159,7 +159,7 @@ describe("the control of a bottle", { timeout: 30_000 }, () => {
           )
           yield* waitUntil(
             Effect.map(serving.sessions, (count) => count === 0),
-            { boundMillis: 5000, what: "no session" }
+            { boundMillis: 20_000, what: "no session" }
           )
           assert.deepStrictEqual(reaped, [])
           assert.deepStrictEqual(busy, [1, 2, 1, 0])
@@ -180,7 +180,7 @@ describe("the control of a bottle", { timeout: 30_000 }, () => {
         assert.deepStrictEqual(reaped, ["/tmp/w1"])
         yield* waitUntil(
           Effect.map(serving.sessions, (count) => count === 0),
-          { boundMillis: 5000, what: "no session" }
+          { boundMillis: 20_000, what: "no session" }
         )
       })
     )
@@ -319,7 +319,7 @@ describe("the control of a bottle", { timeout: 30_000 }, () => {
           const isCommitting = (is: boolean) =>
             waitUntil(
               Effect.map(serving.committing, (it) => it === is),
-              { boundMillis: 5000, what: `committing ${is}` }
+              { boundMillis: 20_000, what: `committing ${is}` }
             )
           const first = yield* Effect.fork(client.commit({ output: "/a" }))
           yield* isCommitting(true)
@@ -377,7 +377,7 @@ describe("a main command", { timeout: 30_000 }, () => {
         )
         yield* waitUntil(
           Effect.map(client.describe, () => true),
-          { boundMillis: 5000 }
+          { boundMillis: 20_000 }
         )
         print("during ")
         print("err ", "err")
@@ -577,7 +577,7 @@ describe("a peer that does not keep to the protocol", { timeout: 30_000 }, () =>
           ["ControlUnreachable", "too-many"]
         )
         for (const { socket } of peers) socket.destroy()
-        yield* waitUntil(Effect.isSuccess(answersStill(address)), { boundMillis: 5000, what: "an answer" })
+        yield* waitUntil(Effect.isSuccess(answersStill(address)), { boundMillis: 20_000, what: "an answer" })
       })
     )
   )

@@ -126,7 +126,7 @@ const upAndTaken = ({ hasLeft, said, take }: Kept) =>
   Effect.gen(function* () {
     yield* said("ready")
     yield* take
-    yield* waitUntil(Effect.sync(hasLeft), { boundMillis: 5000, what: "the parent to be left" })
+    yield* waitUntil(Effect.sync(hasLeft), { boundMillis: 20_000, what: "the parent to be left" })
   })
 
 describe("a keeper", { timeout: 30_000 }, () => {
@@ -185,7 +185,7 @@ describe("a keeper", { timeout: 30_000 }, () => {
           Effect.gen(function* () {
             yield* waitUntil(
               Effect.sync(() => JSON.stringify(keeper.words).includes(`"StageStarted","stage":"start"`)),
-              { boundMillis: 5000, what: "the start" }
+              { boundMillis: 20_000, what: "the start" }
             )
             yield* keeper.parentDies
             yield* keeper.said("stopped")

@@ -132,7 +132,7 @@ describe("attach", () => {
         yield* session.shows("parent: interrupted")
         yield* waitUntil(
           Effect.map(session.processes, (left) => left.length === 0),
-          { boundMillis: 5000 }
+          { boundMillis: 20_000 }
         )
       }).pipe(Effect.provide(Executor.layer)),
     30_000
@@ -189,12 +189,12 @@ describe("a process that exits without closing its scopes", () => {
         yield* session.shows("parent: pid")
         yield* waitUntil(
           Effect.map(session.processes, (running) => running.length === 3),
-          { boundMillis: 5000 }
+          { boundMillis: 20_000 }
         )
         yield* session.kill("SIGUSR1")
         yield* waitUntil(
           Effect.map(session.processes, (left) => left.length === 0),
-          { boundMillis: 5000 }
+          { boundMillis: 20_000 }
         )
       }).pipe(Effect.provide(Executor.layer)),
     30_000

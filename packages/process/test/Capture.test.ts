@@ -129,7 +129,7 @@ describe("a background process that holds a pipe", () => {
       process.kill(Number.parseInt((yield* processes)[0] ?? "", 10), "SIGKILL")
       yield* waitUntil(
         Effect.map(count, (left) => left === 0),
-        { boundMillis: 5000 }
+        { boundMillis: 20_000 }
       )
     })
   )
@@ -143,7 +143,7 @@ describe("a background process that holds a pipe", () => {
       // Nobody reads it any more: its next write ends it.
       yield* waitUntil(
         Effect.map(count, (left) => left === 0),
-        { boundMillis: 5000 }
+        { boundMillis: 20_000 }
       )
     })
   )
@@ -156,7 +156,7 @@ describe("a background process that holds a pipe", () => {
       process.kill(Number.parseInt((yield* processes)[0] ?? "", 10), "SIGKILL")
       yield* waitUntil(
         Effect.map(count, (left) => left === 0),
-        { boundMillis: 5000 }
+        { boundMillis: 20_000 }
       )
     })
   )
@@ -168,7 +168,7 @@ describe("a background process that holds a pipe", () => {
       const fiber = yield* Effect.fork(capture(program, { drainMillis: 60_000, graceMillis: 100 }))
       yield* waitUntil(
         Effect.map(count, (left) => left >= 1),
-        { boundMillis: 5000 }
+        { boundMillis: 20_000 }
       )
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(yield* count, 0)
@@ -220,7 +220,7 @@ describe("capture's end of a program", () => {
       const fiber = yield* Effect.fork(capture(program, { graceMillis: 200 }))
       yield* waitUntil(
         Effect.map(count, (left) => left >= 4),
-        { boundMillis: 5000 }
+        { boundMillis: 20_000 }
       )
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(yield* count, 0)

@@ -71,14 +71,14 @@ describe("Executor", () => {
           const running = yield* executor.start(command)
           yield* waitUntil(
             Effect.map(count, (found) => found === 3),
-            { boundMillis: 5000 }
+            { boundMillis: 20_000 }
           )
           assert.isTrue(yield* running.isRunning)
           yield* running.kill("SIGTERM")
           assert.isFalse(yield* running.isRunning)
           yield* waitUntil(
             Effect.map(count, (found) => found === 0),
-            { boundMillis: 5000 }
+            { boundMillis: 20_000 }
           )
         })
       )
@@ -94,7 +94,7 @@ describe("Executor", () => {
       yield* Effect.scoped(Effect.flatMap(CommandExecutor.CommandExecutor, (executor) => executor.start(command)))
       yield* waitUntil(
         Effect.map(count, (found) => found === 0),
-        { boundMillis: 5000 }
+        { boundMillis: 20_000 }
       )
     })
   )

@@ -160,7 +160,7 @@ describe("follow", () => {
       process.kill(Number.parseInt((yield* processes)[0] ?? "", 10), "SIGKILL")
       yield* waitUntil(
         Effect.map(count, (left) => left === 0),
-        { boundMillis: 5000 }
+        { boundMillis: 20_000 }
       )
     })
   )

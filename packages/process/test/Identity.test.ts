@@ -74,7 +74,7 @@ describe("Identity", () => {
       const child = () => ProcTable.readAll()?.find((row) => row.parent === parent.pid)
       yield* waitUntil(
         Effect.sync(() => child()?.state === "Z"),
-        { boundMillis: 5000 }
+        { boundMillis: 20_000 }
       )
       assert.isTrue(Option.isNone(yield* Identity.fromPid(child()?.pid ?? 0)))
     }).pipe(Effect.provide(Executor.layer))

@@ -78,12 +78,12 @@ describe("Census", () => {
         yield* spawn("unshare", ["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "sh", "-c", script])
         yield* waitUntil(
           Effect.map(census.take, ({ namespaces }) => namespaces.some((name) => name.startsWith("pid:"))),
-          { boundMillis: 5000 }
+          { boundMillis: 20_000 }
         )
         Fs.writeFileSync(go, "")
         const isAlone = ({ processes, strangers }: Census.Counted) =>
           processes.every((line) => line.includes("unshare")) && strangers.some((line) => line.includes("sleep 100"))
-        yield* waitUntil(Effect.map(census.take, isAlone), { boundMillis: 5000 })
+        yield* waitUntil(Effect.map(census.take, isAlone), { boundMillis: 20_000 })
       })
   )
 })

@@ -32,7 +32,7 @@ describe("Survivors", () => {
       // The shell's own sleep bears no marker.
       yield* waitUntil(
         Effect.map(Survivors.find(marker), ({ processes }) => processes.length === 3),
-        { boundMillis: 5000 }
+        { boundMillis: 20_000 }
       )
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual((yield* Survivors.find(marker)).processes, [])
@@ -74,7 +74,7 @@ describe("Survivors", () => {
       yield* start(Command.make("unshare", ...words).pipe(Command.env({ MARKER: marker }))).pipe(Scope.extend(scope))
       yield* waitUntil(
         Effect.map(Survivors.find(marker), ({ mounts }) => mounts.length > 0),
-        { boundMillis: 5000 }
+        { boundMillis: 20_000 }
       )
       const found = yield* Survivors.find(marker)
       assert.deepStrictEqual(found.mounts, [`${directory} tmpfs tmpfs`])

@@ -118,7 +118,7 @@ describe("a bottle that is kept", () => {
           const read = (name: string) => Fs.readFileSync(`${at}/${name}`, "latin1")
           yield* waitUntil(
             Effect.sync(() => Fs.readlinkSync(`${at}/fd/2`) === "/dev/null"),
-            { boundMillis: 5000, what: "the keeper to be left" }
+            { boundMillis: 20_000, what: "the keeper to be left" }
           )
           for (const name of ["cmdline", "environ"]) assert.notInclude(read(name), "s3cret-value")
           assert.strictEqual(Fs.readlinkSync(`${at}/cwd`), "/")

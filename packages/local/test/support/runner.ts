@@ -233,7 +233,7 @@ export const machine = (
 export const nothingLeft = (marker: string): Effect.Effect<void> =>
   Effect.gen(function* () {
     const isNone = Effect.map(Survivors.find(marker), (survivors) => Survivors.count(survivors) === 0)
-    yield* Effect.ignore(waitUntil(isNone, { boundMillis: 5000 }))
+    yield* Effect.ignore(waitUntil(isNone, { boundMillis: 20_000 }))
     assert.deepStrictEqual(yield* Survivors.find(marker), { processes: [], mounts: [], namespaces: [], sockets: [] })
   })
 
