@@ -25,6 +25,11 @@ describe("the data", () => {
         assert.deepStrictEqual<unknown>(contract.definitions[index], json.dialects[line].commands[name], name)
       }
     }
+    const deltas: ReadonlyArray<{ readonly tag: string }> = json.grammarDeltasAllTags
+    assert.deepStrictEqual<unknown>(
+      contract.deltas,
+      deltas.map(({ tag, ...delta }) => ({ version: tag.slice(1), ...delta }))
+    )
   })
 
   it("names only value types that are understood", () => {

@@ -1,7 +1,7 @@
 // Written by scripts/generate-grammar.mjs from src/grammar/contract.json. Do not edit.
 import type { Contract } from "./contractTypes.js"
 
-/** The grammar of every release line: `commands` are indices into `definitions`. */
+/** The grammar of every release line (`commands` are indices into `definitions`), and what changed at each tag. */
 export const contract: Contract = {
   definitions: [
     {
@@ -3780,5 +3780,260 @@ export const contract: Contract = {
       },
       sameGrammarRange: ["1.9.0", "1.9.3"]
     }
-  }
+  },
+  deltas: [
+    {
+      version: "0.8.0",
+      added: ["machine status --json"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "0.8.1",
+      added: [
+        "machine run --no-proxy",
+        "machine run --proxy",
+        "machine start --no-proxy",
+        "machine start --proxy",
+        "pack create --no-proxy",
+        "pack create --proxy"
+      ],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "0.8.2",
+      added: ["serve start --landlock", "serve start --seccomp"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "0.9.0",
+      added: [
+        "cmd secret",
+        "cmd secret delete",
+        "cmd secret list",
+        "cmd secret path",
+        "cmd secret set",
+        "cmd secret show",
+        "secret delete --force",
+        "secret delete <NAME>",
+        "secret set --from-env",
+        "secret set --from-file",
+        "secret set <NAME>",
+        "secret set <VALUE>"
+      ],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.0.0",
+      added: [
+        "cmd machine fork",
+        "machine create --secret-env",
+        "machine create --secret-file",
+        "machine create <COMMAND>",
+        "machine exec --secret-env",
+        "machine exec --secret-file",
+        "machine fork --forkable",
+        "machine fork --port",
+        "machine fork <CLONE>",
+        "machine fork <GOLDEN>",
+        "machine run --secret-env",
+        "machine run --secret-file",
+        "machine start --forkable"
+      ],
+      removed: [
+        "cmd secret",
+        "cmd secret delete",
+        "cmd secret list",
+        "cmd secret path",
+        "cmd secret set",
+        "cmd secret show",
+        "secret delete --force",
+        "secret delete <NAME>",
+        "secret set --from-env",
+        "secret set --from-file",
+        "secret set <NAME>",
+        "secret set <VALUE>"
+      ],
+      changed: []
+    },
+    {
+      version: "1.0.2",
+      added: [
+        "machine create --name",
+        "machine data-dir --name",
+        "machine delete --name",
+        "machine fork --golden",
+        "machine fork --name",
+        "machine run --from",
+        "machine update --name"
+      ],
+      removed: [
+        "machine create <NAME>",
+        "machine data-dir <NAME>",
+        "machine delete <NAME>",
+        "machine fork <CLONE>",
+        "machine fork <GOLDEN>",
+        "machine update <NAME>"
+      ],
+      changed: [
+        "machine create --net-backend",
+        "machine create <COMMAND>",
+        "machine run --allow-cidr",
+        "machine run --allow-host",
+        "machine run --detach",
+        "machine run --gpu",
+        "machine run --gpu-vram",
+        "machine run --image",
+        "machine run --name",
+        "machine run --net-backend",
+        "machine run --oci-platform",
+        "machine run --outbound-localhost-only",
+        "machine run --secret-env",
+        "machine run --secret-file",
+        "machine run --smolfile",
+        "pack run --net-backend"
+      ]
+    },
+    {
+      version: "1.2.0",
+      added: ["machine create --max-image-size", "machine run --max-image-size", "pack create --staging-dir"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.2.3",
+      added: ["machine run --no-init-cache", "machine run --rebuild-init-cache", "machine run --unprivileged"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.2.5",
+      added: ["machine create --dns", "machine run --dns"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.3.0",
+      added: ["machine exec --detach"],
+      removed: [],
+      changed: ["machine exec --interactive", "machine exec --stream", "machine exec --tty"]
+    },
+    {
+      version: "1.3.2",
+      added: ["machine create --cuda", "machine run --cuda"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.3.4",
+      added: ["pack create --rebase-from-image"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.5.0",
+      added: [
+        "machine create --rosetta",
+        "machine run --rosetta",
+        "machine update --no-rosetta",
+        "machine update --rosetta"
+      ],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.6.0",
+      added: ["machine create --docker-socket", "machine run --docker-socket", "pack run --cuda"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.6.4",
+      added: ["machine create --expose-socket", "machine create --mount-socket"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.6.12",
+      added: ["machine fork --share-weights"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.7.0",
+      added: [
+        "machine delete --cascade",
+        "machine fork --env",
+        "machine fork --secret-env",
+        "machine fork --secret-file"
+      ],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.7.2",
+      added: [
+        "cmd machine fork-release",
+        "machine create --auto-graph",
+        "machine fork --count",
+        "machine fork --hold",
+        "machine fork --name-prefix",
+        "machine fork --parallel",
+        "machine fork --ready-timeout",
+        "machine fork --wait-ready",
+        "machine fork-release --env",
+        "machine fork-release --name",
+        "machine run --auto-graph",
+        "machine start --cuda-vram-limit-mib",
+        "machine start --fork-pool-size",
+        "pack run --auto-graph"
+      ],
+      removed: [],
+      changed: ["machine fork --name"]
+    },
+    {
+      version: "1.7.3",
+      added: ["machine run --oci-cache"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.8.0",
+      added: ["machine create --label"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.8.1",
+      added: [
+        "cmd machine egress-events",
+        "machine egress-events --json",
+        "machine egress-events --limit",
+        "machine egress-events --name"
+      ],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.8.3",
+      added: ["machine create --network", "machine run --network"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.9.0",
+      added: ["machine cp --gid", "machine cp --mode", "machine cp --uid"],
+      removed: [],
+      changed: []
+    },
+    {
+      version: "1.9.3",
+      added: [],
+      removed: [],
+      changed: ["machine create --volume"]
+    }
+  ]
 }

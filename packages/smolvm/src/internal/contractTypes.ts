@@ -37,8 +37,22 @@ export interface Dialect {
   readonly sameGrammarRange: ReadonlyArray<string>
 }
 
+/**
+ * What one tag changed, as `cmd machine fork` for a subcommand, `machine run --dns` for an option and
+ * `machine fork <GOLDEN>` for a positional.
+ */
+export interface Delta {
+  readonly version: string
+  readonly added: ReadonlyArray<string>
+  readonly removed: ReadonlyArray<string>
+  /** What is there before and after, with another type, repetition, conflict or visibility. */
+  readonly changed: ReadonlyArray<string>
+}
+
 /** Every release line, over one list of distinct subcommand definitions. */
 export interface Contract {
   readonly definitions: ReadonlyArray<Definition>
   readonly dialects: Readonly<Record<"0.8.0" | "0.8.2" | "0.9.0" | "1.0.4" | "1.1.0" | "1.5.2" | "1.9.3", Dialect>>
+  /** Oldest first, from 0.8.0. */
+  readonly deltas: ReadonlyArray<Delta>
 }
