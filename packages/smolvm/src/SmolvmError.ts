@@ -303,6 +303,53 @@ export class UnsupportedOption extends Schema.TaggedError<UnsupportedOption>("@b
 }
 
 /**
+ * This release of smolvm has no such subcommand; `neededVersion` is the first that has it, `null` where no known one has.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnsupportedCommand extends Schema.TaggedError<UnsupportedCommand>("@bottle/smolvm/UnsupportedCommand")(
+  "UnsupportedCommand",
+  { command: Schema.String, version: Schema.String, neededVersion: Schema.NullOr(Schema.String) }
+) {
+  override get message(): string {
+    const needed = this.neededVersion === null ? "" : `: ${this.neededVersion} or newer is needed`
+    return `smolvm ${this.version} has no ${this.command}${needed}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.neededVersion === null
+      ? `Do without ${this.command}.`
+      : `Update smolvm to ${this.neededVersion} or newer, or do without ${this.command}.`
+  }
+}
+
+/**
+ * This release of smolvm takes the option, does nothing with it in this `circumstance` (`with --from`) and says nothing.
+ * `neededVersion` is the first that heeds it there, `null` where no known one does.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class IgnoredOption extends Schema.TaggedError<IgnoredOption>("@bottle/smolvm/IgnoredOption")("IgnoredOption", {
+  command: Schema.String,
+  option: Schema.String,
+  version: Schema.String,
+  circumstance: Schema.String,
+  neededVersion: Schema.NullOr(Schema.String)
+}) {
+  override get message(): string {
+    const needed = this.neededVersion === null ? "" : `: ${this.neededVersion} or newer is needed`
+    return `smolvm ${this.version} ignores ${this.option} of ${this.command} ${this.circumstance}${needed}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    const update = this.neededVersion === null ? "" : `Update smolvm to ${this.neededVersion} or newer, or leave`
+    return `${update === "" ? "Leave" : update} ${this.option} out ${this.circumstance}.`
+  }
+}
+
+/**
  * A value that no release of smolvm could be given safely, refused before anything runs. The value itself is not held.
  *
  * @since 0.1.0
@@ -346,7 +393,7 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>("@bottle/sm
  * @since 0.1.0
  * @category errors
  */
-export type ArgumentError = UnsupportedOption | InvalidArgument
+export type ArgumentError = UnsupportedCommand | UnsupportedOption | IgnoredOption | InvalidArgument
 
 /**
  * Everything that can go wrong between a call and its result.
@@ -367,6 +414,8 @@ export type SmolvmError =
   | SmolvmKilled
   | OutputNotUnderstood
   | SmolvmOutputTooLarge
+  | UnsupportedCommand
   | UnsupportedOption
+  | IgnoredOption
   | InvalidArgument
   | CommandFailed
