@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import { firstVersion, optionsOf } from "./internal/releases.js"
 import * as Line from "./Line.js"
 
 /**
@@ -24,6 +25,12 @@ export interface Capabilities {
   readonly line: Line.Line
   /** Whether the version is newer than every release line that is known. */
   readonly newerThanKnown: boolean
+  /**
+   * The long options (`--net`) of each subcommand (`machine create`) that this release has; a subcommand that it lacks has
+   * no entry. Of a known release all of them, also those that its help hides; of a newer one those that its `--help` lists,
+   * so that nothing is offered which was not seen.
+   */
+  readonly options: Readonly<Record<string, ReadonlyArray<string>>>
 
   /** How create and delete take a name: a positional up to 1.0.1, `--name` from 1.0.2 (`create_rejects_bare_positional_name`). */
   readonly nameStyle: "positional" | "flag"
@@ -39,6 +46,12 @@ export interface Capabilities {
   readonly localImages: boolean
   /** `machine egress-events`: from 1.8.1. */
   readonly egressEvents: boolean
+  /** `machine create --egress-proxy`: on no known release; on a newer one where its help lists it. */
+  readonly egressProxy: boolean
+  /** `machine start --egress-interceptor`: on no known release; on a newer one where its help lists it. */
+  readonly egressInterceptor: boolean
+  /** `machine create --credential`: on no known release; on a newer one where its help lists it. */
+  readonly credential: boolean
   /** `pack create -o X.smolmachine` is refused: from 1.7.0. Before, it wrote `X.smolmachine.smolmachine`. */
   readonly packSuffixRefused: boolean
 
@@ -98,6 +111,26 @@ export const neededVersions: Readonly<Record<string, string>> = {
 }
 
 /**
+ * The first version from which on every known release has a subcommand (`machine fork`), or an option of it (`--port`);
+ * `null` where no known release has it. `0.8.0` is the oldest that is known: it may be there for longer.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const neededVersion = (command: string, option?: string): string | null => firstVersion(command, option)
+
+/**
+ * Whether a release has a subcommand, or an option of it.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const has = ({ options }: Pick<Capabilities, "options">, command: string, option?: string): boolean => {
+  const longs = Object.hasOwn(options, command) ? options[command] : undefined
+  return longs !== undefined && (option === undefined || longs.includes(option))
+}
+
+/**
  * What a version can do, from the version alone. A release newer than the data gets what the newest known one has; text
  * that is not a version gets what the oldest has.
  *
@@ -107,19 +140,16 @@ export const neededVersions: Readonly<Record<string, string>> = {
 export const fromVersion = (version: string): Capabilities => {
   const since = (first: string): boolean => Line.compare(version, first) >= 0
   const between = (first: string, last: string): boolean => since(first) && Line.compare(version, last) <= 0
+  const options = optionsOf(version)
   return {
     version,
     versionText: `smolvm ${version}`,
     line: Line.ofVersion(version),
     newerThanKnown: Line.compare(version, Line.newest) > 0,
+    options,
 
-    nameStyle: since("1.0.2") ? "flag" : "positional",
-    label: since("1.8.0"),
-    secretEnv: since("1.0.0"),
-    execDetach: since("1.3.0"),
-    mountSocket: since("1.6.4"),
+    ...fromOptions(options),
     localImages: since("1.1.0"),
-    egressEvents: since("1.8.1"),
     packSuffixRefused: since("1.7.0"),
 
     socketReachesWorkload: since("1.8.0") ? "all" : since("1.6.4") ? "bare" : "none",
@@ -179,6 +209,35 @@ export const withHelp = (capabilities: Capabilities, { create, exec }: HelpTexts
  * @category parsing
  */
 export const parseVersion = (stdout: string): string | undefined => /^smolvm (\d+\.\d+\.\d+)/.exec(stdout)?.[1]
+
+/** What can be told from the options alone, of whatever release. */
+const fromOptions = (
+  options: Capabilities["options"]
+): Pick<
+  Capabilities,
+  | "nameStyle"
+  | "label"
+  | "secretEnv"
+  | "execDetach"
+  | "mountSocket"
+  | "egressEvents"
+  | "egressProxy"
+  | "egressInterceptor"
+  | "credential"
+> => {
+  const lists = (command: string, option?: string) => has({ options }, command, option)
+  return {
+    nameStyle: lists("machine create", "--name") ? "flag" : "positional",
+    label: lists("machine create", "--label"),
+    secretEnv: lists("machine create", "--secret-env") && lists("machine exec", "--secret-env"),
+    execDetach: lists("machine exec", "--detach"),
+    mountSocket: lists("machine create", "--mount-socket"),
+    egressEvents: lists("machine egress-events"),
+    egressProxy: lists("machine create", "--egress-proxy"),
+    egressInterceptor: lists("machine start", "--egress-interceptor"),
+    credential: lists("machine create", "--credential")
+  }
+}
 
 /** Whether a help text lists the option as one of its own, not as a word in a sentence. */
 const listsOption = (help: string, long: string): boolean =>

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as Capabilities from "../src/Capabilities.js"
 import * as Grammar from "../src/Grammar.js"
+import { contract } from "../src/internal/contract.js"
 import * as Line from "../src/Line.js"
 
 const gates: ReadonlyArray<readonly [keyof Capabilities.Capabilities, string, unknown, string, unknown]> = [
@@ -62,6 +63,31 @@ describe("Capabilities", () => {
       assert.strictEqual(accepts("machine", "exec", "--secret-env", "a=b", "--", "x"), secretEnv, line)
       assert.strictEqual(accepts("machine", "exec", "-d", "--", "x"), execDetach, line)
     }
+  })
+
+  it("have at each line the options of its grammar, and between the lines those of their own version", () => {
+    for (const line of Line.lines) {
+      const { options } = Capabilities.fromVersion(line)
+      const { commands } = contract.dialects[line]
+      assert.deepStrictEqual(Object.keys(options).toSorted(), Object.keys(commands).toSorted(), line)
+      for (const [command, index] of Object.entries(commands)) {
+        const longs = (contract.definitions[index]?.options ?? []).map(({ long }) => long)
+        assert.deepStrictEqual(options[command]?.toSorted(), longs.toSorted(), `${line} ${command}`)
+      }
+    }
+    assert.isFalse(Capabilities.has(Capabilities.fromVersion("1.2.4"), "machine run", "--dns"))
+    assert.isTrue(Capabilities.has(Capabilities.fromVersion("1.2.5"), "machine run", "--dns"))
+    assert.isFalse(Capabilities.has(Capabilities.fromVersion("0.9.0"), "machine fork"))
+    assert.isTrue(Capabilities.has(Capabilities.fromVersion("1.0.0"), "machine fork"))
+    assert.isFalse(Capabilities.has(Capabilities.fromVersion("1.9.3"), "toString"))
+  })
+
+  it("know the version from which on something is there", () => {
+    assert.strictEqual(Capabilities.neededVersion("machine fork"), "1.0.0")
+    assert.strictEqual(Capabilities.neededVersion("machine fork", "--name"), "1.0.2")
+    assert.strictEqual(Capabilities.neededVersion("machine create", "--image"), "0.8.0")
+    assert.isNull(Capabilities.neededVersion("machine create", "--egress-proxy"))
+    assert.isNull(Capabilities.neededVersion("machine branch"))
   })
 
   it("name a needed version at which the gate opens", () => {
