@@ -6,19 +6,16 @@
  */
 import type * as Command from "@effect/platform/Command"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
-import { BadArgument, type PlatformError, SystemError } from "@effect/platform/Error"
+import type { PlatformError } from "@effect/platform/Error"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as EffectExit from "effect/Exit"
-import * as HashMap from "effect/HashMap"
-import * as Inspectable from "effect/Inspectable"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
-import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import * as InMemoryProcess from "./internal/inMemoryProcess.js"
 
 /**
  * What a command answers. A reply is used once unless `times` says otherwise; with `times: "any"` it may be used as
@@ -133,7 +130,7 @@ const make = (replies: ReadonlyArray<Reply>, options: Options | undefined): Effe
   Effect.gen(function* () {
     const events = yield* Ref.make<ReadonlyArray<string>>([])
     const choose = chooser(replies, options?.ordered ?? true)
-    const recorded: Array<Run> = []
+    const recorded: Array<InMemoryProcess.InMemoryProcess> = []
     const complaints: Array<string> = []
     const note = (event: string) => Ref.update(events, (before) => [...before, event])
     const complain = (text: string) =>
@@ -144,87 +141,29 @@ const make = (replies: ReadonlyArray<Reply>, options: Options | undefined): Effe
 
     const start = (command: Command.Command): Effect.Effect<CommandExecutor.Process, PlatformError, Scope.Scope> =>
       Effect.gen(function* () {
-        if (command._tag === "PipedCommand") {
-          return yield* new BadArgument({
-            module: "Command",
-            method: "start",
-            description: "pipelines are not scripted"
-          })
-        }
+        if (command._tag === "PipedCommand") return yield* InMemoryProcess.noPipelines
         const argv = [command.command, ...command.args]
         const reply = choose.next(argv)
         if (reply === undefined) return yield* complain(unscripted(argv, recorded, choose.expected()))
-        const run: Run = {
-          argv,
-          command,
-          fed: [],
-          signals: [],
-          fedAll: yield* Deferred.make<void>(),
-          ended: yield* Deferred.make<Ending>()
-        }
+        const run = yield* InMemoryProcess.make(command, { note }, reply.ignoresSigterm === true)
         recorded.push(run)
         yield* note(`start ${words(argv)}`)
         if (reply.before !== undefined) yield* reply.before
-        if (reply.notFound === true) return yield* notFound(argv)
-        yield* Effect.addFinalizer(() => close(run, reply))
-        if (typeof command.stdin !== "string") {
-          yield* Effect.forkScoped(Stream.run(command.stdin, intake(run)))
-        } else if (command.stdin === "inherit") {
-          yield* Deferred.succeed(run.fedAll, undefined)
-        }
-        const ending: Ending = reply.signal === undefined ? { code: reply.exit ?? 0 } : { signal: reply.signal }
+        if (reply.notFound === true) return yield* InMemoryProcess.notFound(argv)
+        yield* Effect.addFinalizer(() => InMemoryProcess.close(run, complain))
+        yield* InMemoryProcess.feed(run)
         const exit = Effect.zipRight(
           reply.readsStdin === false ? Effect.void : Deferred.await(run.fedAll),
-          end(run, ending)
+          InMemoryProcess.end(run, reply.signal === undefined ? { code: reply.exit ?? 0 } : { signal: reply.signal })
         )
         if (reply.hang !== true) yield* Effect.forkScoped(exit)
-        return toProcess(run, reply, recorded.length)
+        return InMemoryProcess.toProcess(run, {
+          id: "@bottle/testing/CommandScript/Process",
+          index: recorded.length,
+          stdout: outputOf(reply.stdout),
+          stderr: outputOf(reply.stderr)
+        })
       })
-
-    const end = (run: Run, ending: Ending) =>
-      Effect.flatMap(Deferred.succeed(run.ended, ending), (first) =>
-        first ? note(`exit ${words(run.argv)}`) : Effect.void
-      )
-
-    const kill = (run: Run, reply: Reply, signal: CommandExecutor.Signal) =>
-      Effect.gen(function* () {
-        if (yield* Deferred.isDone(run.ended)) return yield* gone(run.argv, "kill")
-        run.signals.push(signal)
-        yield* note(`signal ${signal} ${words(run.argv)}`)
-        if (signal === "SIGKILL" || (reply.ignoresSigterm !== true && deadly.has(signal))) yield* end(run, { signal })
-        // As in the real one: a signal is sent, then the end is awaited.
-        yield* Deferred.await(run.ended)
-      })
-
-    const close = (run: Run, reply: Reply) =>
-      Effect.gen(function* () {
-        if (yield* Deferred.isDone(run.ended)) return
-        if (reply.ignoresSigterm === true) {
-          return yield* complain(`The scope of \`${words(run.argv)}\` closed while it ran on: it ignores SIGTERM`)
-        }
-        yield* Effect.ignore(kill(run, reply, "SIGTERM"))
-      })
-
-    const toProcess = (run: Run, reply: Reply, count: number): CommandExecutor.Process => {
-      const output = (content: Reply["stdout"], to: Command.Command.Output) =>
-        to === "inherit" ? Stream.empty : outputOf(content, run.ended)
-      const process: CommandExecutor.Process = {
-        ...Inspectable.BaseProto,
-        toJSON: () => ({ _id: "@bottle/testing/CommandScript/Process", argv: run.argv }),
-        [CommandExecutor.ProcessTypeId]: CommandExecutor.ProcessTypeId,
-        // Above every real pid, so that whoever signals it by number meets nobody.
-        pid: CommandExecutor.ProcessId(firstPid + count),
-        exitCode: Effect.flatMap(Deferred.await(run.ended), (ending) =>
-          "code" in ending ? Effect.succeed(CommandExecutor.ExitCode(ending.code)) : killed(run.argv, ending.signal)
-        ),
-        isRunning: Effect.negate(Deferred.isDone(run.ended)),
-        kill: (signal = "SIGTERM") => kill(run, reply, signal),
-        stdin: intake(run),
-        stdout: output(reply.stdout, run.command.stdout),
-        stderr: output(reply.stderr, run.command.stderr)
-      }
-      return process
-    }
 
     const verify = Effect.suspend(() => {
       const unused = choose.unused()
@@ -238,67 +177,16 @@ const make = (replies: ReadonlyArray<Reply>, options: Options | undefined): Effe
     })
 
     return {
-      service: { recorded: Effect.sync(() => recorded.map(toRecorded)), events, verify },
+      service: { recorded: Effect.sync(() => recorded.map(InMemoryProcess.toRecorded)), events, verify },
       executor: CommandExecutor.makeExecutor(start)
     }
   })
 
-type Ending = { readonly code: number } | { readonly signal: string }
-
-interface Run {
-  readonly argv: ReadonlyArray<string>
-  readonly command: Command.StandardCommand
-  readonly fed: Array<Uint8Array>
-  readonly fedAll: Deferred.Deferred<void>
-  readonly signals: Array<string>
-  readonly ended: Deferred.Deferred<Ending>
+const outputOf = (content: Reply["stdout"]): Stream.Stream<Uint8Array> => {
+  if (content === undefined) return Stream.empty
+  if (typeof content === "string") return Stream.make(new TextEncoder().encode(content))
+  return content instanceof Uint8Array ? Stream.make(content) : content
 }
-
-const firstPid = 5_000_000
-
-const deadly: ReadonlySet<string> = new Set(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
-
-const toRecorded = (run: Run): Recorded => ({
-  argv: run.argv,
-  env: Object.fromEntries(HashMap.toEntries(run.command.env)),
-  extendEnv: run.command.extendEnv,
-  cwd: Option.getOrUndefined(run.command.cwd),
-  stdin: Effect.sync(() => text(run.fed)),
-  signals: [...run.signals],
-  foreground: run.command.stdin === "inherit" && run.command.stdout === "inherit"
-})
-
-const text = (chunks: ReadonlyArray<Uint8Array>): string => {
-  const decoder = new TextDecoder()
-  return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode()
-}
-
-const intake = (run: Run): Sink.Sink<void, Uint8Array> =>
-  Sink.forEach((bytes: Uint8Array) => Effect.sync(() => run.fed.push(bytes))).pipe(
-    Sink.ensuring(Deferred.succeed(run.fedAll, undefined))
-  )
-
-const outputOf = (content: Reply["stdout"], ended: Deferred.Deferred<Ending>): Stream.Stream<Uint8Array> => {
-  // A pipe is closed when its process ends, not when it has nothing more to say.
-  const untilTheEnd = Stream.drain(Stream.fromEffect(Deferred.await(ended)))
-  if (content === undefined) return untilTheEnd
-  if (typeof content === "string") return Stream.concat(Stream.make(new TextEncoder().encode(content)), untilTheEnd)
-  return Stream.concat(content instanceof Uint8Array ? Stream.make(content) : content, untilTheEnd)
-}
-
-const systemError = (
-  argv: ReadonlyArray<string>,
-  method: string,
-  reason: "NotFound" | "Unknown",
-  description: string
-) => new SystemError({ module: "Command", method, reason, pathOrDescriptor: argv[0] ?? "", description })
-
-const notFound = (argv: ReadonlyArray<string>) => systemError(argv, "spawn", "NotFound", "ENOENT")
-
-const gone = (argv: ReadonlyArray<string>, method: string) => systemError(argv, method, "Unknown", "ESRCH")
-
-const killed = (argv: ReadonlyArray<string>, signal: string) =>
-  systemError(argv, "exitCode", "Unknown", `Process interrupted due to receipt of signal: ${signal}`)
 
 interface Chooser {
   readonly next: (argv: ReadonlyArray<string>) => Reply | undefined
@@ -333,17 +221,21 @@ const matches = ({ match }: Reply, argv: ReadonlyArray<string>): boolean =>
     ? match(argv)
     : match.length === argv.length && match.every((word, index) => word === argv[index])
 
-const words = (argv: ReadonlyArray<string>): string =>
-  argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(" ")
+const { words } = InMemoryProcess
 
 const describe = ({ match }: Reply): string => (typeof match === "function" ? "(a function of the argv)" : words(match))
 
 const list = (lines: ReadonlyArray<string>): string =>
   lines.length === 0 ? "  (nothing)" : lines.map((line) => `  ${line}`).join("\n")
 
-const ran = (runs: ReadonlyArray<Run>): ReadonlyArray<string> => runs.map((run) => words(run.argv))
+const ran = (runs: ReadonlyArray<InMemoryProcess.InMemoryProcess>): ReadonlyArray<string> =>
+  runs.map((run) => words(run.argv))
 
-const unscripted = (argv: ReadonlyArray<string>, runs: ReadonlyArray<Run>, expected: ReadonlyArray<Reply>): string => {
+const unscripted = (
+  argv: ReadonlyArray<string>,
+  runs: ReadonlyArray<InMemoryProcess.InMemoryProcess>,
+  expected: ReadonlyArray<Reply>
+): string => {
   const [nearest] = expected
   const difference =
     nearest === undefined || typeof nearest.match === "function"
