@@ -1,5 +1,5 @@
 import * as Capture from "@bottle/process/Capture"
-import { Machine as SmolvmMachine } from "@bottle/smolvm/MachineStatus"
+import { Machine as SmolvmMachine } from "@bottle/smolvm/Machine"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -6,7 +6,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { Machine } from "./MachineStatus.js"
+import { Machine } from "./Machine.js"
 
 /**
  * The arguments of `machine ls`, the same on every release line.

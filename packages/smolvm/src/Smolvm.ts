@@ -21,6 +21,7 @@ import { defaults } from "./Deadlines.js"
 import * as Exec from "./internal/exec.js"
 import type { Runner } from "./internal/runner.js"
 import { decode, makeRunner } from "./internal/runner.js"
+import type { Machine } from "./Machine.js"
 import * as MachineCp from "./MachineCp.js"
 import * as MachineCreate from "./MachineCreate.js"
 import * as MachineDelete from "./MachineDelete.js"
@@ -79,11 +80,9 @@ export class Smolvm extends Context.Tag("@bottle/smolvm/Smolvm")<
     /** Copies one file into or out of a running machine. With an empty side it does nothing, and starts no process. */
     readonly machineCp: (options: MachineCp.MachineCpOptions) => Effect.Effect<void, SmolvmError>
     /** Every machine of the user. */
-    readonly machineLs: Effect.Effect<ReadonlyArray<MachineStatus.Machine>, SmolvmError>
+    readonly machineLs: Effect.Effect<ReadonlyArray<Machine>, SmolvmError>
     /** One machine. */
-    readonly machineStatus: (
-      options: MachineStatus.MachineStatusOptions
-    ) => Effect.Effect<MachineStatus.Machine, SmolvmError>
+    readonly machineStatus: (options: MachineStatus.MachineStatusOptions) => Effect.Effect<Machine, SmolvmError>
     /**
      * Waits until the machine runs a command: early ones are killed (137) or refused. Fails with `MachineNotReady` when
      * none has succeeded within `timeoutMillis`.

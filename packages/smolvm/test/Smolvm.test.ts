@@ -680,30 +680,15 @@ describe("lists", () => {
     Effect.gen(function* () {
       const smolvm = yield* Smolvm
       const list = yield* smolvm.machineLs
-      assert.deepStrictEqual(list, [
-        {
-          name: "box",
-          state: "hibernating",
-          cpus: 4,
-          memoryMib: 512,
-          pid: null,
-          createdAtSeconds: 17,
-          image: null,
-          network: null,
-          labels: {}
-        },
-        {
-          name: "b",
-          state: "running",
-          cpus: null,
-          memoryMib: null,
-          pid: null,
-          createdAtSeconds: null,
-          image: "i",
-          network: true,
-          labels: { k: "v" }
-        }
-      ])
+      assert.strictEqual(list.length, 2)
+      assert.deepInclude(list[0], {
+        name: "box",
+        state: "hibernating",
+        memoryMib: 512,
+        createdAtSeconds: 17,
+        labels: {}
+      })
+      assert.deepInclude(list[1], { name: "b", cpus: null, image: "i", network: true, labels: { k: "v" } })
       assert.deepStrictEqual(yield* smolvm.machineLs, [])
       assert.strictEqual((yield* smolvm.machineStatus({ name: "box" })).state, "hibernating")
     }).pipe(

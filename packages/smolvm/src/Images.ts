@@ -1,0 +1,81 @@
+/**
+ * The images in a machine's storage, as `machine images --json` lists them.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { absentOr, likely } from "./internal/fields.js"
+
+/**
+ * What the storage of a machine holds, in bytes and in numbers of layers and images. Missing fields are `null`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Storage = Schema.Struct({
+  totalBytes: absentOr(Schema.Number).pipe(Schema.fromKey("total_bytes")),
+  usedBytes: absentOr(Schema.Number).pipe(Schema.fromKey("used_bytes")),
+  layerCount: absentOr(Schema.Number).pipe(Schema.fromKey("layer_count")),
+  imageCount: absentOr(Schema.Number).pipe(Schema.fromKey("image_count"))
+})
+
+/**
+ * An image in a machine's storage. Of its fields smolvm's grammar gives the names only: what is missing, or of another
+ * type than the likely one, is `null`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Image = Schema.Struct({
+  reference: likely(Schema.String),
+  digest: likely(Schema.String),
+  sizeBytes: likely(Schema.Number).pipe(Schema.fromKey("size")),
+  /** When it was made, as the image says it. */
+  created: likely(Schema.Union(Schema.String, Schema.Number)),
+  architecture: likely(Schema.String),
+  os: likely(Schema.String),
+  layerCount: likely(Schema.Number).pipe(Schema.fromKey("layer_count")),
+  layers: likely(Schema.Array(Schema.Unknown)),
+  entrypoint: likely(Schema.Array(Schema.String)),
+  /** The image's default command (`cmd`). */
+  command: likely(Schema.Array(Schema.String)).pipe(Schema.fromKey("cmd")),
+  /** Its variables, `NAME=VALUE`. */
+  env: likely(Schema.Array(Schema.String)),
+  workdir: likely(Schema.String),
+  user: likely(Schema.String)
+})
+
+/**
+ * An image in a machine's storage.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Image = typeof Image.Type
+
+/**
+ * A machine's storage and the images in it. Fields that are not named here are ignored.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Images = Schema.Struct({
+  storage: absentOr(Storage),
+  images: Schema.Array(Image)
+})
+
+/**
+ * A machine's storage and the images in it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Images = typeof Images.Type
+
+/**
+ * What `machine images --json` prints.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Output = Schema.parseJson(Images)

@@ -1,0 +1,74 @@
+/**
+ * A machine as `machine ls --json` and `machine status --json` describe it: the same object in both, on every release
+ * line, with more fields on the later ones.
+ *
+ * No release tells the egress policy, the network backend, the directories or the variables of a machine.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { absentOr } from "./internal/fields.js"
+
+/**
+ * A machine as smolvm describes it. Fields that are not named here are ignored, and all but `name` and `state` may be
+ * missing, which is `null`: releases add fields.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Machine = Schema.Struct({
+  name: Schema.String,
+  /** `created`, `running`, `stopped`, `failed`, `unreachable`, from 1.3.0 `frozen`; newer releases have other words. */
+  state: Schema.String,
+  cpus: absentOr(Schema.Number),
+  memoryMib: absentOr(Schema.Number).pipe(Schema.fromKey("memory_mib")),
+  /** The process on the host that is the machine; `null` where it does not run. */
+  pid: absentOr(Schema.Number),
+  /** How many directories of the host are mounted; which ones no release tells. */
+  mountCount: absentOr(Schema.Number).pipe(Schema.fromKey("mounts")),
+  /** How many ports are published; which ones no release tells. */
+  portCount: absentOr(Schema.Number).pipe(Schema.fromKey("ports")),
+  /** Seconds since 1970. */
+  createdAtSeconds: absentOr(Schema.Number).pipe(Schema.fromKey("created_at")),
+  storageGib: absentOr(Schema.Number).pipe(Schema.fromKey("storage_gb")),
+  overlayGib: absentOr(Schema.Number).pipe(Schema.fromKey("overlay_gb")),
+  image: absentOr(Schema.String),
+  entrypoint: absentOr(Schema.Array(Schema.String)),
+  /** What the machine runs when it starts (`cmd`). */
+  command: absentOr(Schema.Array(Schema.String)).pipe(Schema.fromKey("cmd")),
+  /** Whether the machine goes when its command ends: one of `machine run`. */
+  ephemeral: absentOr(Schema.Boolean),
+  gpu: absentOr(Schema.Boolean),
+  gpuVramMib: absentOr(Schema.Number).pipe(Schema.fromKey("gpu_vram_mib")),
+  /** `never`, `always`, `on-failure` or `unless-stopped`; newer releases may have other words. */
+  restartPolicy: absentOr(Schema.String).pipe(Schema.fromKey("restart_policy")),
+  restartRetriesMax: absentOr(Schema.Number).pipe(Schema.fromKey("restart_max_retries")),
+  restartCount: absentOr(Schema.Number).pipe(Schema.fromKey("restart_count")),
+  healthCmd: absentOr(Schema.String).pipe(Schema.fromKey("health_cmd")),
+  healthIntervalSeconds: absentOr(Schema.Number).pipe(Schema.fromKey("health_interval_secs")),
+  healthTimeoutSeconds: absentOr(Schema.Number).pipe(Schema.fromKey("health_timeout_secs")),
+  healthRetries: absentOr(Schema.Number).pipe(Schema.fromKey("health_retries")),
+  healthStartupGraceSeconds: absentOr(Schema.Number).pipe(Schema.fromKey("health_startup_grace_secs")),
+  /** Whether it has a network; what of it may be reached no release tells. */
+  network: absentOr(Schema.Boolean),
+  /** From 1.7.2. */
+  forkpointHeld: absentOr(Schema.Boolean).pipe(Schema.fromKey("forkpoint_held")),
+  /** From 1.8.0, as the three that follow. */
+  cuda: absentOr(Schema.Boolean),
+  forkable: absentOr(Schema.Boolean),
+  cudaForkPoolSize: absentOr(Schema.Number).pipe(Schema.fromKey("cuda_fork_pool_size")),
+  cudaVramLimitMib: absentOr(Schema.Number).pipe(Schema.fromKey("cuda_vram_limit_mib")),
+  /** From 1.8.0; empty where there is none. */
+  labels: Schema.optionalWith(Schema.Record({ key: Schema.String, value: Schema.String }), {
+    default: () => ({}),
+    nullable: true
+  })
+})
+
+/**
+ * A machine as smolvm describes it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Machine = typeof Machine.Type
