@@ -5,6 +5,7 @@
  */
 import type { EgressEvent } from "@bottle/egress/EgressEvent"
 import type { Policy } from "@bottle/egress/Policy"
+import type { Unended } from "@bottle/smolvm/Reap"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Schema from "effect/Schema"
 import type * as Effect from "effect/Effect"
@@ -69,16 +70,7 @@ export type BottleOutput =
   | { readonly _tag: "Stderr"; readonly bytes: Uint8Array }
   | { readonly _tag: "Exit"; readonly exit: CommandExit }
 
-/**
- * What is known of a command that had to be ended, where it is not that nothing of it runs.
- *
- * - `left`: something of it cannot be ended, or is another user's
- * - `unknown`: the guest cannot tell, or did not answer in time
- *
- * @since 0.1.0
- * @category models
- */
-export type Unended = "left" | "unknown"
+export type { Unended } from "@bottle/smolvm/Reap"
 
 /**
  * A command of the guest.

@@ -110,7 +110,7 @@ export class Description extends Status.extend<Description>("@bottle/engine/Desc
 /**
  * What a session is about.
  *
- * - `witness`: where in the guest its command writes down who it is (`internal/witness`); the owner ends that command
+ * - `witness`: where in the guest its command writes down who it is (`@bottle/smolvm/Witness`); the owner ends that command
  *   when the session's client has died without ending it
  *
  * @since 0.1.0

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Release from "@bottle/process/Release"
+import * as Reap from "@bottle/smolvm/Reap"
 import type { Smolvm } from "@bottle/smolvm/Smolvm"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Deferred from "effect/Deferred"
@@ -27,7 +28,7 @@ import * as Main from "./internal/keeper/main.js"
 import * as Timers from "./internal/keeper/timers.js"
 import * as Watch from "./internal/keeper/watch.js"
 import * as Wire from "./internal/keeper/wire.js"
-import * as Reap from "./internal/reap.js"
+import { ofCommand } from "./internal/ofCommand.js"
 import * as Launch from "./Launch.js"
 import type { BundleDied, LaunchError } from "./LaunchError.js"
 import { type LaunchEvent, LaunchObserver } from "./LaunchObserver.js"
@@ -240,7 +241,7 @@ const touching = (bottle: Pick<Bottle, "events">, timers: Timers.Timers): Effect
 const reaping = (plan: LaunchPlan): Effect.Effect<(witness: string) => Effect.Effect<void>, never, Smolvm> =>
   Effect.map(
     Effect.context<Smolvm>(),
-    (context) => (witness) => Effect.asVoid(Effect.provide(Reap.reap(plan, witness), context))
+    (context) => (witness) => Effect.asVoid(Effect.provide(Reap.reap(ofCommand(plan, witness)), context))
   )
 
 /** A failed launch as it is told; a defect may hold anything, so only that it was one. */

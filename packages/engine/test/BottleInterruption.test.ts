@@ -1,4 +1,6 @@
+import { reap } from "@bottle/smolvm/Reap"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
+import * as Witness from "@bottle/smolvm/Witness"
 import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
@@ -7,8 +9,6 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { Bottle } from "../src/Bottle.js"
 import * as Commands from "../src/internal/commands.js"
-import { reap } from "../src/internal/reap.js"
-import * as Witness from "../src/internal/witness.js"
 import * as Launch from "../src/Launch.js"
 import * as Machines from "./fixtures/machines.js"
 import { missing, note } from "./fixtures/proving.js"
@@ -127,19 +127,20 @@ describe.skipIf(lacks.length > 0)(`an interrupted command, seen from inside${not
     inMachine((bottle) =>
       Effect.gen(function* () {
         const smolvm = yield* Smolvm
+        const name = bottle.plan.machine
         const place = Witness.place()
         // A client that nobody ends: as when its process was killed.
         yield* Effect.forkScoped(
           smolvm.machineExec({
-            name: bottle.plan.machine,
+            name,
             command: Witness.wrap(place, ["sh", "-c", TREE]),
             env: [[Witness.MARK, Witness.markOf(place)]]
           })
         )
         yield* appears(bottle, "sleep 777", MANY)
-        assert.strictEqual(yield* reap(bottle.plan, Witness.place()), "gone")
+        assert.strictEqual(yield* reap({ name, place: Witness.place() }), "gone")
         assert.isAtLeast(yield* seen(bottle, "sleep 777"), MANY)
-        assert.strictEqual(yield* reap(bottle.plan, place), "gone")
+        assert.strictEqual(yield* reap({ name, place }), "gone")
         assert.strictEqual(yield* seen(bottle, "sleep 777"), 0)
       })
     )
@@ -149,9 +150,10 @@ describe.skipIf(lacks.length > 0)(`an interrupted command, seen from inside${not
     inMachine((bottle) =>
       Effect.gen(function* () {
         const smolvm = yield* Smolvm
-        yield* smolvm.machineStop({ name: bottle.plan.machine })
-        assert.strictEqual(yield* reap(bottle.plan, Witness.place()), "unknown")
-        assert.strictEqual(yield* reap(bottle.plan, "/tmp/.bottle-exit-$(reboot)"), "unknown")
+        const name = bottle.plan.machine
+        yield* smolvm.machineStop({ name })
+        assert.strictEqual(yield* reap({ name, place: Witness.place() }), "unknown")
+        assert.strictEqual(yield* reap({ name, place: "/tmp/.bottle-exit-$(reboot)" }), "unknown")
       })
     )
   )

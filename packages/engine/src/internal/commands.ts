@@ -1,7 +1,10 @@
 import type { Exit } from "@bottle/process/Exit"
 import type { FollowEvent } from "@bottle/process/Follow"
+import { endedBy } from "@bottle/process/Race"
+import * as Reap from "@bottle/smolvm/Reap"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
+import * as Witness from "@bottle/smolvm/Witness"
 import type * as Chunk from "effect/Chunk"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -18,11 +21,9 @@ import type { MachineLost } from "../CommitError.js"
 import { type LaunchPlan, socketOf } from "../LaunchPlan.js"
 import type { ProofRecord } from "../ProofRecord.js"
 import type { BundleDied } from "../LaunchError.js"
-import { endedBy } from "./endedBy.js"
 import type { Fence } from "./fence.js"
 import type { Gate } from "./gate.js"
-import * as Reap from "./reap.js"
-import * as Witness from "./witness.js"
+import { ofCommand } from "./ofCommand.js"
 
 const CAPTURE_CAP_BYTES = 16 * 1024 * 1024
 
@@ -156,8 +157,10 @@ export const operations = <E>(means: Means<E>): Effect.Effect<Operations<E>> =>
         const reap = Effect.suspend(() => {
           if (isOver || isSame?.() === false) return over
           const reaping = Reap.reap(
-            plan,
-            Option.getOrElse(at, () => "")
+            ofCommand(
+              plan,
+              Option.getOrElse(at, () => "")
+            )
           )
           return Effect.flatMap(Effect.zipRight(over, reaping), (reaped) =>
             // With the machine the command has gone, whatever could be seen of it.

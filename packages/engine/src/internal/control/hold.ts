@@ -1,3 +1,5 @@
+import { endedBy } from "@bottle/process/Race"
+import * as Reap from "@bottle/smolvm/Reap"
 import type { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -8,8 +10,7 @@ import * as Scope from "effect/Scope"
 import { type Held, type HoldOptions, serve } from "../../Control.js"
 import { BottleGone, type ControlFailed, DownReason } from "../../ControlError.js"
 import * as Schema from "effect/Schema"
-import { endedBy } from "../endedBy.js"
-import * as Reap from "../reap.js"
+import { ofCommand } from "../ofCommand.js"
 
 const isDownReason = Schema.is(DownReason)
 
@@ -42,7 +43,7 @@ export const hold = (options: HoldOptions): Effect.Effect<Held, ControlFailed, S
     const serving = yield* serve({
       ...options,
       down: Effect.asVoid(Deferred.fail(asked, new BottleGone({ id: bottle.id, reason: "asked" }))),
-      reap: (witness) => Effect.asVoid(Effect.provide(Reap.reap(bottle.plan, witness), context))
+      reap: (witness) => Effect.asVoid(Effect.provide(Reap.reap(ofCommand(bottle.plan, witness)), context))
     }).pipe(Scope.extend(outer))
     yield* Scope.addFinalizer(outer, Effect.flatMap(failures, serving.closed))
     // Registered last, so that it is the first to run.

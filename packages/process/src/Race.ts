@@ -1,9 +1,17 @@
+/**
+ * Work that something else may end.
+ *
+ * @since 0.1.0
+ */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 
 /**
  * Ends the work when the other effect fails. As `raceFirst`, but whoever interrupts it waits too until the work has ended:
  * what comes after it must not come beside it.
+ *
+ * @since 0.1.0
+ * @category combinators
  */
 export const endedBy =
   <E2>(end: Effect.Effect<never, E2>) =>

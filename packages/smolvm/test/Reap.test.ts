@@ -3,16 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
-import * as Reap from "../src/internal/reap.js"
-import * as Witness from "../src/internal/witness.js"
-import * as Guests from "./fixtures/guests.js"
-
-const shells = ["dash", "bash", "busybox"].flatMap((name) => {
-  const path = Guests.find(name)
-  return path === undefined ? [] : [{ name, argv: name === "busybox" ? [path, "sh"] : [path] }]
-})
-
-type Shell = (typeof shells)[number]
+import * as Reap from "../src/Reap.js"
+import * as Witness from "../src/Witness.js"
+import { shells, type Shell } from "./fixtures/shells.js"
 
 /** A guest's shell, of this machine: the words of an exec, whose program "sh" is this shell. */
 const words = (shell: Shell, [, ...rest]: ReadonlyArray<string>): ReadonlyArray<string> => [...shell.argv, ...rest]
@@ -38,7 +31,7 @@ const start = (shell: Shell, place: string, command: ReadonlyArray<string>) =>
 
 const reap = (shell: Shell, place: string, ...more: ReadonlyArray<string>) =>
   Effect.sync(() => {
-    const [program = "", ...args] = words(shell, Reap.command(place, "local"))
+    const [program = "", ...args] = words(shell, Reap.command({ place, quietMillis: 0 }))
     const ended = ChildProcess.spawnSync(program, [...args, ...more], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "pipe"],

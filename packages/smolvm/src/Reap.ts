@@ -1,10 +1,13 @@
+/**
+ * The end of what a command left running in its machine, seen from inside.
+ *
+ * @since 0.1.0
+ */
 import * as Release from "@bottle/process/Release"
-import { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Unended } from "../Bottle.js"
-import type { LaunchPlan } from "../LaunchPlan.js"
-import * as Witness from "./witness.js"
+import { Smolvm } from "./Smolvm.js"
+import * as Witness from "./Witness.js"
 
 /** The whole of a reap: a machine that has not answered by then hangs or is gone, and its commands with it. */
 const REAP_TIMEOUT_MILLIS = 3000
@@ -15,11 +18,8 @@ const GUEST_CENTIS_MAX = 250
 /** How long the command has between SIGTERM and SIGKILL. Its client was told to end before, and had its grace. */
 const GRACE_CENTIS = 30
 
-/**
- * How long nothing must have been there. A runtime that goes on without its client may be about to start the command.
- * The local runtime starts nothing once its client has ended.
- */
-const QUIET_CENTIS = 20
+/** What a runtime that goes on without its client may need to start the command it is about to start. */
+const QUIET_MILLIS = 200
 
 /**
  * Ends every process of a command, seen from inside, and waits until none is left; a zombie has ended.
@@ -101,11 +101,50 @@ done
 [ ! -e "$file" ] || rm -f "$file"
 printf gone`
 
-/** How a reap ended: nothing of the command runs, or something may. */
+/**
+ * What is known of a command that had to be ended, where it is not that nothing of it runs.
+ *
+ * - `left`: something of it cannot be ended, or is another user's
+ * - `unknown`: the guest cannot tell, or did not answer in time
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Unended = "left" | "unknown"
+
+/**
+ * How a reap ended: nothing of the command runs, or something may.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Reaped = "gone" | Unended
 
-/** The guest's command that reaps, for one exec. */
-export const command = (place: string, kind: LaunchPlan["runtime"]["kind"]): ReadonlyArray<string> => [
+/**
+ * Whose command is ended, and where.
+ *
+ * - `name`: the machine
+ * - `place`: the place of the command's witness; anything else is refused without a look
+ * - `quietMillis`: how long nothing of the command must have been there, 200 by default, rounded up to hundredths of a
+ *   second; 0 for a runtime that starts nothing once its client has ended
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReapOptions {
+  readonly name: string
+  readonly place: string
+  readonly quietMillis?: number | undefined
+}
+
+/**
+ * The words that reap, for one exec in the machine: it prints `gone` and exits 0, prints `left` and exits 68, or ends
+ * otherwise where the guest cannot look.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const command = ({ place, quietMillis }: Omit<ReapOptions, "name">): ReadonlyArray<string> => [
   "sh",
   "-c",
   REAP,
@@ -113,24 +152,24 @@ export const command = (place: string, kind: LaunchPlan["runtime"]["kind"]): Rea
   Witness.markOf(place),
   place,
   String(GRACE_CENTIS),
-  String(kind === "local" ? 0 : QUIET_CENTIS),
+  String(Math.ceil((quietMillis ?? QUIET_MILLIS) / 10)),
   String(GUEST_CENTIS_MAX)
 ]
 
 /**
- * Ends what a command left running in its machine, by the place of its witness. It fails never and takes three seconds
- * at most. Call it when the command's client has ended, and never before the bottle is ready.
+ * Ends what a command left running in its machine, by the place of its witness. It never fails and takes three seconds
+ * at most. Call it when the command's client has ended, and never before the machine is ready.
+ *
+ * @since 0.1.0
+ * @category constructors
  */
-export const reap = (
-  plan: Pick<LaunchPlan, "machine" | "runtime">,
-  place: string
-): Effect.Effect<Reaped, never, Smolvm> =>
+export const reap = (options: ReapOptions): Effect.Effect<Reaped, never, Smolvm> =>
   Effect.gen(function* () {
-    if (!Witness.isPlace(place)) return "unknown"
+    if (!Witness.isPlace(options.place)) return "unknown"
     const smolvm = yield* Smolvm
     const { exitCode, stdout } = yield* smolvm.machineExec({
-      name: plan.machine,
-      command: command(place, plan.runtime.kind),
+      name: options.name,
+      command: command(options),
       timeoutMillis: REAP_TIMEOUT_MILLIS,
       capBytes: 64
     })

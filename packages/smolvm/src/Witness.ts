@@ -1,3 +1,8 @@
+/**
+ * A witness in the guest: the shell below which a command runs, and what it writes down about the command's end.
+ *
+ * @since 0.1.0
+ */
 import { randomBytes } from "node:crypto"
 
 /**
@@ -24,18 +29,43 @@ const PREFIX = "/tmp/.bottle-exit-"
  * The variable that every process of a command has from its first: by it the command is found again, also what left its
  * session and lost its parent. The kernel shows it as the process was started with, and the witness writes no file for
  * it, so a command that succeeds leaves nothing in the guest.
+ *
+ * @since 0.1.0
+ * @category constants
  */
 export const MARK = "_BOTTLE_COMMAND"
 
-/** A place for one witness. It is in the guest, which can forge it: to lie about its own command's exit only. */
+/**
+ * A place for one witness, chosen at random. It is in the guest, which can forge it: to lie about its own command's exit
+ * only.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const place = (): string => `${PREFIX}${randomBytes(8).toString("hex")}`
 
-/** Whether a word is such a place; others may have sent it. */
+/**
+ * Whether a word is such a place; others may have sent it.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
 export const isPlace = (word: string): boolean => /^\/tmp\/\.bottle-exit-[0-9a-f]{16}$/.test(word)
 
-/** What marks the processes of the command that has this place. */
+/**
+ * What marks the processes of the command that has this place: the value of `MARK`.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
 export const markOf = (place: string): string => place.slice(PREFIX.length)
 
+/**
+ * The words that run a command below its witness. Its exec must have `MARK` in its variables.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
 export const wrap = (place: string, command: ReadonlyArray<string>): ReadonlyArray<string> => [
   "sh",
   "-c",
@@ -46,4 +76,11 @@ export const wrap = (place: string, command: ReadonlyArray<string>): ReadonlyArr
   ...command
 ]
 
+/**
+ * The words that print what the witness wrote, and remove it: the command's exit code, or nothing where that was 0 or
+ * the witness never got to it.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
 export const read = (place: string): ReadonlyArray<string> => ["sh", "-c", READ, place]
