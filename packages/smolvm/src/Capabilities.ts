@@ -62,6 +62,18 @@ export interface Capabilities {
   readonly socketReachesWorkload: "none" | "bare" | "all"
   /** Whether `create --from` honours the allow options: from 1.8.0 (PR #892). Before, they are dropped in silence. */
   readonly policyHeldWithFrom: boolean
+  /** `machine create` takes a command of the machine: from 1.0.0. */
+  readonly createCommand: boolean
+  /** Whether `create --from` honours that command: from 1.6.4. Before, it is ignored. */
+  readonly commandHeldWithFrom: boolean
+  /** `machine create -v` takes remote sources (`s3://`, rclone): from 1.9.3. */
+  readonly remoteVolumes: boolean
+  /**
+   * The backend that publishes ports. `any`: up to 1.0.1. `virtio-net-on-request`: 1.0.2 and 1.0.3, where `-p` without
+   * `--net-backend virtio-net` is an error. `virtio-net`: from 1.0.4, which chooses it by itself. From 1.0.2 on `-p`
+   * refuses TSI.
+   */
+  readonly portBackend: "any" | "virtio-net-on-request" | "virtio-net"
   /**
    * The backend that holds an egress policy. `none`: up to 1.0.1 virtio-net refuses a policy and TSI does not hold one.
    * `virtio-net-on-request`: 1.0.2 to 1.1.2, only where `--net-backend virtio-net` is given. `virtio-net`: from 1.1.3,
@@ -154,6 +166,10 @@ export const fromVersion = (version: string): Capabilities => {
 
     socketReachesWorkload: since("1.8.0") ? "all" : since("1.6.4") ? "bare" : "none",
     policyHeldWithFrom: since("1.8.0"),
+    createCommand: since("1.0.0"),
+    commandHeldWithFrom: since("1.6.4"),
+    remoteVolumes: since("1.9.3"),
+    portBackend: since("1.0.4") ? "virtio-net" : since("1.0.2") ? "virtio-net-on-request" : "any",
     policyBackend: since("1.1.3") ? "virtio-net" : since("1.0.2") ? "virtio-net-on-request" : "none",
     policyFloorsPrivate: between("1.0.4", "1.1.2"),
     createRefusesOfflineImage: since("1.7.3"),
