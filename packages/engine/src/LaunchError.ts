@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type { DockerError } from "@bottle/docker/DockerError"
+import { HostFileFailed } from "@bottle/smolvm/ArchiveError"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Schema from "effect/Schema"
 import { PROGRAMS } from "./GuestRelay.js"
@@ -93,23 +94,14 @@ export class SecretMissing extends Schema.TaggedError<SecretMissing>("@bottle/en
   }
 }
 
-/**
- * A directory or file of the engine's own could not be made or read.
- *
- * @since 0.1.0
- * @category errors
- */
-export class HostFileFailed extends Schema.TaggedError<HostFileFailed>("@bottle/engine/HostFileFailed")(
-  "HostFileFailed",
-  { path: Schema.String, reason: Schema.String }
-) {
-  override get message(): string {
-    return `${this.path}: ${this.reason}`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return "Check that the directory is yours, that it can be written, and that the disk is not full."
-  }
+export {
+  /**
+   * A directory or file of the engine's own could not be made or read.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  HostFileFailed
 }
 
 /**

@@ -1,28 +1,13 @@
 /**
- * Files and directories into a bottle and out of it, as `cp` and `scp -r` do: by tar in the guest, or, where there is none,
- * file by file through the runtime.
+ * Files and directories into a bottle and out of it: `@bottle/smolvm/Transfer` for a bottle.
  *
  * @since 0.1.0
  */
-import * as Release from "@bottle/process/Release"
 import * as Capabilities from "@bottle/smolvm/Capabilities"
-import * as Deferred from "effect/Deferred"
-import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import { randomBytes } from "node:crypto"
-import * as Fs from "node:fs"
-import * as Path from "node:path"
-import * as Archive from "./Archive.js"
-import { type ArchiveError, DestinationRefused, SourceRefused } from "./ArchiveError.js"
+import * as Transfer from "@bottle/smolvm/Transfer"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
 import type { BottleOutput, CommandOptions, ExecResult } from "./Bottle.js"
-import * as HostPath from "./internal/archive/hostPath.js"
-import * as Names from "./internal/archive/names.js"
-import { attempt } from "./internal/archive/run.js"
-import * as GuestText from "./internal/guestText.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 
 /**
@@ -31,7 +16,7 @@ import type { LaunchPlan } from "./LaunchPlan.js"
  * @since 0.1.0
  * @category models
  */
-export interface Endpoint<E> {
+export interface Copyable<E> {
   readonly plan: LaunchPlan
   readonly exec: (options: CommandOptions & { readonly capBytes?: number | undefined }) => Effect.Effect<ExecResult, E>
   readonly stream: (
@@ -42,550 +27,41 @@ export interface Endpoint<E> {
 }
 
 /**
- * A place in the guest that cannot be copied from or to.
+ * A bottle as a copy sees it: relative paths begin in its working directory, and files stand aside in the directory of
+ * its own.
  *
  * @since 0.1.0
- * @category errors
+ * @category constructors
  */
-export class GuestPathRefused extends Schema.TaggedError<GuestPathRefused>("@bottle/engine/GuestPathRefused")(
-  "GuestPathRefused",
-  { path: Schema.String, reason: Schema.String, advice: Schema.String }
-) {
-  override get message(): string {
-    return `${this.path} in the guest ${this.reason}`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return this.advice
-  }
-}
-
-/**
- * A directory is copied by tar, and the guest has none.
- *
- * @since 0.1.0
- * @category errors
- */
-export class GuestLacksTar extends Schema.TaggedError<GuestLacksTar>("@bottle/engine/GuestLacksTar")("GuestLacksTar", {
-  path: Schema.String
-}) {
-  override get message(): string {
-    return `the guest has no tar, without which ${this.path} cannot be copied: it is a directory`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return "Install tar in the image, or copy the files one by one."
-  }
-}
-
-/**
- * The guest's side of a copy failed.
- *
- * @since 0.1.0
- * @category errors
- */
-export class TransferFailed extends Schema.TaggedError<TransferFailed>("@bottle/engine/TransferFailed")(
-  "TransferFailed",
-  {
-    direction: Schema.Literal("in", "out"),
-    path: Schema.String,
-    exitCode: Schema.Number,
-    /** The last of what it said, on one line. */
-    words: Schema.String
-  }
-) {
-  override get message(): string {
-    const what = this.direction === "in" ? "copied into the guest" : "copied out of the guest"
-    return `${this.path} could not be ${what}: ${this.words === "" ? `tar ended with ${this.exitCode}` : this.words}`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return this.direction === "in"
-      ? "Check that the guest's user may write there, and that its disk is not full."
-      : "Check that the guest's user may read all of it. Nothing was written here."
-  }
-}
-
-/**
- * How a copy fails, apart from what the bottle itself fails with.
- *
- * @since 0.1.0
- * @category errors
- */
-export type TransferError = ArchiveError | GuestPathRefused | GuestLacksTar | TransferFailed
-
-/**
- * What is copied.
- *
- * - `host`: an absolute path of this machine. As a source it is followed where it is a symbolic link; links below it are not
- * - `guest`: a path of the guest, from the bottle's working directory (else `/`) where it is relative
- * - a destination that is a directory takes the source by its name; what ends in a slash must be one; a source that ends in
- *   `/.` is what is in that directory
- * - `onProgress`: called as it goes on
- * - `onPartial`: called when the copy fails or is interrupted and something may be left half-way in the guest, with its path
- *
- * @since 0.1.0
- * @category models
- */
-export interface CopyOptions {
-  readonly host: string
-  readonly guest: string
-  readonly limits?: Archive.Limits | undefined
-  readonly onProgress?: ((counts: Archive.Counts) => void) | undefined
-  readonly onPartial?: ((guestPath: string) => Effect.Effect<void>) | undefined
-}
-
-/**
- * What was copied, and where it is now.
- *
- * - `leftOut`: symbolic links that would have led out of the copy
- * - `words`: what the guest's tar had to say though it went well, on one line; empty where nothing
- *
- * @since 0.1.0
- * @category models
- */
-export interface Copied {
-  readonly kind: "file" | "directory"
-  readonly host: string
-  readonly guest: string
-  readonly counts: Archive.Counts
-  readonly leftOut: ReadonlyArray<Archive.LeftOut>
-  readonly words: string
-}
-
-const shown = (path: string): string => Names.shown(Names.fromText(path))
-
-/** A path as it was written, and what its writing says. */
-interface Written {
-  readonly path: string
-  /** The name that it has in a directory. */
-  readonly base: string
-  readonly mustBeDirectory: boolean
-  readonly isContent: boolean
-}
-
-const written = (path: string): Written => ({
-  path,
-  base: Path.posix.basename(path),
-  mustBeDirectory: /(^|\/)\.{0,2}$/.test(path),
-  isContent: /(^|\/)\.$/.test(path) || /^\/+$/.test(path)
+export const endpoint = <E>({ cpIn, cpOut, exec, plan, stream }: Copyable<E>): Transfer.Endpoint<E> => ({
+  workdir: plan.guest.workdir ?? "/",
+  directory: plan.directory,
+  guestWritable: plan.guest.mounts.flatMap(({ host, readonly }) => (readonly ? [] : [host])),
+  capabilities: Capabilities.fromVersion(plan.runtime.version),
+  exec,
+  stream,
+  cpIn,
+  cpOut
 })
 
-const writtenInGuest = (plan: LaunchPlan, guest: string): Either.Either<Written, GuestPathRefused> => {
-  const refuse = (reason: string) =>
-    Either.left(new GuestPathRefused({ path: shown(guest), reason, advice: "Name a file or directory of the guest." }))
-  if (guest === "") return refuse("is no path")
-  if (guest.includes("\0")) return refuse("has a NUL in it")
-  const given = written(guest)
-  const path = Path.posix.resolve(plan.guest.workdir ?? "/", guest)
-  return Either.right({ ...given, path, base: Path.posix.basename(path) })
-}
-
-const guestWritable = (plan: LaunchPlan): ReadonlyArray<string> =>
-  plan.guest.mounts.flatMap(({ host, readonly }) => (readonly ? [] : [host]))
-
-const nowhere = {
-  missing: ["there is no such file or directory", "Check the path."],
-  loop: ["it leads through too many symbolic links", "Name what they lead to."],
-  escape: [
-    "a symbolic link in a directory that the guest can write to leads out of that directory",
-    "Look at the link first; name what it leads to if that is what you want."
-  ]
-} as const
-
-const resolveHost = (
-  host: string,
-  plan: LaunchPlan,
-  refuse: (reason: string, advice: string) => ArchiveError
-): Effect.Effect<HostPath.HostPath, ArchiveError> =>
-  Path.isAbsolute(host)
-    ? Effect.flatMap(
-        attempt(shown(host), () => HostPath.resolve(host, guestWritable(plan))),
-        (found) => {
-          if (typeof found !== "string") return Effect.succeed(found)
-          const [reason, advice] = nowhere[found]
-          return Effect.fail(refuse(reason, advice))
-        }
-      )
-    : Effect.fail(refuse("it is not absolute", "Name it from /."))
-
-// The guest's own words steer nothing: what its variables could change of tar is set here.
-const ENV = [
-  ["LC_ALL", "C"],
-  ["TAR_OPTIONS", ""]
-] as const
-
-const command = (words: ReadonlyArray<string>): CommandOptions => ({ command: words, env: ENV, workdir: "/" })
-
-const Kind = Schema.Literal("directory", "file", "other", "missing")
-
-type Kind = typeof Kind.Type
-
-const PROBE = `if command -v tar >/dev/null 2>&1; then echo tar; else echo none; fi
-for path; do
-  if [ -d "$path" ]; then echo directory
-  elif [ -f "$path" ]; then echo file
-  elif [ -e "$path" ] || [ -L "$path" ]; then echo other
-  else echo missing; fi
-done`
-
-/** What the guest says is there; nothing where it has no shell to ask. */
-interface Probed {
-  readonly hasTar: boolean
-  readonly kinds: ReadonlyArray<Kind>
-}
-
-const isKind = Schema.is(Kind)
-
-const PROBE_TIMEOUT_MILLIS = 30_000
-
-const probe = <E>(bottle: Endpoint<E>, paths: ReadonlyArray<string>): Effect.Effect<Option.Option<Probed>, E> =>
-  Effect.map(
-    bottle.exec({ ...command(["sh", "-c", PROBE, "sh", ...paths]), timeoutMillis: PROBE_TIMEOUT_MILLIS }),
-    ({ exit, stdout }) => {
-      const [tar, ...lines] = new TextDecoder().decode(stdout.subarray(0, 256)).trimEnd().split("\n")
-      const kinds = lines.filter(isKind)
-      return exit.exitCode === 0 && (tar === "tar" || tar === "none") && kinds.length === paths.length
-        ? Option.some({ hasTar: tar === "tar", kinds })
-        : Option.none()
-    }
-  )
-
-const WORDS_BYTES_MAX = 64 * 1024
-
-/** What a program of the guest's says on standard error, as much as is worth keeping. */
-const makeWords = () => {
-  let bytes: Uint8Array = new Uint8Array(0)
-  return {
-    add: (more: Uint8Array) => {
-      const room = WORDS_BYTES_MAX - bytes.length
-      if (room > 0) bytes = Buffer.concat([bytes, more.subarray(0, room)])
-    },
-    isWhole: () => bytes.length < WORDS_BYTES_MAX,
-    lines: () => new TextDecoder().decode(bytes).trimEnd().split("\n"),
-    shown: () => GuestText.tail(bytes)
-  }
-}
-
-type Words = ReturnType<typeof makeWords>
-
-// GNU tar ends with 1 where that is all there is to say: what it wrote is a whole archive all the same. Other tars end
-// with 1 for anything, hence the words.
-const HARMLESS = /: (file changed as we read it|File removed before we read it|socket ignored)$/
-
-const isHarmless = (exitCode: number, words: Words): boolean =>
-  exitCode === 0 || (exitCode === 1 && words.isWhole() && words.lines().every((line) => HARMLESS.test(line)))
-
-/** The output of tar in the guest; the end of it fails where tar did. */
-const archiveOf = <E>(
-  bottle: Endpoint<E>,
-  tar: ReadonlyArray<string>,
-  path: string,
-  words: Words
-): Stream.Stream<Uint8Array, TransferFailed | E> =>
-  Stream.filterMapEffect(
-    bottle.stream(command(tar)),
-    (event): Option.Option<Effect.Effect<Uint8Array, TransferFailed>> => {
-      if (event._tag === "Stdout") return Option.some(Effect.succeed(event.bytes))
-      if (event._tag === "Stderr") {
-        words.add(event.bytes)
-        return Option.none()
-      }
-      const { exitCode } = event.exit
-      if (isHarmless(exitCode, words)) return Option.none()
-      return Option.some(
-        Effect.fail(new TransferFailed({ direction: "out", path: shown(path), exitCode, words: words.shown() }))
-      )
-    }
-  )
-
-/** A place of the bottle's own for one file, in its directory that nobody else can look into. */
-const aside = (plan: LaunchPlan): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => Path.join(plan.directory, `cp-${randomBytes(6).toString("hex")}`)),
-    (path) => Effect.sync(() => Fs.rmSync(path, { force: true }))
-  )
-
-/** One file without tar: the runtime writes it aside, since it would follow whatever the guest puts in its way. */
-const fileOut = <E>(
-  bottle: Endpoint<E>,
-  guest: string,
-  extract: (archive: Stream.Stream<Uint8Array, ArchiveError>) => Effect.Effect<Archive.Extracted, ArchiveError>,
-  limits: Archive.Limits | undefined
-): Effect.Effect<Archive.Extracted, ArchiveError | E> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const path = yield* aside(bottle.plan)
-      yield* bottle.cpOut({ guest, host: path })
-      // What the guest had made a link must not become a file of this machine.
-      const above = yield* attempt(path, () => Fs.realpathSync(Path.dirname(path)))
-      return yield* extract(Archive.create({ path: Path.join(above, Path.basename(path)), name: "file", limits }))
-    })
-  )
-
-const tarOut = (guest: Written, kind: "file" | "directory"): ReadonlyArray<string> =>
-  kind === "directory"
-    ? ["tar", "-cf", "-", "-C", guest.path, "."]
-    : // A file that is reached by a link is copied, not the link.
-      ["tar", "-chf", "-", "-C", Path.posix.dirname(guest.path), `./${guest.base}`]
-
 /**
- * Copies a file or a directory out of a bottle. What comes is hostile (`Archive.extract`); it is all there afterwards, or
- * nothing of it. A destination that is a link is replaced by a file, and followed to a directory.
+ * Copies a file or a directory out of a bottle (`Transfer.copyOut` of `@bottle/smolvm`).
  *
  * @since 0.1.0
  * @category constructors
  */
 export const copyOut = <E>(
-  bottle: Endpoint<E>,
-  { guest, host, limits, onProgress }: CopyOptions
-): Effect.Effect<Copied, TransferError | E> =>
-  Effect.gen(function* () {
-    const from = yield* writtenInGuest(bottle.plan, guest)
-    const refuse = (reason: string, advice: string) => new DestinationRefused({ path: shown(host), reason, advice })
-    const there = yield* resolveHost(host, bottle.plan, refuse)
-    const isDirectory = there.stat?.isDirectory() === true
-    if (written(host).mustBeDirectory && !isDirectory) {
-      return yield* refuse("there is no such directory", "Make it first, or leave out the slash at the end.")
-    }
-    const probed = Option.getOrUndefined(yield* probe(bottle, [from.path]))
-    // Without a shell nobody knows; the runtime copies files, and says so where it is none.
-    const kind = yield* guestSource(from, probed?.kinds[0] ?? "file")
-    if (kind === "directory" && probed?.hasTar !== true) return yield* new GuestLacksTar({ path: shown(from.path) })
-    const isInto = isDirectory && !(kind === "directory" && (from.isContent || from.base === ""))
-    // By its own name where it is no directory: a link there is replaced, and not what it leads to.
-    const above = isDirectory ? there : yield* resolveHost(Path.dirname(host), bottle.plan, refuse)
-    const path = isInto
-      ? Path.join(there.path, from.base)
-      : isDirectory
-        ? there.path
-        : Path.join(above.path, Path.basename(host))
-    const extract = Archive.extract({ path, kind, limits, onProgress })
-    const words = makeWords()
-    const extracted =
-      probed?.hasTar === true
-        ? yield* extract(archiveOf(bottle, tarOut(from, kind), from.path, words))
-        : yield* fileOut(bottle, from.path, extract, limits)
-    return { kind, host: path, guest: from.path, ...extracted, words: words.shown() }
-  })
-
-const guestSource = (from: Written, kind: Kind): Either.Either<"file" | "directory", GuestPathRefused> => {
-  const refuse = (reason: string, advice: string) =>
-    Either.left(new GuestPathRefused({ path: shown(from.path), reason, advice }))
-  if (kind === "missing") {
-    return refuse("does not exist", "Check the path; a relative one begins in the working directory.")
-  }
-  if (kind === "other") return refuse("is no file and no directory", "Only files and directories are copied.")
-  if (kind === "file" && from.mustBeDirectory) return refuse("is no directory", "Leave out the slash at the end.")
-  return Either.right(kind)
-}
-
-/** Where a copy goes in the guest. */
-interface Target {
-  readonly parent: string
-  readonly name: string
-  /** Whether a directory is there, whose files are replaced one by one. */
-  readonly isMerge: boolean
-}
-
-const chooseTarget = (
-  to: Written,
-  source: { readonly kind: "file" | "directory"; readonly base: string; readonly isContent: boolean },
-  [there, within]: ReadonlyArray<Kind>
-): Either.Either<Target, GuestPathRefused> => {
-  const refuse = (path: string, reason: string, advice: string) =>
-    Either.left(new GuestPathRefused({ path: shown(path), reason, advice }))
-  const own = { parent: Path.posix.dirname(to.path), name: to.base }
-  if (there === "directory") {
-    if (source.isContent) return Either.right({ ...own, isMerge: true })
-    const path = Path.posix.join(to.path, source.base)
-    if (source.kind === "file" && within === "directory") {
-      return refuse(path, "is a directory", "Name the file in it that this becomes.")
-    }
-    if (within === "other" || (source.kind === "directory" && within === "file")) {
-      return refuse(path, "is there, and no directory", "Remove it, or name another place.")
-    }
-    return Either.right({ parent: to.path, name: source.base, isMerge: within === "directory" })
-  }
-  if (there === "other") return refuse(to.path, "is no file and no directory", "Name another place.")
-  if (there === "file" && (source.kind === "directory" || to.mustBeDirectory)) {
-    return refuse(to.path, "is no directory", "Remove it, or name another place.")
-  }
-  if (there === "missing" && source.kind === "file" && to.mustBeDirectory) {
-    return refuse(to.path, "is no directory", "Make it first, or leave out the slash at the end.")
-  }
-  return Either.right({ ...own, isMerge: false })
-}
-
-// Beside its place, then moved there; a directory that is not writable could not be moved.
-const UNPACK = `mkdir -p -- "$1" && mkdir -- "$1/$2" && tar -xopf "$5" -C "$1/$2" &&
-  chmod u+rwx "$1/$2/$3" && mv -f -- "$1/$2/$3" "$1/$3" && chmod "$4" "$1/$3"
-code=$?
-rm -rf -- "$1/$2" 2>/dev/null
-exit "$code"`
-
-const CLEAN = `[ ! -e "$1" ] || { chmod -R u+rwx "$1"; rm -rf -- "$1"; } 2>/dev/null`
-
-const CLEAN_MILLIS = 15_000
-
-/** Takes away what an unpacking has left in the guest; false where that is not certain. */
-const clean = <E>(bottle: Endpoint<E>, path: string): Effect.Effect<boolean> =>
-  bottle.exec({ ...command(["sh", "-c", CLEAN, "sh", path]), timeoutMillis: CLEAN_MILLIS }).pipe(
-    Effect.map(({ exit }) => exit.exitCode === 0),
-    Release.within(2 * CLEAN_MILLIS),
-    Effect.map(Option.getOrElse(() => false)),
-    Effect.catchAllCause(() => Effect.succeed(false))
-  )
-
-/** Runs a command of the guest's on an archive, and fails where it does or where the archive cannot be made. */
-const feed = <E>(
-  bottle: Endpoint<E>,
-  words: ReadonlyArray<string>,
-  archive: Stream.Stream<Uint8Array, ArchiveError> | undefined,
-  path: string
-): Effect.Effect<string, ArchiveError | TransferFailed | E> =>
-  Effect.gen(function* () {
-    const broken = yield* Deferred.make<never, ArchiveError>()
-    const said = makeWords()
-    let exitCode = -1
-    const run = Stream.runForEach(
-      bottle.stream({
-        ...command(words),
-        // An archive that breaks off must not look like one that ended: the command is ended, and its input is not.
-        stdin:
-          archive === undefined
-            ? undefined
-            : Stream.catchAllCause(archive, (cause) =>
-                Stream.fromEffect(Effect.zipRight(Deferred.failCause(broken, cause), Effect.never))
-              )
-      }),
-      (event) =>
-        Effect.sync(() => {
-          if (event._tag === "Stderr") said.add(event.bytes)
-          if (event._tag === "Exit") exitCode = event.exit.exitCode
-        })
-    )
-    yield* Effect.raceFirst(run, Deferred.await(broken))
-    if (exitCode === 0) return said.shown()
-    return yield* new TransferFailed({ direction: "in", path: shown(path), exitCode, words: said.shown() })
-  })
+  bottle: Copyable<E>,
+  options: Transfer.CopyOptions
+): Effect.Effect<Transfer.Copied, Transfer.TransferError | E> => Transfer.copyOut(endpoint(bottle), options)
 
 /**
- * As `feed`, for a runtime whose clients cannot take a large input: the archive goes as a file, by the runtime's own copy.
- * Before 1.7.3 commands see what that writes in `/workspace` only.
- */
-const feedByFile = <E>(
-  bottle: Endpoint<E>,
-  words: (archive: string) => ReadonlyArray<string>,
-  archive: Stream.Stream<Uint8Array, ArchiveError>,
-  path: string
-): Effect.Effect<string, ArchiveError | TransferFailed | E> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const host = yield* aside(bottle.plan)
-      const descriptor = yield* Effect.acquireRelease(
-        attempt(host, () => Fs.openSync(host, "wx", 0o600)),
-        (opened) => Effect.sync(() => Fs.closeSync(opened))
-      )
-      yield* Stream.runForEach(archive, (bytes) =>
-        attempt(host, () => {
-          for (let at = 0; at < bytes.length;) at += Fs.writeSync(descriptor, bytes, at)
-        })
-      )
-      const { cpReachesWorkload } = Capabilities.fromVersion(bottle.plan.runtime.version)
-      const guest = `${cpReachesWorkload ? "/tmp" : "/workspace"}/.bottle-${randomBytes(6).toString("hex")}.tar`
-      yield* Effect.addFinalizer(() => clean(bottle, guest))
-      yield* bottle.cpIn({ host, guest })
-      return yield* feed(bottle, words(guest), undefined, path)
-    })
-  )
-
-/** One file without tar; it is read first, so that what the runtime sends is what was looked at. */
-const fileIn = <E>(
-  bottle: Endpoint<E>,
-  source: string,
-  guest: string,
-  options: Pick<CopyOptions, "limits" | "onProgress">
-): Effect.Effect<Archive.Counts, ArchiveError | E> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const path = yield* aside(bottle.plan)
-      const above = yield* attempt(path, () => Fs.realpathSync(Path.dirname(path)))
-      const { counts } = yield* Archive.create({ path: source, name: "file", ...options }).pipe(
-        Archive.extract({ path: Path.join(above, Path.basename(path)), kind: "file" })
-      )
-      yield* bottle.cpIn({ host: path, guest })
-      return counts
-    })
-  )
-
-const sourceKind = (host: string, { stat }: HostPath.HostPath): Effect.Effect<"file" | "directory", SourceRefused> => {
-  const refuse = (reason: string, advice: string) => new SourceRefused({ path: shown(host), reason, advice })
-  if (stat === undefined) return refuse(...nowhere.missing)
-  if (stat.isDirectory()) return Effect.succeed("directory")
-  if (!stat.isFile()) return refuse("it is no file and no directory", "Only files and directories are copied.")
-  return written(host).mustBeDirectory
-    ? refuse("it is no directory", "Leave out the slash at the end.")
-    : Effect.succeed("file")
-}
-
-/**
- * Copies a file or a directory into a bottle, to the guest's user. The directory that it goes to is made where it is not
- * there. A file, and a directory where none is, are all there afterwards or not at all; a directory that is there is
- * written to file by file, and what it has besides stays.
+ * Copies a file or a directory into a bottle (`Transfer.copyIn` of `@bottle/smolvm`).
  *
  * @since 0.1.0
  * @category constructors
  */
 export const copyIn = <E>(
-  bottle: Endpoint<E>,
-  { guest, host, limits, onPartial = () => Effect.void, onProgress }: CopyOptions
-): Effect.Effect<Copied, TransferError | E> =>
-  Effect.gen(function* () {
-    const to = yield* writtenInGuest(bottle.plan, guest)
-    const refuse = (reason: string, advice: string) => new SourceRefused({ path: shown(host), reason, advice })
-    const from = yield* resolveHost(host, bottle.plan, refuse)
-    const kind = yield* sourceKind(host, from)
-    const given = written(host)
-    const base = /^\.{0,2}$/.test(given.base) ? Path.basename(from.path) : given.base
-    const isContent = kind === "directory" && (given.isContent || base === "")
-    const probed = Option.getOrUndefined(
-      yield* probe(bottle, [to.path, isContent ? to.path : Path.posix.join(to.path, base)])
-    )
-    if (kind === "directory" && probed?.hasTar !== true) return yield* new GuestLacksTar({ path: shown(host) })
-    const kinds = probed?.kinds ?? [to.mustBeDirectory ? "directory" : "missing", "missing"]
-    const target = yield* chooseTarget(to, { kind, base, isContent }, kinds)
-    const path = Path.posix.join(target.parent, target.name)
-    const copied = { kind, host: from.path, guest: path, leftOut: [], words: "" }
-    if (probed?.hasTar !== true) {
-      return { ...copied, counts: yield* fileIn(bottle, from.path, path, { limits, onProgress }) }
-    }
-    let counts: Archive.Counts = { files: 0, directories: 0, links: 0, bytes: 0 }
-    const archive = Archive.create({
-      path: from.path,
-      name: target.isMerge ? "." : target.name,
-      withRoot: !target.isMerge,
-      limits,
-      onProgress: (now) => {
-        counts = { ...now }
-        onProgress?.(counts)
-      }
-    })
-    const part = `.bottle-${randomBytes(6).toString("hex")}`
-    const mode = ((from.stat?.mode ?? 0) & 0o777).toString(8)
-    const words = (file: string): ReadonlyArray<string> =>
-      target.isMerge
-        ? ["tar", "-xopf", file, "-C", path]
-        : ["sh", "-c", UNPACK, "sh", target.parent, part, target.name, mode, file]
-    const { stdinLargeSafe } = Capabilities.fromVersion(bottle.plan.runtime.version)
-    const said = yield* Effect.onExit(
-      stdinLargeSafe ? feed(bottle, words("-"), archive, path) : feedByFile(bottle, words, archive, path),
-      (exit) => {
-        if (exit._tag === "Success") return Effect.void
-        if (target.isMerge) return onPartial(path)
-        const left = Path.posix.join(target.parent, part)
-        return Effect.flatMap(clean(bottle, left), (isGone) => (isGone ? Effect.void : onPartial(left)))
-      }
-    )
-    return { ...copied, counts, words: said }
-  })
+  bottle: Copyable<E>,
+  options: Transfer.CopyOptions
+): Effect.Effect<Transfer.Copied, Transfer.TransferError | E> => Transfer.copyIn(endpoint(bottle), options)

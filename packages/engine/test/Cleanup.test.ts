@@ -17,7 +17,7 @@ import type { LaunchPlan } from "../src/LaunchPlan.js"
 import * as Ledger from "../src/Ledger.js"
 import { failing, type Host, makeHost, put, unreachable } from "./fixtures/cleaning.js"
 import { as, directoriesIn, planIn, type StandIn, standIn } from "./fixtures/ledgers.js"
-import { listing } from "./fixtures/listing.js"
+import { listing } from "@bottle/testing/Listing"
 
 const smolvm = { kind: "smolvm", program: "smolvm", version: "", line: "", isPrivate: false } as const
 

@@ -11,7 +11,7 @@ import type { LaunchOptions } from "../src/LaunchOptions.js"
 import * as Ledger from "../src/Ledger.js"
 import * as Prune from "../src/Prune.js"
 import { as, directoriesIn, planIn, type StandIn, standIn } from "./fixtures/ledgers.js"
-import { listing } from "./fixtures/listing.js"
+import { listing } from "@bottle/testing/Listing"
 
 const DAY = 86_400_000
 

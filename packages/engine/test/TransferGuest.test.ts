@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Launch from "../src/Launch.js"
 import * as Transfer from "../src/Transfer.js"
-import { listing } from "./fixtures/listing.js"
+import { listing } from "@bottle/testing/Listing"
 import { shell, withMachines } from "./fixtures/machines.js"
 
 const TIMEOUT_MILLIS = 60_000

@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
-import type { Counts } from "@bottle/engine/Archive"
 import type { Bottles } from "@bottle/engine/Bottles"
 import * as Transfer from "@bottle/engine/Transfer"
+import type { Counts } from "@bottle/smolvm/Archive"
+import type { Copied, CopyOptions } from "@bottle/smolvm/Transfer"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -72,7 +73,7 @@ const watch = (
 
 const tell = (
   { bottle, direction, format, quiet }: CpRequest,
-  { counts, guest, host, kind, leftOut, words }: Transfer.Copied
+  { counts, guest, host, kind, leftOut, words }: Copied
 ): Effect.Effect<void, Stdio.OutputClosed, Stdio.Stdio> =>
   Effect.gen(function* () {
     if (format === "json") {
@@ -96,7 +97,7 @@ const copy = (request: CpRequest) =>
     const context = yield* Effect.context<Stdio.Stdio>()
     let counts: Counts | undefined
     yield* watch(request, () => counts)
-    const options: Transfer.CopyOptions = {
+    const options: CopyOptions = {
       host: request.host,
       guest: request.guest,
       onProgress: (now) => {

@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Transfer from "../src/Transfer.js"
-import { listing } from "./fixtures/listing.js"
+import { listing } from "@bottle/testing/Listing"
 import { type Pretended, pretend } from "./fixtures/pretending.js"
 
 interface Sides extends Pretended {
@@ -48,10 +48,10 @@ const exists = (path: string): boolean => Fs.lstatSync(path, { throwIfNoEntry: f
 
 describe("Transfer.copyOut", () => {
   it.live("a directory becomes what is named, with modes, times and links", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         tree(`${guest}/tree`)
-        const copied = yield* Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/new` })
+        const copied = yield* Transfer.copyOut(machine, { guest: `${guest}/tree`, host: `${host}/new` })
         assert.deepStrictEqual(listing(`${host}/new`, { times: true }), listing(`${guest}/tree`, { times: true }))
         assert.deepStrictEqual(copied, {
           kind: "directory",
@@ -66,12 +66,12 @@ describe("Transfer.copyOut", () => {
   )
 
   it.live("a directory goes into one that is there, under its own name, and over what it was before", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         tree(`${guest}/tree`)
         Fs.mkdirSync(`${host}/out`)
         for (const end of ["", "/"]) {
-          const { host: to } = yield* Transfer.copyOut(bottle, {
+          const { host: to } = yield* Transfer.copyOut(machine, {
             guest: `${guest}/tree${end}`,
             host: `${host}/out${end}`
           })
@@ -79,7 +79,7 @@ describe("Transfer.copyOut", () => {
         }
         Fs.writeFileSync(`${host}/out/tree/mine`, "mine")
         Fs.writeFileSync(`${guest}/tree/run`, "changed")
-        yield* Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/out` })
+        yield* Transfer.copyOut(machine, { guest: `${guest}/tree`, host: `${host}/out` })
         assert.strictEqual(text(`${host}/out/tree/run`), "changed")
         assert.strictEqual(text(`${host}/out/tree/mine`), "mine")
       })
@@ -87,29 +87,29 @@ describe("Transfer.copyOut", () => {
   )
 
   it.live("what is in a directory goes into one that is there", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         tree(`${guest}/tree`)
         Fs.mkdirSync(`${host}/out`)
-        yield* Transfer.copyOut(bottle, { guest: `${guest}/tree/.`, host: `${host}/out` })
+        yield* Transfer.copyOut(machine, { guest: `${guest}/tree/.`, host: `${host}/out` })
         assert.deepStrictEqual(Fs.readdirSync(`${host}/out`), ["link", "run", "sub"])
       })
     )
   )
 
   it.live("a file keeps its mode, and takes its name or the one that is given", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         Fs.writeFileSync(`${guest}/-run it`, "x", { mode: 0o750 })
-        yield* Transfer.copyOut(bottle, { guest: `${guest}/-run it`, host: `${host}/` })
-        yield* Transfer.copyOut(bottle, { guest: `${guest}/-run it`, host: `${host}/named` })
+        yield* Transfer.copyOut(machine, { guest: `${guest}/-run it`, host: `${host}/` })
+        yield* Transfer.copyOut(machine, { guest: `${guest}/-run it`, host: `${host}/named` })
         for (const name of ["-run it", "named"]) assert.strictEqual(Fs.statSync(`${host}/${name}`).mode & 0o777, 0o750)
       })
     )
   )
 
   it.live("a file that is reached by a link is copied, and a link in its place is replaced", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         Fs.writeFileSync(`${guest}/real`, "real")
         Fs.symlinkSync("real", `${guest}/link`)
@@ -117,7 +117,7 @@ describe("Transfer.copyOut", () => {
         for (const target of ["mine", "nothing"]) {
           Fs.rmSync(`${host}/to`, { force: true })
           Fs.symlinkSync(target, `${host}/to`)
-          yield* Transfer.copyOut(bottle, { guest: `${guest}/link`, host: `${host}/to` })
+          yield* Transfer.copyOut(machine, { guest: `${guest}/link`, host: `${host}/to` })
           assert.isTrue(Fs.lstatSync(`${host}/to`).isFile())
           assert.strictEqual(text(`${host}/to`), "real")
         }
@@ -126,15 +126,15 @@ describe("Transfer.copyOut", () => {
     )
   )
 
-  it.live("a relative path begins in the bottle's working directory", () =>
+  it.live("a relative path begins in the machine's working directory", () =>
     Temp.withTempDir((work) =>
       withSides(
-        ({ bottle, host }) =>
+        ({ machine, host }) =>
           Effect.gen(function* () {
             Fs.mkdirSync(`${work}/d`)
             Fs.writeFileSync(`${work}/d/x`, "x")
             for (const path of ["d/x", "./d/x", "d/../d/x"]) {
-              const { guest } = yield* Transfer.copyOut(bottle, { guest: path, host: `${host}/` })
+              const { guest } = yield* Transfer.copyOut(machine, { guest: path, host: `${host}/` })
               assert.strictEqual(guest, `${work}/d/x`)
             }
           }),
@@ -144,7 +144,7 @@ describe("Transfer.copyOut", () => {
   )
 
   it.live("refuses what is not there, or is not what it is said to be", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         Fs.writeFileSync(`${guest}/file`, "x")
         Fs.writeFileSync(`${host}/file`, "mine")
@@ -163,7 +163,7 @@ describe("Transfer.copyOut", () => {
         ]
         for (const [from, to, tag, message] of cases) {
           const error = yield* Effect.flip(
-            Transfer.copyOut(bottle, { guest: `${guest}/${from}`, host: `${host}/${to}` })
+            Transfer.copyOut(machine, { guest: `${guest}/${from}`, host: `${host}/${to}` })
           )
           assert.strictEqual(error._tag, tag, error.message)
           assert.match(error.message, message)
@@ -176,10 +176,10 @@ describe("Transfer.copyOut", () => {
 
   it.live("copies nothing when the guest cannot read all of it, and says its words", () =>
     withSides(
-      ({ bottle, guest, host }) =>
+      ({ machine, guest, host }) =>
         Effect.gen(function* () {
           Fs.mkdirSync(`${guest}/tree`)
-          const error = yield* Effect.flip(Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/x` }))
+          const error = yield* Effect.flip(Transfer.copyOut(machine, { guest: `${guest}/tree`, host: `${host}/x` }))
           assert.strictEqual(error._tag, "TransferFailed")
           assert.match(error.message, /: tar: \.\/x: Cannot open: .*Permission denied$/)
           assert.notInclude(error.message, "\u001b")
@@ -191,10 +191,10 @@ describe("Transfer.copyOut", () => {
 
   it.live("copies all the same when the guest's tar only tells of what changed meanwhile, and says so", () =>
     withSides(
-      ({ bottle, guest, host }) =>
+      ({ machine, guest, host }) =>
         Effect.gen(function* () {
           tree(`${guest}/tree`)
-          const { words } = yield* Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/x` })
+          const { words } = yield* Transfer.copyOut(machine, { guest: `${guest}/tree`, host: `${host}/x` })
           assert.strictEqual(words, "tar: ./log: file changed as we read it")
           assert.strictEqual(text(`${host}/x/run`), "#!/bin/sh\n")
         }),
@@ -204,10 +204,10 @@ describe("Transfer.copyOut", () => {
 
   it.live("takes no end with 1 for harmless that says anything else", () =>
     withSides(
-      ({ bottle, guest, host }) =>
+      ({ machine, guest, host }) =>
         Effect.gen(function* () {
           tree(`${guest}/tree`)
-          yield* Effect.flip(Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/x` }))
+          yield* Effect.flip(Transfer.copyOut(machine, { guest: `${guest}/tree`, host: `${host}/x` }))
           assert.isFalse(exists(`${host}/x`))
         }),
       { tar: `echo 'tar: out of memory' >&2; /bin/tar "$@"; exit 1` }
@@ -217,47 +217,47 @@ describe("Transfer.copyOut", () => {
   it.live("does not follow the guest's links out of a directory that the guest can write to", () =>
     Temp.withTempDir((shared) =>
       withSides(
-        ({ bottle, guest, host }) =>
+        ({ machine, guest, host }) =>
           Effect.gen(function* () {
             Fs.writeFileSync(`${guest}/x`, "x")
             Fs.mkdirSync(`${shared}/within`)
             Fs.symlinkSync("within", `${shared}/stays`)
             Fs.symlinkSync(host, `${shared}/leaves`)
-            yield* Transfer.copyOut(bottle, { guest: `${guest}/x`, host: `${shared}/stays/x` })
+            yield* Transfer.copyOut(machine, { guest: `${guest}/x`, host: `${shared}/stays/x` })
             assert.strictEqual(text(`${shared}/within/x`), "x")
             for (const to of ["leaves", "leaves/x"]) {
               const error = yield* Effect.flip(
-                Transfer.copyOut(bottle, { guest: `${guest}/x`, host: `${shared}/${to}` })
+                Transfer.copyOut(machine, { guest: `${guest}/x`, host: `${shared}/${to}` })
               )
               assert.match(error.message, /leads out of that directory/)
             }
             Fs.writeFileSync(`${host}/secret`, "secret")
             const error = yield* Effect.flip(
-              Transfer.copyIn(bottle, { host: `${shared}/leaves/secret`, guest: `${guest}/y` })
+              Transfer.copyIn(machine, { host: `${shared}/leaves/secret`, guest: `${guest}/y` })
             )
             assert.match(error.message, /leads out of that directory/)
             Fs.rmSync(`${host}/secret`)
             assert.deepStrictEqual(Fs.readdirSync(host), [])
           }),
-        { options: { mounts: [{ host: shared, guest: "/w", readonly: false }] } }
+        { options: { guestWritable: [shared] } }
       )
     )
   )
 
   it.live("takes no file of this machine for the guest's, where the runtime's own copy makes a link", () =>
     withSides(
-      ({ bottle, directory, guest, host }) =>
+      ({ machine, directory, guest, host }) =>
         Effect.gen(function* () {
           Fs.writeFileSync(`${directory}/secret`, "secret")
           Fs.writeFileSync(`${guest}/x`, "x")
-          const linking: typeof bottle = {
-            ...bottle,
+          const linking: typeof machine = {
+            ...machine,
             cpOut: ({ host: to }) => Effect.sync(() => Fs.symlinkSync(`${directory}/secret`, to))
           }
           const error = yield* Effect.flip(Transfer.copyOut(linking, { guest: `${guest}/x`, host: `${host}/x` }))
           assert.match(error.message, /it is none/)
           assert.isFalse(exists(`${host}/x`))
-          yield* Transfer.copyOut(bottle, { guest: `${guest}/x`, host: `${host}/x` })
+          yield* Transfer.copyOut(machine, { guest: `${guest}/x`, host: `${host}/x` })
           assert.strictEqual(text(`${host}/x`), "x")
         }),
       { programs: ["mkdir", "mv", "rm", "chmod"] }
@@ -267,14 +267,14 @@ describe("Transfer.copyOut", () => {
   it.live("follows the links of a directory that the guest can only read", () =>
     Temp.withTempDir((shared) =>
       withSides(
-        ({ bottle, guest, host }) =>
+        ({ machine, guest, host }) =>
           Effect.gen(function* () {
             Fs.writeFileSync(`${guest}/x`, "x")
             Fs.symlinkSync(host, `${shared}/leaves`)
-            yield* Transfer.copyOut(bottle, { guest: `${guest}/x`, host: `${shared}/leaves` })
+            yield* Transfer.copyOut(machine, { guest: `${guest}/x`, host: `${shared}/leaves` })
             assert.strictEqual(text(`${host}/x`), "x")
           }),
-        { options: { mounts: [{ host: shared, guest: "/w", readonly: true }] } }
+        {}
       )
     )
   )
@@ -282,11 +282,11 @@ describe("Transfer.copyOut", () => {
 
 describe("Transfer.copyIn", () => {
   it.live("a directory becomes what is named, or goes into what is there", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         tree(`${host}/tree`)
         const before = listing(`${host}/tree`, { times: true })
-        const copied = yield* Transfer.copyIn(bottle, { host: `${host}/tree`, guest: `${guest}/a/new` })
+        const copied = yield* Transfer.copyIn(machine, { host: `${host}/tree`, guest: `${guest}/a/new` })
         assert.deepStrictEqual(listing(`${guest}/a/new`, { times: true }), before)
         assert.deepStrictEqual(copied, {
           kind: "directory",
@@ -297,26 +297,26 @@ describe("Transfer.copyIn", () => {
           words: ""
         })
         Fs.mkdirSync(`${guest}/there`)
-        yield* Transfer.copyIn(bottle, { host: `${host}/tree`, guest: `${guest}/there` })
+        yield* Transfer.copyIn(machine, { host: `${host}/tree`, guest: `${guest}/there` })
         assert.deepStrictEqual(listing(`${guest}/there/tree`, { times: true }), before)
         Fs.writeFileSync(`${guest}/there/tree/theirs`, "theirs")
         Fs.writeFileSync(`${host}/tree/run`, "changed")
-        yield* Transfer.copyIn(bottle, { host: `${host}/tree/`, guest: `${guest}/there/` })
+        yield* Transfer.copyIn(machine, { host: `${host}/tree/`, guest: `${guest}/there/` })
         assert.strictEqual(text(`${guest}/there/tree/run`), "changed")
         assert.strictEqual(text(`${guest}/there/tree/theirs`), "theirs")
-        yield* Transfer.copyIn(bottle, { host: `${host}/tree/.`, guest: `${guest}/there` })
+        yield* Transfer.copyIn(machine, { host: `${host}/tree/.`, guest: `${guest}/there` })
         assert.strictEqual(text(`${guest}/there/run`), "changed")
       })
     )
   )
 
   it.live("a directory that may not be written to arrives as it is", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         Fs.mkdirSync(`${host}/sealed`)
         Fs.writeFileSync(`${host}/sealed/x`, "x", { mode: 0o400 })
         Fs.chmodSync(`${host}/sealed`, 0o555)
-        yield* Transfer.copyIn(bottle, { host: `${host}/sealed`, guest })
+        yield* Transfer.copyIn(machine, { host: `${host}/sealed`, guest })
         assert.strictEqual(Fs.statSync(`${guest}/sealed`).mode & 0o777, 0o555)
         for (const side of [host, guest]) Fs.chmodSync(`${side}/sealed`, 0o755)
       })
@@ -324,13 +324,13 @@ describe("Transfer.copyIn", () => {
   )
 
   it.live("a file keeps its mode, takes its name or the one that is given, and is followed to by a link", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         Fs.writeFileSync(`${host}/-run it`, "x", { mode: 0o700 })
         Fs.symlinkSync("-run it", `${host}/link`)
-        yield* Transfer.copyIn(bottle, { host: `${host}/-run it`, guest })
-        yield* Transfer.copyIn(bottle, { host: `${host}/-run it`, guest: `${guest}/deep/er/named` })
-        yield* Transfer.copyIn(bottle, { host: `${host}/link`, guest: `${guest}/` })
+        yield* Transfer.copyIn(machine, { host: `${host}/-run it`, guest })
+        yield* Transfer.copyIn(machine, { host: `${host}/-run it`, guest: `${guest}/deep/er/named` })
+        yield* Transfer.copyIn(machine, { host: `${host}/link`, guest: `${guest}/` })
         for (const name of ["-run it", "deep/er/named", "link"]) {
           assert.isTrue(Fs.lstatSync(`${guest}/${name}`).isFile())
           assert.strictEqual(Fs.statSync(`${guest}/${name}`).mode & 0o777, 0o700)
@@ -340,7 +340,7 @@ describe("Transfer.copyIn", () => {
   )
 
   it.live("refuses what is not there, or is not what it is said to be", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         Fs.writeFileSync(`${host}/file`, "x")
         Fs.mkdirSync(`${host}/tree`)
@@ -361,7 +361,7 @@ describe("Transfer.copyIn", () => {
         ]
         for (const [from, to, tag, message] of cases) {
           const error = yield* Effect.flip(
-            Transfer.copyIn(bottle, { host: `${host}/${from}`, guest: `${guest}/${to}` })
+            Transfer.copyIn(machine, { host: `${host}/${from}`, guest: `${guest}/${to}` })
           )
           assert.strictEqual(error._tag, tag, `${from} ${to}: ${error.message}`)
           assert.match(error.message, message)
@@ -372,13 +372,13 @@ describe("Transfer.copyIn", () => {
   )
 
   it.live("leaves nothing in the guest when the source cannot be read to its end", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         tree(`${host}/tree`)
         ChildProcess.execFileSync("mkfifo", [`${host}/tree/sub/pipe`])
         const partial: Array<string> = []
         const error = yield* Effect.flip(
-          Transfer.copyIn(bottle, {
+          Transfer.copyIn(machine, {
             host: `${host}/tree`,
             guest: `${guest}/new`,
             onPartial: (path) => Effect.sync(() => void partial.push(path))
@@ -392,14 +392,14 @@ describe("Transfer.copyIn", () => {
   )
 
   it.live("names a directory of the guest's that was being written to when it failed", () =>
-    withSides(({ bottle, guest, host }) =>
+    withSides(({ machine, guest, host }) =>
       Effect.gen(function* () {
         tree(`${host}/tree`)
         Fs.mkdirSync(`${guest}/tree`)
         ChildProcess.execFileSync("mkfifo", [`${host}/tree/sub/pipe`])
         const partial: Array<string> = []
         yield* Effect.flip(
-          Transfer.copyIn(bottle, {
+          Transfer.copyIn(machine, {
             host: `${host}/tree`,
             guest,
             onPartial: (path) => Effect.sync(() => void partial.push(path))
@@ -412,10 +412,10 @@ describe("Transfer.copyIn", () => {
 
   it.live("leaves nothing in the guest when it is interrupted half-way", () =>
     withSides(
-      ({ bottle, guest, host }) =>
+      ({ machine, guest, host }) =>
         Effect.gen(function* () {
           tree(`${host}/tree`)
-          const fiber = yield* Effect.fork(Transfer.copyIn(bottle, { host: `${host}/tree`, guest: `${guest}/new` }))
+          const fiber = yield* Effect.fork(Transfer.copyIn(machine, { host: `${host}/tree`, guest: `${guest}/new` }))
           yield* Wait.waitUntil(
             Effect.sync(() => Fs.readdirSync(guest).some((name) => exists(`${guest}/${name}/begun`))),
             { boundMillis: 10_000, what: "the unpacking" }
@@ -429,10 +429,10 @@ describe("Transfer.copyIn", () => {
 
   it.live("says the guest's words when it cannot be written there", () =>
     withSides(
-      ({ bottle, guest, host }) =>
+      ({ machine, guest, host }) =>
         Effect.gen(function* () {
           tree(`${host}/tree`)
-          const error = yield* Effect.flip(Transfer.copyIn(bottle, { host: `${host}/tree`, guest: `${guest}/new` }))
+          const error = yield* Effect.flip(Transfer.copyIn(machine, { host: `${host}/tree`, guest: `${guest}/new` }))
           assert.strictEqual(error._tag, "TransferFailed")
           assert.match(error.message, /could not be copied into the guest: tar: no space left$/)
         }),
@@ -442,21 +442,21 @@ describe("Transfer.copyIn", () => {
 
   it.live("goes by a file where the runtime cannot take a large input", () =>
     withSides(
-      ({ asked, bottle, directory, guest, host }) =>
+      ({ asked, machine, directory, guest, host }) =>
         Effect.gen(function* () {
           tree(`${host}/tree`)
           const seen: Array<string> = []
-          const cpIn: typeof bottle.cpIn = (paths) => {
+          const cpIn: typeof machine.cpIn = (paths) => {
             seen.push(paths.guest)
             // The pretended guest has no directory of that name.
-            return bottle.cpIn({ ...paths, guest: `${directory}/sent.tar` })
+            return machine.cpIn({ ...paths, guest: `${directory}/sent.tar` })
           }
-          const stream: typeof bottle.stream = (options) =>
-            bottle.stream({
+          const stream: typeof machine.stream = (options) =>
+            machine.stream({
               ...options,
               command: options.command.map((word) => (seen.includes(word) ? `${directory}/sent.tar` : word))
             })
-          yield* Transfer.copyIn({ ...bottle, cpIn, stream }, { host: `${host}/tree`, guest: `${guest}/new` })
+          yield* Transfer.copyIn({ ...machine, cpIn, stream }, { host: `${host}/tree`, guest: `${guest}/new` })
           assert.match(seen.join(" "), /^\/workspace\/\.bottle-[0-9a-f]{12}\.tar$/)
           assert.deepStrictEqual(listing(`${guest}/new`, { times: true }), listing(`${host}/tree`, { times: true }))
           assert.include(asked, "cp")
@@ -473,13 +473,13 @@ describe("a guest without", () => {
   ] as const) {
     it.live(`${what}: copies files by the runtime, both ways`, () =>
       withSides(
-        ({ asked, bottle, guest, host }) =>
+        ({ asked, machine, guest, host }) =>
           Effect.gen(function* () {
             Fs.writeFileSync(`${host}/in`, "in")
             Fs.writeFileSync(`${guest}/out`, "out")
-            const { counts } = yield* Transfer.copyIn(bottle, { host: `${host}/in`, guest: `${guest}/arrived` })
+            const { counts } = yield* Transfer.copyIn(machine, { host: `${host}/in`, guest: `${guest}/arrived` })
             assert.deepStrictEqual(counts, { files: 1, directories: 0, links: 0, bytes: 2 })
-            yield* Transfer.copyOut(bottle, { guest: `${guest}/out`, host: `${host}/` })
+            yield* Transfer.copyOut(machine, { guest: `${guest}/out`, host: `${host}/` })
             assert.strictEqual(text(`${guest}/arrived`), "in")
             assert.strictEqual(text(`${host}/out`), "out")
             assert.strictEqual(asked.filter((word) => word === "cp").length, 2)
@@ -490,13 +490,13 @@ describe("a guest without", () => {
 
     it.live(`${what}: refuses directories`, () =>
       withSides(
-        ({ bottle, guest, host }) =>
+        ({ machine, guest, host }) =>
           Effect.gen(function* () {
             Fs.mkdirSync(`${host}/tree`)
             Fs.mkdirSync(`${guest}/tree`)
-            const into = yield* Effect.flip(Transfer.copyIn(bottle, { host: `${host}/tree`, guest: `${guest}/x` }))
+            const into = yield* Effect.flip(Transfer.copyIn(machine, { host: `${host}/tree`, guest: `${guest}/x` }))
             assert.match(into.message, /no tar/)
-            const out = yield* Effect.flip(Transfer.copyOut(bottle, { guest: `${guest}/tree`, host: `${host}/x` }))
+            const out = yield* Effect.flip(Transfer.copyOut(machine, { guest: `${guest}/tree`, host: `${host}/x` }))
             assert.match(out.message, what === "tar" ? /no tar/ : /EISDIR|illegal operation|EINVAL|not supported/i)
             assert.isFalse(exists(`${host}/x`))
           }),

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import type { HostFileFailed } from "./LaunchError.js"
 
 /**
  * The archive has a member that is not let onto this machine, so nothing of it is.
@@ -12,7 +11,7 @@ import type { HostFileFailed } from "./LaunchError.js"
  * @since 0.1.0
  * @category errors
  */
-export class ArchiveRefused extends Schema.TaggedError<ArchiveRefused>("@bottle/engine/ArchiveRefused")(
+export class ArchiveRefused extends Schema.TaggedError<ArchiveRefused>("@bottle/smolvm/ArchiveRefused")(
   "ArchiveRefused",
   {
     /** The member's name, made printable. */
@@ -35,7 +34,7 @@ export class ArchiveRefused extends Schema.TaggedError<ArchiveRefused>("@bottle/
  * @since 0.1.0
  * @category errors
  */
-export class ArchiveDamaged extends Schema.TaggedError<ArchiveDamaged>("@bottle/engine/ArchiveDamaged")(
+export class ArchiveDamaged extends Schema.TaggedError<ArchiveDamaged>("@bottle/smolvm/ArchiveDamaged")(
   "ArchiveDamaged",
   {
     reason: Schema.String,
@@ -58,7 +57,7 @@ export class ArchiveDamaged extends Schema.TaggedError<ArchiveDamaged>("@bottle/
  * @since 0.1.0
  * @category errors
  */
-export class ArchiveTooLarge extends Schema.TaggedError<ArchiveTooLarge>("@bottle/engine/ArchiveTooLarge")(
+export class ArchiveTooLarge extends Schema.TaggedError<ArchiveTooLarge>("@bottle/smolvm/ArchiveTooLarge")(
   "ArchiveTooLarge",
   {
     limit: Schema.Literal("bytes", "entries", "depth", "nameBytes", "headerBytes"),
@@ -91,7 +90,7 @@ export class ArchiveTooLarge extends Schema.TaggedError<ArchiveTooLarge>("@bottl
  * @since 0.1.0
  * @category errors
  */
-export class SourceRefused extends Schema.TaggedError<SourceRefused>("@bottle/engine/SourceRefused")("SourceRefused", {
+export class SourceRefused extends Schema.TaggedError<SourceRefused>("@bottle/smolvm/SourceRefused")("SourceRefused", {
   path: Schema.String,
   reason: Schema.String,
   advice: Schema.String
@@ -111,7 +110,7 @@ export class SourceRefused extends Schema.TaggedError<SourceRefused>("@bottle/en
  * @since 0.1.0
  * @category errors
  */
-export class DestinationRefused extends Schema.TaggedError<DestinationRefused>("@bottle/engine/DestinationRefused")(
+export class DestinationRefused extends Schema.TaggedError<DestinationRefused>("@bottle/smolvm/DestinationRefused")(
   "DestinationRefused",
   { path: Schema.String, reason: Schema.String, advice: Schema.String }
 ) {
@@ -121,6 +120,25 @@ export class DestinationRefused extends Schema.TaggedError<DestinationRefused>("
   /** What to do next. */
   get suggestion(): string {
     return this.advice
+  }
+}
+
+/**
+ * A directory or file of this machine's could not be made, read or written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HostFileFailed extends Schema.TaggedError<HostFileFailed>("@bottle/smolvm/HostFileFailed")(
+  "HostFileFailed",
+  { path: Schema.String, reason: Schema.String }
+) {
+  override get message(): string {
+    return `${this.path}: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Check that the directory is yours, that it can be written, and that the disk is not full."
   }
 }
 

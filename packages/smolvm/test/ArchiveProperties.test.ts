@@ -8,7 +8,7 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Archive from "../src/Archive.js"
-import { listing } from "./fixtures/listing.js"
+import { listing } from "@bottle/testing/Listing"
 import * as Tar from "./fixtures/tar.js"
 
 const seed = 4

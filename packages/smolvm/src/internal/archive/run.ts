@@ -7,9 +7,9 @@ import {
   ArchiveRefused,
   ArchiveTooLarge,
   DestinationRefused,
+  HostFileFailed,
   SourceRefused
 } from "../../ArchiveError.js"
-import { HostFileFailed } from "../../LaunchError.js"
 import { codeOf } from "./extraction.js"
 
 const SLICE_STEPS = 256

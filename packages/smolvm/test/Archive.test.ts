@@ -9,7 +9,7 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Archive from "../src/Archive.js"
 import type { ArchiveError } from "../src/ArchiveError.js"
-import { listing } from "./fixtures/listing.js"
+import { listing } from "@bottle/testing/Listing"
 import * as Tar from "./fixtures/tar.js"
 
 // What comes out of an archive is less open by it.
