@@ -1,0 +1,145 @@
+import { assert, describe, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Project from "./fixtures/aloneProject.js"
+
+class Alone extends Context.Tag("@bottle/smolvm/test/Alone")<Alone, Project.AloneProject>() {}
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+const installed = (directory: string, name: string): string => Path.join(directory, "node_modules/@bottle", name)
+
+const filesBelow = (directory: string): ReadonlyArray<string> =>
+  Fs.readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => Path.join(entry.parentPath, entry.name))
+
+/** The modules of other packages that a compiled module or a declaration imports. */
+const imported = (text: string): ReadonlyArray<string> =>
+  [...text.matchAll(/^(?:(?:import|export|\}).* from |import )"([^."].*)";?$|\bimport\("([^."][^"]*)"\)/gm)].map(
+    ([, statement, type]) => statement ?? type ?? ""
+  )
+
+/** The modules that programs may import. */
+const publicModules = (directory: string): ReadonlyArray<string> =>
+  Fs.readdirSync(Path.join(installed(directory, "smolvm"), "dist"))
+    .filter((name) => name.endsWith(".d.ts"))
+    .map((name) => name.replace(".d.ts", ""))
+
+describe("the package, packed and installed alone", () => {
+  layer(Layer.scoped(Alone, Project.aloneProject), { timeout: 180_000 })((it) => {
+    it.effect("has its code, its declarations, its sources, a README and a license, and nothing else", () =>
+      Effect.gen(function* () {
+        const { packed } = yield* Alone
+        for (const { files } of packed) {
+          for (const file of ["LICENSE", "README.md", "package.json"]) assert.include(files, file)
+          for (const file of files) {
+            assert.match(file, /^(LICENSE|README\.md|package\.json|dist\/.*\.(js|d\.ts)(\.map)?|src\/.*\.(ts|json))$/)
+          }
+        }
+      })
+    )
+
+    it.effect("has a declaration, and a source for its maps, of each module", () =>
+      Effect.gen(function* () {
+        const { files } = (yield* Alone).packed[1] ?? { files: [] }
+        const modules = files.filter((file) => file.endsWith(".js"))
+        assert.include(modules, "dist/Smolvm.js")
+        for (const module of modules) {
+          assert.include(files, module.replace(/\.js$/, ".d.ts"))
+          assert.include(files, module.replace(/^dist/, "src").replace(/\.js$/, ".ts"))
+        }
+      })
+    )
+
+    it.effect("stays small", () =>
+      Effect.gen(function* () {
+        const [process, smolvm] = (yield* Alone).packed
+        assert.isBelow(process?.size ?? Infinity, 150 * 1024)
+        assert.isBelow(smolvm?.size ?? Infinity, 400 * 1024)
+      })
+    )
+
+    it.effect("imports what it lists, and nothing else", () =>
+      Effect.gen(function* () {
+        const { directory } = yield* Alone
+        for (const name of ["process", "smolvm"]) {
+          const root = installed(directory, name)
+          const manifest: { dependencies: Record<string, string> } = JSON.parse(
+            Fs.readFileSync(Path.join(root, "package.json"), "utf8")
+          )
+          for (const range of Object.values(manifest.dependencies)) assert.match(range, /^\^?\d+\.\d+\.\d+$/)
+          const found = new Set<string>()
+          for (const file of filesBelow(Path.join(root, "dist")).filter((path) => /\.(js|d\.ts)$/.test(path))) {
+            for (const module of imported(Fs.readFileSync(file, "utf8"))) {
+              if (!module.startsWith("node:")) found.add(module.split("/", module.startsWith("@") ? 2 : 1).join("/"))
+            }
+          }
+          assert.deepStrictEqual([...found].sort(), Object.keys(manifest.dependencies).sort())
+        }
+      })
+    )
+
+    it.effect("type-checks, each public module of it, without the types of Node", () =>
+      Effect.gen(function* () {
+        const { compile, directory } = yield* Alone
+        const modules = publicModules(directory)
+        assert.include(modules, "Smolvm")
+        const imports = modules.map((name) => `export * as ${name} from "@bottle/smolvm/${name}"\n`).join("")
+        assert.strictEqual(yield* compile({ "everything.ts": imports }), "")
+        const { code, stderr } = yield* (yield* Alone).node("everything.js")
+        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+      })
+    )
+
+    it.effect("refuses a wrong call while it is compiled, and takes a right one", () =>
+      Effect.gen(function* () {
+        const { compile } = yield* Alone
+        const call = (options: string): string =>
+          `import * as Smolvm from "@bottle/smolvm/Smolvm"\nimport * as Effect from "effect/Effect"\n` +
+          `export const call = Effect.flatMap(Smolvm.Smolvm, (it) => it.machineStart(${options}))\n`
+        const said = yield* compile({ "right.ts": call(`{ name: "box" }`), "wrong.ts": call(`{ nom: "box" }`) })
+        assert.deepStrictEqual(
+          said.split("\n").flatMap((line) => /^(\S+)\(\d+,\d+\): error/.exec(line)?.[1] ?? []),
+          ["wrong.ts"]
+        )
+      })
+    )
+
+    it.effect("lets nobody import what is internal", () =>
+      Effect.gen(function* () {
+        const { node } = yield* Alone
+        const load = (module: string) => node("--input-type=module", "-e", `await import("@bottle/smolvm/${module}")`)
+        assert.strictEqual((yield* load("Smolvm")).code, 0)
+        const refused = yield* load("internal/runner")
+        assert.strictEqual(refused.code, 1)
+        assert.include(refused.stderr, "ERR_PACKAGE_PATH_NOT_EXPORTED")
+      })
+    )
+
+    it.effect("drives a smolvm that is on PATH", () =>
+      Effect.gen(function* () {
+        const { compile, node } = yield* Alone
+        assert.strictEqual(
+          yield* compile({ "program.ts": Fs.readFileSync(here("fixtures/alone/program.ts"), "utf8") }),
+          ""
+        )
+        const { code, stderr, stdout } = yield* node("program.js")
+        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+        assert.deepStrictEqual(JSON.parse(stdout), {
+          version: "1.9.3",
+          machines: ["box running"],
+          stdout: "out\n",
+          exitCode: 7,
+          secret: "s3cret\n",
+          missing: "MachineNotFound",
+          left: 0
+        })
+      })
+    )
+  })
+})
