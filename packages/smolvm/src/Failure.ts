@@ -63,6 +63,17 @@ export const isMachineAlreadyExists = ({ exitCode, stderr }: Outcome): boolean =
   exitCode === 1 && errorLine(stderr).includes("already exists")
 
 /**
+ * The name that is taken, where the text gives it: that of a clone is not the one that a fork is asked of.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const takenName = (outcome: Outcome): string | undefined =>
+  isMachineAlreadyExists(outcome)
+    ? /\bmachine '([^']*)' already exists\b/.exec(errorLine(outcome.stderr))?.[1]
+    : undefined
+
+/**
  * The machine is there but does not run: `machine 'N' is not running`.
  *
  * @since 0.1.0
@@ -70,6 +81,59 @@ export const isMachineAlreadyExists = ({ exitCode, stderr }: Outcome): boolean =
  */
 export const isMachineNotRunning = ({ exitCode, stderr }: Outcome): boolean =>
   exitCode === 1 && /\bmachine '[^']*' is not running\b/.test(errorLine(stderr))
+
+/**
+ * Another process has the machine's lock: `another process is already starting or running this VM`, from 0.7.1.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isMachineBusy = ({ exitCode, stderr }: Outcome): boolean =>
+  exitCode === 1 && errorLine(stderr).includes("another process is already starting or running this VM")
+
+/**
+ * The machine is in another state than is needed: `invalid vm state: expected A, got B`, or `undefined`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const wrongState = ({
+  exitCode,
+  stderr
+}: Outcome): { readonly expected: string; readonly actual: string } | undefined => {
+  const [, expected, actual] = /^Error: invalid vm state: expected (.+), got (.+)$/.exec(errorLine(stderr)) ?? []
+  return exitCode === 1 && expected !== undefined && actual !== undefined ? { expected, actual } : undefined
+}
+
+/**
+ * The port of the host that is taken, with the machine that has it, or `undefined`: `host port P is already in use by
+ * running machine 'M'`, or for another program `cannot publish host TCP A:P to guest TCP G: Address already in use`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const portInUse = ({
+  exitCode,
+  stderr
+}: Outcome): { readonly port: number; readonly holder: string | null } | undefined => {
+  const line = exitCode === 1 ? errorLine(stderr) : ""
+  const [, own, holder] = /\bhost port (\d{1,5}) is already in use by running machine '([^']*)'/.exec(line) ?? []
+  if (own !== undefined && holder !== undefined) return { port: Number(own), holder }
+  const [, other] = /\bcannot publish host TCP \S*:(\d{1,5}) to .*: Address already in use\b/.exec(line) ?? []
+  return other === undefined ? undefined : { port: Number(other), holder: null }
+}
+
+/**
+ * The image that cannot be pulled for want of a network, or `undefined`: from 1.7.3 `image 'I' must be pulled from a
+ * registry, but this machine has no network`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const imageNeedsNetwork = ({ exitCode, stderr }: Outcome): string | undefined =>
+  exitCode === 1
+    ? /\bimage '([^']*)' must be pulled from a registry, but this machine has no network\b/.exec(errorLine(stderr))?.[1]
+    : undefined
 
 /**
  * smolvm gave up waiting: exit 124 from `--timeout`, or `timed out after Nms` from its own waits.

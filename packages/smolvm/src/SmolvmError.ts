@@ -167,6 +167,87 @@ export class MachineNotRunning extends Schema.TaggedError<MachineNotRunning>("@b
 }
 
 /**
+ * Another process is starting, running or changing the machine, and smolvm serves one at a time.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MachineBusy extends Schema.TaggedError<MachineBusy>("@bottle/smolvm/MachineBusy")("MachineBusy", {
+  ...failure,
+  name: Schema.String
+}) {
+  override get message(): string {
+    return `machine '${this.name}' is in the hands of another process (${this.program} ${this.command})`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Try again when that process is done, and use one process at a time for each machine."
+  }
+}
+
+/**
+ * The machine is in a state in which this cannot be done: `actual`, where `expected` is needed, in smolvm's own words.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MachineInWrongState extends Schema.TaggedError<MachineInWrongState>("@bottle/smolvm/MachineInWrongState")(
+  "MachineInWrongState",
+  { ...failure, name: Schema.String, expected: Schema.String, actual: Schema.String }
+) {
+  override get message(): string {
+    const machine = this.name === "" ? "the machine" : `machine '${this.name}'`
+    return `${machine} is ${this.actual}, and must be ${this.expected} (${this.program} ${this.command})`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Start or stop the machine first, as is needed."
+  }
+}
+
+/**
+ * A port of the host that the machine is to publish is taken: by the machine `holder`, or, where that is `null`, by some
+ * other program.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HostPortInUse extends Schema.TaggedError<HostPortInUse>("@bottle/smolvm/HostPortInUse")("HostPortInUse", {
+  ...failure,
+  port: Schema.Number,
+  holder: Schema.NullOr(Schema.String)
+}) {
+  override get message(): string {
+    const by = this.holder === null ? "" : ` by machine '${this.holder}'`
+    return `port ${this.port} of the host is in use${by} (${this.program} ${this.command})`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Publish another port of the host, or free this one."
+  }
+}
+
+/**
+ * The image is in a registry, and the machine has no network to pull it with. Said at create from 1.7.3; before, start
+ * fails for other reasons.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ImageNeedsNetwork extends Schema.TaggedError<ImageNeedsNetwork>("@bottle/smolvm/ImageNeedsNetwork")(
+  "ImageNeedsNetwork",
+  { ...failure, image: Schema.String }
+) {
+  override get message(): string {
+    return `image '${this.image}' must be pulled, and the machine has no network (${this.program} ${this.command})`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return "Give the machine a network, or a local archive, a directory or a pack in place of the image."
+  }
+}
+
+/**
  * The machine did not run a command within the time given, or, where that is `null`, failed so often that more time would
  * not help; `lastFailure` is what the last attempt ended with.
  *
@@ -409,7 +490,11 @@ export type SmolvmError =
   | MachineNotFound
   | MachineAlreadyExists
   | MachineNotRunning
+  | MachineBusy
+  | MachineInWrongState
   | MachineNotReady
+  | HostPortInUse
+  | ImageNeedsNetwork
   | SmolvmTimedOut
   | SmolvmKilled
   | OutputNotUnderstood

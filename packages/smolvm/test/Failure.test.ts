@@ -15,6 +15,10 @@ const texts = {
     "Error: agent operation failed: connect: machine 'box' is not running. Use 'smolvm machine start --name box' first.\n",
   state: "Error: invalid vm state: expected running, got stopped\n",
   port: "Error: agent operation failed: start: host port 80 is already in use by running machine 'other'\n",
+  portElsewhere:
+    "Error: agent operation failed: start: cannot publish host TCP 127.0.0.1:9222 to guest TCP 9222: Address already in use (os error 98)\n",
+  offline:
+    "Error: config operation failed: create machine: image 'alpine' must be pulled from a registry, but this machine has no network, so the pull can never succeed. Add --net (or publish a port with -p)\n",
   locked: "Error: agent operation failed: start: another process is already starting or running this VM\n",
   timedOut: "Error: agent operation failed: exec: timed out after 30000ms\n",
   usage:
@@ -31,10 +35,27 @@ const predicates: ReadonlyArray<
   ["isMachineAlreadyExists", Failure.isMachineAlreadyExists, ["exists", "beingCreated"]],
   ["isMachineNotRunning", Failure.isMachineNotRunning, ["stopped"]],
   ["isTimedOut", Failure.isTimedOut, ["timedOut"]],
+  ["takenName", (outcome) => Failure.takenName(outcome) !== undefined, ["exists", "beingCreated"]],
+  ["isMachineBusy", Failure.isMachineBusy, ["locked"]],
+  ["wrongState", (outcome) => Failure.wrongState(outcome) !== undefined, ["state"]],
+  ["portInUse", (outcome) => Failure.portInUse(outcome) !== undefined, ["port", "portElsewhere"]],
+  ["imageNeedsNetwork", (outcome) => Failure.imageNeedsNetwork(outcome) !== undefined, ["offline"]],
   [
     "isRuntimeFailure",
     Failure.isRuntimeFailure,
-    ["missing", "missingStatus", "exists", "beingCreated", "stopped", "state", "port", "locked", "timedOut"]
+    [
+      "missing",
+      "missingStatus",
+      "exists",
+      "beingCreated",
+      "stopped",
+      "state",
+      "port",
+      "portElsewhere",
+      "offline",
+      "locked",
+      "timedOut"
+    ]
   ]
 ]
 
@@ -55,12 +76,25 @@ describe("Failure", () => {
     assert.isTrue(Failure.isMachineNotFound(failed("Error: vm not found: box\r\n")))
   })
 
+  it("takes names, states, ports and images out of its texts", () => {
+    assert.strictEqual(Failure.takenName(failed(texts.beingCreated)), "box")
+    assert.isUndefined(Failure.takenName(failed("Error: x: already exists\n")))
+    assert.deepStrictEqual(Failure.wrongState(failed(texts.state)), { expected: "running", actual: "stopped" })
+    assert.deepStrictEqual(Failure.portInUse(failed(texts.port)), { port: 80, holder: "other" })
+    assert.deepStrictEqual(Failure.portInUse(failed(texts.portElsewhere)), { port: 9222, holder: null })
+    assert.strictEqual(Failure.imageNeedsNetwork(failed(texts.offline)), "alpine")
+  })
+
   it("minds the exit code", () => {
     for (const exitCode of [0, 2, 3, 137]) {
       assert.isFalse(Failure.isMachineNotFound(failed(texts.missing, exitCode)))
       assert.isFalse(Failure.isMachineAlreadyExists(failed(texts.exists, exitCode)))
       assert.isFalse(Failure.isMachineNotRunning(failed(texts.stopped, exitCode)))
       assert.isFalse(Failure.isRuntimeFailure(failed(texts.state, exitCode)))
+      assert.isFalse(Failure.isMachineBusy(failed(texts.locked, exitCode)))
+      assert.isUndefined(Failure.wrongState(failed(texts.state, exitCode)))
+      assert.isUndefined(Failure.portInUse(failed(texts.port, exitCode)))
+      assert.isUndefined(Failure.imageNeedsNetwork(failed(texts.offline, exitCode)))
     }
     assert.isTrue(Failure.isTimedOut(failed("", 124)))
     assert.isFalse(Failure.isUsageRefused(failed(texts.usage, 1)))

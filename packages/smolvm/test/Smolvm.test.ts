@@ -363,6 +363,46 @@ describe("failures", () => {
       { exit: 1, stderr: "Error: agent operation failed: start: timed out after 30000ms\n" },
       "timed out"
     ],
+    [
+      "MachineBusy",
+      {
+        exit: 1,
+        stderr: "Error: agent operation failed: start: another process is already starting or running this VM\n"
+      },
+      "machine 'box' is in the hands of another process"
+    ],
+    [
+      "MachineInWrongState",
+      { exit: 1, stderr: "Error: invalid vm state: expected stopped, got running\n" },
+      "machine 'box' is running, and must be stopped"
+    ],
+    [
+      "HostPortInUse",
+      {
+        exit: 1,
+        stderr:
+          "Error: config operation failed: start machine: host port 80 is already in use by running machine 'other'\n"
+      },
+      "port 80 of the host is in use by machine 'other'"
+    ],
+    [
+      "HostPortInUse",
+      {
+        exit: 1,
+        stderr:
+          "Error: agent operation failed: start: cannot publish host TCP 127.0.0.1:9222 to guest TCP 22: Address already in use (os error 98)\n"
+      },
+      "port 9222 of the host is in use (smolvm machine start)"
+    ],
+    [
+      "ImageNeedsNetwork",
+      {
+        exit: 1,
+        stderr:
+          "Error: config operation failed: create machine: image 'alpine' must be pulled from a registry, but this machine has no network, so the pull can never succeed.\n"
+      },
+      "image 'alpine' must be pulled, and the machine has no network"
+    ],
     ["SmolvmNotInstalled", { notFound: true }, "smolvm is not installed"]
   ] as const) {
     it.effect(`are ${tag}: ${message}`, () =>
@@ -375,6 +415,22 @@ describe("failures", () => {
       })
     )
   }
+
+  it.effect("hold no secret in the fields that are taken out of what smolvm says", () =>
+    Effect.gen(function* () {
+      const smolvm = yield* Smolvm
+      const error = yield* Effect.flip(smolvm.machineStart({ name: "box" }))
+      assert.strictEqual(error._tag, "MachineInWrongState")
+      assert.include(error.message, "<redacted>")
+      assert.notInclude(JSON.stringify(error) + String(error), "hunter22")
+    }).pipe(
+      Effect.provide(
+        on("1.9.3", [reply(start, { exit: 1, stderr: "Error: invalid vm state: expected stopped, got hunter22\n" })], {
+          secrets: { HOST_T: "hunter22" }
+        })
+      )
+    )
+  )
 
   it.effect("are MachineAlreadyExists for create alone", () =>
     Effect.gen(function* () {

@@ -6,7 +6,11 @@ import * as Failure from "../Failure.js"
 import type { SmolvmError } from "../SmolvmError.js"
 import {
   CommandFailed,
+  HostPortInUse,
+  ImageNeedsNetwork,
   MachineAlreadyExists,
+  MachineBusy,
+  MachineInWrongState,
   MachineNotFound,
   MachineNotRunning,
   OutputNotUnderstood,
@@ -65,14 +69,26 @@ export const fromCaptured = (call: Call, captured: Captured): SmolvmError => {
   if (call.name !== undefined) {
     if (Failure.isMachineNotFound(outcome)) return new MachineNotFound(named)
     if (Failure.isMachineNotRunning(outcome)) return new MachineNotRunning(named)
-    // A pack whose file exists is not a machine.
-    if (call.command === "machine create" && Failure.isMachineAlreadyExists(outcome)) {
-      return new MachineAlreadyExists(named)
-    }
+    if (Failure.isMachineBusy(outcome)) return new MachineBusy(named)
   }
+  // What is taken out of the text for a field is taken out of what has no secrets any more.
+  const said = { exitCode: outcome.exitCode, stderr: fields.stderr }
+  // A pack whose file exists is not a machine.
+  if (makesMachines.has(call.command) && Failure.isMachineAlreadyExists(outcome)) {
+    return new MachineAlreadyExists({ ...named, name: Failure.takenName(said) ?? named.name })
+  }
+  const state = Failure.wrongState(said)
+  if (state !== undefined) return new MachineInWrongState({ ...named, ...state })
+  const port = Failure.portInUse(said)
+  if (port !== undefined) return new HostPortInUse({ ...fields, ...port })
+  const image = Failure.imageNeedsNetwork(said)
+  if (image !== undefined) return new ImageNeedsNetwork({ ...fields, image })
   if (Failure.isTimedOut(outcome)) return new SmolvmTimedOut({ ...fields, timeoutMillis: null })
   return new CommandFailed(fields)
 }
+
+/** The subcommands by which a name can be taken. */
+const makesMachines: ReadonlySet<string> = new Set(["machine create", "machine run", "machine fork"])
 
 /** The error for a run that exited 0 with output that makes no sense. */
 export const notUnderstood = (call: Call, captured: Captured, problem: string): OutputNotUnderstood =>
