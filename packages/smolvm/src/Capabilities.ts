@@ -7,7 +7,8 @@
  *
  * @since 0.1.0
  */
-import { firstVersion, optionsOf } from "./internal/releases.js"
+import * as HelpText from "./HelpText.js"
+import { allSubcommands, firstVersion, optionsOf } from "./internal/releases.js"
 import * as Line from "./Line.js"
 
 /**
@@ -187,35 +188,53 @@ export const fromVersion = (version: string): Capabilities => {
 }
 
 /**
- * What `--help` of the two subcommands with gated options prints.
+ * Every public subcommand that some known release has: those whose help a newer release is asked for.
  *
  * @since 0.1.0
- * @category models
+ * @category constants
  */
-export interface HelpTexts {
-  readonly create: string
-  readonly exec: string
-}
+export const subcommands: ReadonlyArray<string> = allSubcommands
 
 /**
- * Corrects the capabilities of a release newer than the data by what its `--help` lists: an option that is no longer
- * there is not used.
+ * The options that help texts list, by subcommand: `texts` has what `--help` printed for each. A text that is no help, or
+ * that of a group, is as if it were not there.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const optionsFromHelp = (texts: Readonly<Record<string, string>>): Capabilities["options"] =>
+  Object.fromEntries(
+    Object.entries(texts).flatMap(([command, text]) => {
+      const help = HelpText.parse(text)
+      return help.usage === null || help.subcommands.length > 0 ? [] : [[command, HelpText.longs(help)]]
+    })
+  )
+
+/**
+ * The capabilities of a release newer than the data, with the options that it was seen to have: what is not among them
+ * is not used, and what is new is known to be there.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const withHelp = (capabilities: Capabilities, { create, exec }: HelpTexts): Capabilities => {
-  const mountSocket = listsOption(create, "--mount-socket")
+export const withOptions = (capabilities: Capabilities, options: Capabilities["options"]): Capabilities => {
+  const told = fromOptions(options)
   return {
     ...capabilities,
-    nameStyle: listsOption(create, "--name") ? "flag" : "positional",
-    label: listsOption(create, "--label"),
-    secretEnv: listsOption(create, "--secret-env") && listsOption(exec, "--secret-env"),
-    execDetach: listsOption(exec, "--detach"),
-    mountSocket,
-    socketReachesWorkload: mountSocket ? capabilities.socketReachesWorkload : "none"
+    ...told,
+    options,
+    socketReachesWorkload: told.mountSocket ? capabilities.socketReachesWorkload : "none"
   }
 }
+
+/**
+ * As `withOptions`, with the options that help texts list, by subcommand.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const withHelp = (capabilities: Capabilities, texts: Readonly<Record<string, string>>): Capabilities =>
+  withOptions(capabilities, optionsFromHelp(texts))
 
 /**
  * The version that `--version` printed, or `undefined` where the text is not smolvm's. Only stdout counts: 1.7.0 prints
@@ -254,7 +273,3 @@ const fromOptions = (
     credential: lists("machine create", "--credential")
   }
 }
-
-/** Whether a help text lists the option as one of its own, not as a word in a sentence. */
-const listsOption = (help: string, long: string): boolean =>
-  new RegExp(`^\\s+(?:-\\w, )?${long}(?![\\w-])`, "m").test(help)

@@ -113,7 +113,7 @@ const listedUnder = (heading: string): Exclude<Kind, "usage"> | undefined => {
   return /^[A-Z][\w/&() -]{0,40}$/.test(heading) && !prose.test(heading) ? "option" : undefined
 }
 
-const prose = /example|note|environment|variable|see also|exit|tip|learn|more|warning|security|file|alias/i
+const prose = /\b(?:examples?|notes?|environment|see also|exit|tips?|learn|more|warning)\b/i
 
 const starts: Readonly<Record<Exclude<Kind, "usage">, RegExp>> = {
   option: /^(?: {1,4}-[^\s-],? | {1,8})--[A-Za-z0-9]/,

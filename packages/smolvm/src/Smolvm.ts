@@ -48,9 +48,12 @@ export class Smolvm extends Context.Tag("@bottle/smolvm/Smolvm")<
   {
     /** The program that is run. */
     readonly program: string
-    /** What this release can do: from `--version`, and for a release newer than the data also from `--help`. Read once. */
+    /**
+     * What this release can do: from `--version`, and for a release newer than the data also from the `--help` of every
+     * subcommand. Read once, and from `cacheDirectory` where it is there.
+     */
     readonly capabilities: Effect.Effect<Capabilities, SmolvmError>
-    /** Whether the program is there and can be started. Runs `--version`, and shares that run with `capabilities`. */
+    /** Whether the program is there and can be started, as far as `capabilities` tells: it is the same reading. */
     readonly isAvailable: Effect.Effect<boolean>
     /** Makes a pack of an image. */
     readonly packCreate: (options: PackCreate.PackCreateOptions) => Effect.Effect<void, SmolvmError>
@@ -109,6 +112,11 @@ export interface SmolvmOptions {
   readonly secrets?: Readonly<Record<string, string>> | undefined
   /** Deadlines other than `Deadlines.defaults`, in milliseconds. */
   readonly deadlines?: Partial<Deadlines> | undefined
+  /**
+   * An absolute path, below which what this program can do is kept, so that the next process need not ask it again
+   * (`CapabilitiesCache`); without it nothing is kept.
+   */
+  readonly cacheDirectory?: string | undefined
 }
 
 /**

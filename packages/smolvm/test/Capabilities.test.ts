@@ -103,26 +103,71 @@ describe("Capabilities", () => {
     assert.isTrue(Capabilities.fromVersion(Capabilities.neededVersions["machine exec --detach"] ?? "").execDetach)
   })
 
-  it("are corrected by the help of a newer release", () => {
-    const help = {
-      create: Grammar.help("1.9.3", "machine create") ?? "",
-      exec: Grammar.help("1.9.3", "machine exec") ?? ""
-    }
+  describe("of a newer release", () => {
+    const helps = Object.fromEntries(
+      Capabilities.subcommands.map((command) => [command, Grammar.help("1.9.3", command) ?? ""])
+    )
     const newer = Capabilities.fromVersion("1.22.2")
-    assert.deepStrictEqual(Capabilities.withHelp(newer, help), newer)
-    const without = {
-      create: help.create.replace(/.*--mount-socket.*\n/, ""),
-      exec: help.exec.replace(/.*--detach.*\n/, "")
-    }
-    const corrected = Capabilities.withHelp(newer, without)
-    assert.isFalse(corrected.mountSocket)
-    assert.strictEqual(corrected.socketReachesWorkload, "none")
-    assert.isFalse(corrected.execDetach)
-    assert.isTrue(corrected.label)
-    const mentioned = { ...without, create: `${without.create}\n      --other <X>  replaces --mount-socket\n` }
-    assert.isFalse(Capabilities.withHelp(newer, mentioned).mountSocket)
-    const prefix = { ...without, create: `${without.create}\n      --mount-socket-mode <X>\n` }
-    assert.isFalse(Capabilities.withHelp(newer, prefix).mountSocket)
+    const read = (changed: Readonly<Record<string, string>>) => Capabilities.withHelp(newer, { ...helps, ...changed })
+    const create = helps["machine create"] ?? ""
+    const listing = (command: string, option: string) => ({ [command]: `${helps[command]}      ${option} <X>\n` })
+
+    it("are those of the newest known, where its help lists the same", () => {
+      const { options, ...rest } = read({})
+      const { options: known, ...others } = newer
+      assert.deepStrictEqual(rest, others)
+      // What the help hides was not seen.
+      const hidden = ["--stub", "--lib-dir", "--rootfs-dir"]
+      assert.includeMembers([...(known["pack create"] ?? [])], hidden)
+      for (const command of Capabilities.subcommands) {
+        const seen = known[command]?.filter((long) => command !== "pack create" || !hidden.includes(long))
+        assert.sameMembers([...(options[command] ?? [])], [...(seen ?? [])], command)
+      }
+    })
+
+    it("have no option that its help does not list", () => {
+      const without = read({
+        "machine create": create.replace(/.*--mount-socket.*\n/, ""),
+        "machine exec": (helps["machine exec"] ?? "").replace(/.*--detach.*\n/, "")
+      })
+      assert.isFalse(without.mountSocket)
+      assert.strictEqual(without.socketReachesWorkload, "none")
+      assert.isFalse(Capabilities.has(without, "machine create", "--mount-socket"))
+      assert.isFalse(without.execDetach)
+      assert.isTrue(without.label)
+    })
+
+    it("take no word of a sentence, and no longer name, for an option", () => {
+      const less = create.replace(/.*--mount-socket.*\n/, "")
+      assert.isFalse(read({ "machine create": `${less}      --other <X>  replaces --mount-socket\n` }).mountSocket)
+      assert.isFalse(read({ "machine create": `${less}      --mount-socket-mode <X>\n` }).mountSocket)
+      assert.isTrue(read({ "machine create": `${less}      --mount-socket <X>\n` }).mountSocket)
+    })
+
+    it("have no subcommand whose help is missing, is that of a group, or is none", () => {
+      const { "machine fork": _, ...rest } = helps
+      const without = Capabilities.withHelp(newer, {
+        ...rest,
+        "machine egress-events": Grammar.help("1.9.3", "machine") ?? "",
+        "pack push": "error: unrecognized subcommand 'push'\n"
+      })
+      assert.isFalse(Capabilities.has(without, "machine fork"))
+      assert.isFalse(Capabilities.has(without, "machine egress-events"))
+      assert.isFalse(without.egressEvents)
+      assert.isFalse(Capabilities.has(without, "pack push"))
+      assert.isTrue(Capabilities.has(without, "pack pull"))
+    })
+
+    it("have the options that are new where its help lists them", () => {
+      assert.isFalse(read({}).egressProxy)
+      assert.isFalse(read({}).egressInterceptor)
+      assert.isFalse(read({}).credential)
+      assert.isTrue(read(listing("machine create", "--egress-proxy")).egressProxy)
+      assert.isFalse(read(listing("machine run", "--egress-proxy")).egressProxy)
+      assert.isTrue(Capabilities.has(read(listing("machine run", "--egress-proxy")), "machine run", "--egress-proxy"))
+      assert.isTrue(read(listing("machine start", "--egress-interceptor")).egressInterceptor)
+      assert.isTrue(read(listing("machine create", "--credential")).credential)
+    })
   })
 
   it("read the version from stdout alone", () => {

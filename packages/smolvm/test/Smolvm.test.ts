@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import * as Capabilities from "../src/Capabilities.js"
 import * as Grammar from "../src/Grammar.js"
 import { Smolvm } from "../src/Smolvm.js"
 import * as SmolvmLayer from "../src/Smolvm.js"
@@ -289,8 +290,11 @@ describe("capabilities", () => {
     }).pipe(
       Effect.provide(
         on("1.22.2", [
-          reply("machine create --help", { stdout: Grammar.help("1.9.3", "machine create") }),
-          reply("machine exec --help", { stdout: Grammar.help("1.1.0", "machine exec") }),
+          ...Capabilities.subcommands.map((command) =>
+            reply(`${command} --help`, {
+              stdout: Grammar.help(command === "machine exec" ? "1.1.0" : "1.9.3", command)
+            })
+          ),
           reply("machine stop --name box")
         ])
       )

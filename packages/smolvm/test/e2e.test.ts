@@ -38,8 +38,13 @@ describe.skipIf(asked === undefined || asked === "")("a real smolvm (SMOLVM_E2E)
     Effect.gen(function* () {
       const smolvm = yield* Smolvm.Smolvm
       const capabilities = yield* smolvm.capabilities
-      const texts = { create: yield* help("machine", "create"), exec: yield* help("machine", "exec") }
-      assert.deepStrictEqual(Capabilities.withHelp(capabilities, texts), capabilities)
+      const commands = Object.keys(capabilities.options)
+      const texts = yield* Effect.forEach(commands, (command) => help(...command.split(" ")))
+      const helps = Object.fromEntries(commands.map((command, index) => [command, texts[index] ?? ""]))
+      const { options, ...rest } = capabilities
+      const { options: listed, ...others } = Capabilities.withHelp(capabilities, helps)
+      assert.deepStrictEqual(others, rest)
+      for (const command of commands) assert.includeMembers([...(options[command] ?? [])], [...(listed[command] ?? [])])
     }).pipe(Effect.provide(smoke))
   )
 })

@@ -54,6 +54,11 @@ export const firstVersion = (command: string, member?: string): string | null =>
   return versions[lacking + 1] ?? null
 }
 
+/** Every subcommand that some release line has. */
+export const allSubcommands: ReadonlyArray<string> = [
+  ...new Set(Object.values(contract.dialects).flatMap(({ commands }) => Object.keys(commands)))
+]
+
 const oldest = contract.dialects["0.8.0"].commands
 
 const membersOf = (index: number): ReadonlyArray<string> => {

@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Capabilities from "../Capabilities.js"
+import * as CapabilitiesCache from "../CapabilitiesCache.js"
 import * as RuntimeEnvironment from "../RuntimeEnvironment.js"
 import type { WithSecrets } from "../Secrets.js"
 import { reveal } from "../Secrets.js"
@@ -55,6 +56,7 @@ export interface RunnerOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly secrets?: Readonly<Record<string, string>> | undefined
   readonly versionTimeoutMillis: number
+  readonly cacheDirectory?: string | undefined
 }
 
 export const makeRunner = (
@@ -94,7 +96,13 @@ export const makeRunner = (
           : Effect.fail(fromCaptured(call, captured))
       )
     const ask = (call: Call) => Effect.map(succeed(call, options.versionTimeoutMillis), ({ captured }) => captured)
-    const capabilities = yield* shareRead(readCapabilities((command, argv) => make(argv, { command }), ask))
+    const cache =
+      options.cacheDirectory === undefined
+        ? CapabilitiesCache.none
+        : CapabilitiesCache.make({ directory: options.cacheDirectory, program, searchPath: env["PATH"] })
+    const capabilities = yield* shareRead(
+      readCapabilities({ call: (command, argv) => make(argv, { command }), run: ask, cache })
+    )
     const prepare = ({ build, env: own, ...request }: Request): Effect.Effect<Call, SmolvmError> =>
       Effect.gen(function* () {
         // What no release takes is refused before anything runs, the reading of the capabilities included.
