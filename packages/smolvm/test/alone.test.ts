@@ -69,17 +69,18 @@ describe("the package, packed and installed alone", () => {
         const { directory } = yield* Alone
         for (const name of ["process", "smolvm"]) {
           const root = installed(directory, name)
-          const manifest: { dependencies: Record<string, string> } = JSON.parse(
+          const manifest: Partial<Record<"dependencies" | "peerDependencies", Record<string, string>>> = JSON.parse(
             Fs.readFileSync(Path.join(root, "package.json"), "utf8")
           )
-          for (const range of Object.values(manifest.dependencies)) assert.match(range, /^\^?\d+\.\d+\.\d+$/)
+          const listed = { ...manifest.dependencies, ...manifest.peerDependencies }
+          for (const range of Object.values(listed)) assert.match(range, /^\^?\d+\.\d+\.\d+$/)
           const found = new Set<string>()
           for (const file of filesBelow(Path.join(root, "dist")).filter((path) => /\.(js|d\.ts)$/.test(path))) {
             for (const module of imported(Fs.readFileSync(file, "utf8"))) {
               if (!module.startsWith("node:")) found.add(module.split("/", module.startsWith("@") ? 2 : 1).join("/"))
             }
           }
-          assert.deepStrictEqual([...found].sort(), Object.keys(manifest.dependencies).sort())
+          assert.deepStrictEqual([...found].sort(), Object.keys(listed).sort())
         }
       })
     )
