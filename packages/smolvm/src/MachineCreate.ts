@@ -2,15 +2,26 @@
  * `smolvm machine create`: registers a machine, which `machine start` boots.
  *
  * It builds the argv that is asked for. Whether a release holds a policy is the caller's judgement, by `Capabilities`:
- * before 1.8.0 `--from` drops the allow options in silence, and before 1.1.3 the default backend does not hold them.
+ * before 1.8.0 `--from` drops the allow options in silence, which `dropped` tells, and before 1.1.3 the default backend
+ * does not hold them.
  *
  * @since 0.1.0
  */
-import * as Either from "effect/Either"
+import type * as Either from "effect/Either"
 import type { Capabilities } from "./Capabilities.js"
-import type { Mapping, SecretEnv } from "./internal/arguments.js"
-import { assignments, checks, counted, flag, references, repeated, valued } from "./internal/arguments.js"
+import { neededVersion } from "./Capabilities.js"
+import * as Rules from "./internal/rules.js"
 import type { ArgumentError } from "./SmolvmError.js"
+import * as Subcommand from "./Subcommand.js"
+import * as Value from "./Value.js"
+
+export type {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  Volume
+} from "./Value.js"
 
 /**
  * What a machine is made of.
@@ -19,53 +30,188 @@ import type { ArgumentError } from "./SmolvmError.js"
  * @category models
  */
 export interface MachineCreateOptions {
-  /** 1 to 128 letters, digits, `-` and `_`; see `MachineName`. */
-  readonly name: string
+  /** 1 to 128 letters, digits, `-` and `_`; see `MachineName`. Without one smolvm makes one up: `vm-` and hex digits. */
+  readonly name?: string | undefined
   /** The image to boot; excludes `from`. Local archives and directories from 1.1.0. */
   readonly image?: string | undefined
-  /** The `.smolmachine` file of a pack to boot; excludes `image`. */
+  /** The `.smolmachine` file of a pack to boot; excludes `image` and `smolfile`. */
   readonly from?: string | undefined
-  /** Virtual processors, 1 to 255; smolvm's own default is 4, and 4 does not override a pack's own number. */
-  readonly cpus?: number | undefined
-  /** Memory in MiB, at least 64; smolvm's own default is 8192, and 8192 does not override a pack's own number. */
-  readonly memMib?: number | undefined
-  /** Size of the writable layer in GiB, at least 1. */
-  readonly overlayGib?: number | undefined
-  /** The directory in which commands start. Ignored with `from`. */
+  /** The Smolfile that describes the machine; excludes `from`. An `image` given beside it wins. */
+  readonly smolfile?: string | undefined
+  /** The command that the machine runs, from 1.0.0. Ignored with `from` before 1.6.4, and so refused. */
+  readonly command?: ReadonlyArray<string> | undefined
+  /** The directory in which commands start. Ignored with `from`, and so refused. */
   readonly workdir?: string | undefined
-  /** Directories of the host to mount: absolute paths without `:`. */
-  readonly volumes?: ReadonlyArray<Volume> | undefined
-  /** Asks for a network. Sent anyway, and only then, where `allowCidrs` is not empty; `false` refuses `allowCidrs`. */
+  /** Virtual processors, 1 to 255; smolvm's own default is 4, and 4 does not override the number of a pack or a Smolfile. */
+  readonly cpus?: number | undefined
+  /** Memory in MiB, at least 64; smolvm's own default is 8192, and 8192 does not override that of a pack or a Smolfile. */
+  readonly memMib?: number | undefined
+  /** Size of the machine's storage in GiB, at least 1; smolvm's own default is 20, sparse. */
+  readonly storageGib?: number | undefined
+  /** Size of the writable layer in GiB, at least 1; smolvm's own default is 10, sparse. */
+  readonly overlayGib?: number | undefined
+  /** Memory of the virtual GPU in MiB, at least 1. Ignored with `from`, and so refused. */
+  readonly gpuVramMib?: number | undefined
+  /** The largest image that is taken, in bytes, from 1.2.0. */
+  readonly maxImageBytes?: number | undefined
+  /** Asks for a network. Sent anyway where `allowCidrs` is not empty; `false` refuses everything that needs one. */
   readonly net?: boolean | undefined
+  /** The network backend. Without it smolvm chooses: TSI, and virtio-net for what needs it (from 1.0.4). */
   readonly netBackend?: "tsi" | "virtio-net" | undefined
+  /** The IPv4 address of the resolver to use, from 1.2.5; asks for a network. It permits nothing by itself. */
+  readonly dns?: string | undefined
+  /** The network to join, whose machines reach each other, from 1.8.3. It keeps nothing from the internet. */
+  readonly network?: string | undefined
   /** Addresses and networks that the machine may reach; leaves names resolvable (DNS open). */
   readonly allowCidrs?: ReadonlyArray<string> | undefined
   /** Hosts that the machine may reach; with an address literal, that address and no DNS. */
   readonly allowHosts?: ReadonlyArray<string> | undefined
+  /** Lets the machine reach 127.0.0.0/8 and ::1 only, which on virtio-net are the guest's own. */
+  readonly outboundLocalhostOnly?: boolean | undefined
+  /** The SOCKS5 listener of the host through which all TCP and DNS goes: `socks5://127.0.0.1:1080`. On no known release. */
+  readonly egressProxy?: string | undefined
+  /** Ports of the host, on its loopback, that lead to ports of the guest; TCP. */
+  readonly ports?: ReadonlyArray<Value.Ports> | undefined
+  /** Directories of the host to mount: absolute paths without `:`. Remote sources (`s3://`, rclone) from 1.9.3. */
+  readonly volumes?: ReadonlyArray<Value.Volume> | undefined
+  /** Unix sockets of the guest to offer on the host, from 1.6.4; at most 64 with those mounted, absolute paths. */
+  readonly exposeSockets?: ReadonlyArray<Value.ExposedSocket> | undefined
   /** Unix sockets of the host to offer in the guest, from 1.6.4; at most 64, absolute paths. */
-  readonly mountSockets?: ReadonlyArray<Mapping> | undefined
+  readonly mountSockets?: ReadonlyArray<Value.Mapping> | undefined
+  /** Gives the machine a virtual GPU. Ignored with `from`, and so refused. */
+  readonly gpu?: boolean | undefined
+  /** Translates x86-64 programs by Rosetta on Apple silicon, from 1.5.0. Ignored with `from`, and so refused. */
+  readonly rosetta?: boolean | undefined
+  /** Offers CUDA in the guest, from 1.3.2. */
+  readonly cuda?: boolean | undefined
+  /** Records CUDA graphs by itself, from 1.7.2. */
+  readonly autoGraph?: boolean | undefined
+  /** Offers a docker socket in the guest, from 1.6.0. */
+  readonly dockerSocket?: boolean | undefined
+  /** Offers the agent of `SSH_AUTH_SOCK` in the guest; without that variable start fails. */
+  readonly sshAgent?: boolean | undefined
+  /** Shell commands that run once, at the first start. They stand in argv. */
+  readonly init?: ReadonlyArray<string> | undefined
   /** Variables of the guest, in order. They stand in argv: secrets go by `secretEnv`. */
   readonly env?: ReadonlyArray<readonly [string, string]> | undefined
   /** Variables of the guest taken from smolvm's own environment at every start and exec, from 1.0.0. */
-  readonly secretEnv?: ReadonlyArray<SecretEnv> | undefined
-  /** Labels, from 1.8.0; shown by `machine ls`. */
+  readonly secretEnv?: ReadonlyArray<Value.SecretEnv> | undefined
+  /** Variables of the guest taken from files of the host at every start and exec, from 1.0.0. */
+  readonly secretFiles?: ReadonlyArray<Value.SecretFile> | undefined
+  /** Labels, from 1.8.0; shown by `machine ls`. Of a repeated name the last value counts. */
   readonly labels?: ReadonlyArray<readonly [string, string]> | undefined
 }
 
+const { flag, list, trailing, value } = Subcommand.builders<MachineCreateOptions>()
+
+/** What `--from` takes and ignores, on every known release. */
+const ignoredWithFrom: Subcommand.Rule<MachineCreateOptions> = {
+  sentence: "With `--from` `--workdir`, `--gpu`, `--gpu-vram` and `--rosetta` are ignored, and so refused.",
+  check: ({ from, gpu, gpuVramMib, rosetta, workdir }) => {
+    if (from === undefined) return undefined
+    const option =
+      (workdir === undefined ? undefined : "--workdir") ??
+      (gpu === true ? "--gpu" : undefined) ??
+      (gpuVramMib === undefined ? undefined : "--gpu-vram") ??
+      (rosetta === true ? "--rosetta" : undefined)
+    return option === undefined ? undefined : { option, circumstance: "with --from", neededVersion: null }
+  }
+}
+
+const commandIsHeeded: ReadonlyArray<Subcommand.Rule<MachineCreateOptions>> = [
+  {
+    sentence: "A command is taken from 1.0.0 on; with a name as positional it needs that name.",
+    check: ({ command = [], name }, { createCommand, nameStyle }) => {
+      if (command.length === 0) return undefined
+      if (!createCommand) return { option: "command", neededVersion: neededVersion("machine create", "<COMMAND>") }
+      return nameStyle === "positional" && name === undefined
+        ? {
+            option: "the command",
+            problem: "needs a name of the machine with this release: its first word would be taken for one"
+          }
+        : undefined
+    }
+  },
+  {
+    sentence: "With `--from` a command is ignored before 1.6.4, and so refused.",
+    check: ({ command = [], from }, { commandHeldWithFrom, createCommand }) =>
+      from !== undefined && command.length > 0 && createCommand && !commandHeldWithFrom
+        ? { option: "command", circumstance: "with --from", neededVersion: "1.6.4" }
+        : undefined
+  }
+]
+
 /**
- * A directory of the host in the machine.
+ * `machine create` as data.
  *
  * @since 0.1.0
- * @category models
+ * @category constants
  */
-export interface Volume {
-  readonly host: string
-  readonly guest: string
-  readonly readonly: boolean
+export const subcommand: Subcommand.Subcommand<MachineCreateOptions> = {
+  command: "machine create",
+  summary: "Registers a machine, which `machine start` boots.",
+  options: [
+    // The source.
+    value("image", "--image", Value.Text),
+    value("from", "--from", Value.Text),
+    value("smolfile", "--smolfile", Value.Text),
+    // Single values, then numbers.
+    value("workdir", "--workdir", Value.Text, "-w"),
+    value("cpus", "--cpus", Value.Cpus),
+    value("memMib", "--mem", Value.MemMib),
+    value("storageGib", "--storage", Value.Size),
+    value("overlayGib", "--overlay", Value.Size),
+    value("gpuVramMib", "--gpu-vram", Value.Positive),
+    value("maxImageBytes", "--max-image-size", Value.ByteCount),
+    // The network.
+    flag("net", "--net"),
+    value("netBackend", "--net-backend", Value.NetBackend),
+    value("dns", "--dns", Value.Ipv4),
+    value("network", "--network", Value.Text),
+    list("allowCidrs", "--allow-cidr", Value.Cidr),
+    list("allowHosts", "--allow-host", Value.HostName),
+    flag("outboundLocalhostOnly", "--outbound-localhost-only"),
+    value("egressProxy", "--egress-proxy", Value.SocksUrl),
+    list("ports", "--port", Value.Ports, "-p"),
+    // Mounts.
+    list("volumes", "--volume", Value.AnyVolume, "-v"),
+    list("exposeSockets", "--expose-socket", Value.ExposedSocket),
+    list("mountSockets", "--mount-socket", Value.SocketMapping),
+    // Devices.
+    flag("gpu", "--gpu"),
+    flag("rosetta", "--rosetta"),
+    flag("cuda", "--cuda"),
+    flag("autoGraph", "--auto-graph"),
+    flag("dockerSocket", "--docker-socket"),
+    flag("sshAgent", "--ssh-agent"),
+    // What runs at the first start, variables and labels.
+    list("init", "--init", Value.Text),
+    list("env", "--env", Value.Variable, "-e"),
+    list("secretEnv", "--secret-env", Value.SecretEnv),
+    list("secretFiles", "--secret-file", Value.SecretFile),
+    list("labels", "--label", Value.Variable),
+    // The name, last.
+    { ...value("name", "--name", Value.MachineName), positional: "NAME" }
+  ],
+  positionals: [trailing("command", false)],
+  rules: [
+    Rules.oneSource,
+    Rules.netIsWanted,
+    Rules.backendIsForANetwork,
+    ...Rules.backendTakesIt,
+    Rules.portsOnce,
+    Rules.volumesOnce,
+    Rules.remoteVolumes,
+    Rules.socketsOnce,
+    Rules.secretsOnce,
+    ignoredWithFrom,
+    ...commandIsHeeded
+  ]
 }
 
 /**
- * The arguments of `machine create`.
+ * The arguments of `machine create`. 0.8.0 with `--from` does not derive `--net` from `--allow-cidr`, so it is sent
+ * wherever an address is allowed.
  *
  * @since 0.1.0
  * @category argv
@@ -74,72 +220,68 @@ export const argv = (
   options: MachineCreateOptions,
   capabilities: Capabilities
 ): Either.Either<ReadonlyArray<string>, ArgumentError> =>
-  Either.gen(function* () {
-    yield* validate(options)
-    yield* gates(options, capabilities)
-    return yield* check.whole([
-      "machine",
-      "create",
-      // The source.
-      ...valued("--image", "--image", options.image),
-      ...valued("--from", "--from", options.from),
-      // Single values, then numbers.
-      ...valued("-w", "--workdir", options.workdir),
-      ...counted("--cpus", options.cpus),
-      ...counted("--mem", options.memMib),
-      ...counted("--overlay", options.overlayGib),
-      // The network. 0.8.0 with --from does not derive --net from --allow-cidr.
-      ...flag("--net", options.net === true || (options.allowCidrs ?? []).length > 0),
-      ...valued("--net-backend", "--net-backend", options.netBackend),
-      ...repeated("--allow-cidr", options.allowCidrs),
-      ...repeated("--allow-host", options.allowHosts),
-      // Mounts.
-      ...repeated("-v", options.volumes?.map(volume)),
-      ...repeated(
-        "--mount-socket",
-        options.mountSockets?.map(({ guest, host }) => `${host}:${guest}`)
-      ),
-      // Variables and labels.
-      ...repeated("-e", assignments(options.env)),
-      ...repeated("--secret-env", references(options.secretEnv)),
-      ...repeated("--label", assignments(options.labels)),
-      // The name, last.
-      ...(capabilities.nameStyle === "flag" ? ["--name", options.name] : [options.name])
-    ])
-  })
+  Subcommand.argv(
+    subcommand,
+    options.net === undefined && (options.allowCidrs ?? []).length > 0 ? { ...options, net: true } : options,
+    capabilities
+  )
 
-const check = checks("machine create")
+/**
+ * An option that smolvm takes, and that does not have its effect, or may not have it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DroppedOption {
+  /** The long name: `--allow-cidr`. */
+  readonly option: string
+  /** Why, in one sentence. */
+  readonly reason: string
+  /** The first version that heeds it; `null` where no known one does. */
+  readonly neededVersion: string | null
+  /** Whether it is part of an egress policy: without it the machine reaches more than was asked for. */
+  readonly isPolicy: boolean
+}
 
-const volume = ({ guest, host, readonly }: Volume): string => `${host}:${guest}${readonly ? ":ro" : ""}`
-
-const validate = (options: MachineCreateOptions): Either.Either<void, ArgumentError> =>
-  Either.gen(function* () {
-    yield* check.name(options.name)
-    yield* check.text("--image", options.image)
-    yield* check.text("--from", options.from)
-    yield* check.text("--workdir", options.workdir)
-    if (options.image !== undefined && options.from !== undefined) {
-      return yield* check.refuse("--from", "cannot be used together with --image")
-    }
-    if (options.net === false && (options.allowCidrs ?? []).length > 0) {
-      return yield* check.refuse("--allow-cidr", "needs a network, which net: false refuses")
-    }
-    yield* check.number("--cpus", options.cpus, 1, 255)
-    yield* check.number("--mem", options.memMib, 64, 4_294_967_295)
-    yield* check.number("--overlay", options.overlayGib, 1, Number.MAX_SAFE_INTEGER)
-    yield* check.cidrs(options.allowCidrs)
-    yield* check.hosts(options.allowHosts)
-    yield* check.volumes(options.volumes)
-    yield* check.sockets(options.mountSockets)
-    yield* check.variables("--env", options.env)
-    yield* check.secrets(options.secretEnv)
-    yield* check.variables("--label", options.labels)
-  })
-
-const gates = (options: MachineCreateOptions, capabilities: Capabilities): Either.Either<void, ArgumentError> =>
-  Either.gen(function* () {
-    const used = (list: ReadonlyArray<unknown> | undefined): boolean => (list ?? []).length > 0
-    yield* check.supported(capabilities, "--mount-socket", capabilities.mountSocket, used(options.mountSockets))
-    yield* check.supported(capabilities, "--secret-env", capabilities.secretEnv, used(options.secretEnv))
-    yield* check.supported(capabilities, "--label", capabilities.label, used(options.labels))
-  })
+/**
+ * What of these options the release takes and drops in silence: a policy with `--from` before 1.8.0, and 4 processors or
+ * 8192 MiB, which smolvm cannot tell from its defaults, beside a pack or a Smolfile that may say otherwise.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const dropped = (
+  options: MachineCreateOptions,
+  { policyHeldWithFrom }: Capabilities
+): ReadonlyArray<DroppedOption> => {
+  const isPolicyLost = options.from !== undefined && !policyHeldWithFrom
+  const isOverridden = options.from !== undefined || options.smolfile !== undefined
+  const policy: ReadonlyArray<readonly [option: string, isAsked: boolean]> = [
+    ["--allow-cidr", (options.allowCidrs ?? []).length > 0],
+    ["--allow-host", (options.allowHosts ?? []).length > 0],
+    ["--outbound-localhost-only", options.outboundLocalhostOnly === true]
+  ]
+  const defaults: ReadonlyArray<readonly [option: string, isAsked: boolean]> = [
+    ["--cpus", options.cpus === 4],
+    ["--mem", options.memMib === 8192]
+  ]
+  return [
+    ...policy.flatMap(([option, isAsked]) =>
+      isPolicyLost && isAsked
+        ? [{ option, reason: "create --from drops it in silence", neededVersion: "1.8.0", isPolicy: true }]
+        : []
+    ),
+    ...defaults.flatMap(([option, isAsked]) =>
+      isOverridden && isAsked
+        ? [
+            {
+              option,
+              reason: "it is smolvm's own default, which does not override what a pack or a Smolfile says",
+              neededVersion: null,
+              isPolicy: false
+            }
+          ]
+        : []
+    )
+  ]
+}

@@ -431,7 +431,8 @@ export class IgnoredOption extends Schema.TaggedError<IgnoredOption>("@bottle/sm
 }
 
 /**
- * A value that no release of smolvm could be given safely, refused before anything runs. The value itself is not held.
+ * A value, or values together, that smolvm refuses or could not be given safely, refused before anything runs. The value
+ * itself is not held.
  *
  * @since 0.1.0
  * @category errors
