@@ -129,6 +129,18 @@ describe("ExecOrigin", () => {
     assert.strictEqual(of(124, "timed out after 30000ms\n", true), "runtime")
   })
 
+  it("knows the usage text of the subcommand that was run, and of no other", () => {
+    const usage = (command: string) => `error: x\n\nUsage: smolvm ${command} [OPTIONS]\n`
+    const commands = ["machine exec", "machine run", "pack run"] as const
+    for (const command of commands) {
+      for (const other of commands) {
+        const origin = ExecOrigin.of({ exitCode: 2, stderr: usage(other), hasTimeout: false, command })
+        assert.strictEqual(origin, command === other ? "runtime" : "unknown", `${command}, ${other}`)
+      }
+    }
+    assert.strictEqual(of(2, usage("vm exec")), "runtime")
+  })
+
   it("is unknown where either could have ended so", () => {
     assert.strictEqual(of(1), "unknown")
     assert.strictEqual(of(1, "Error: cannot find module\n"), "unknown")

@@ -47,6 +47,20 @@ describe("redaction", () => {
     ])
   })
 
+  it("takes commands in options, variables that are attached, and logins of URLs out of an argv", () => {
+    const shown = (...words: ReadonlyArray<string>) => Redact.argv(words).join(" ")
+    assert.strictEqual(shown("--init", "curl -H k", "-n", "a"), "--init <redacted> -n a")
+    assert.strictEqual(shown("--init=-x k"), "--init=<redacted>")
+    assert.strictEqual(shown("--health-cmd", "curl k"), "--health-cmd <redacted>")
+    assert.strictEqual(shown("--entrypoint", "sh -c k"), "--entrypoint <redacted>")
+    assert.strictEqual(shown("--env", "A=b"), "--env A=<redacted>")
+    assert.strictEqual(shown("--env=A=b"), "--env=<redacted>")
+    assert.strictEqual(shown("--proxy", "http://u:p@h:1/x"), "--proxy http://<redacted>@h:1/x")
+    assert.strictEqual(shown("--proxy=http://u:p@h"), "--proxy=http://<redacted>@h")
+    const plain = "machine run --proxy http://h:1/a@b --workdir=-x --image a@sha256:0 -v /a:/b"
+    assert.strictEqual(shown(...plain.split(" ")), plain)
+  })
+
   it("takes out the longer of two secrets that begin alike, and every line of one that has several", () => {
     assert.strictEqual(Redact.secrets("a abcdefgh b", ["abcd", "abcdefgh"]), "a <redacted> b")
     assert.strictEqual(Redact.secrets("x line-two-2 y", ["line-one-1\nline-two-2\nab"]), "x <redacted> y")

@@ -1,22 +1,19 @@
-import * as Os from "node:os"
-import * as Attach from "@bottle/process/Attach"
 import * as Capture from "@bottle/process/Capture"
 import type { Exit } from "@bottle/process/Exit"
 import type { FollowEvent } from "@bottle/process/Follow"
-import * as Follow from "@bottle/process/Follow"
-import * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
+import type { Capabilities } from "../Capabilities.js"
 import type { Deadlines } from "../Deadlines.js"
-import * as ExecOrigin from "../ExecOrigin.js"
 import * as Failure from "../Failure.js"
 import * as MachineExec from "../MachineExec.js"
 import type { SmolvmError } from "../SmolvmError.js"
 import { MachineNotReady } from "../SmolvmError.js"
-import { fromCaptured, fromProcess, notUnderstood } from "./errors.js"
-import type { Request, Runner } from "./runner.js"
+import { notUnderstood } from "./errors.js"
+import * as Passing from "./passing.js"
+import type { Runner } from "./runner.js"
 
 /** Runs a command to its end. `graceMillis` is how long it may take to end once it is told to. */
 export const exec = (
@@ -25,21 +22,14 @@ export const exec = (
   { capBytes, stdin, ...options }: MachineExec.CapturedOptions,
   graceMillis?: number
 ): Effect.Effect<MachineExec.ExecResult, SmolvmError> =>
-  Effect.gen(function* () {
-    const { name, timeoutMillis } = options
-    const call = yield* runner.prepare(request(stdin === undefined ? options : { interactive: true, ...options }))
-    const captured = yield* runner.capture(call, {
-      capBytes,
-      graceMillis,
-      stdin,
-      timeoutMillis: timeoutMillis === undefined ? undefined : timeoutMillis + deadlines.exec
-    })
-    const { exit, stderr, stdout } = captured
-    const outcome = { exitCode: exit.code, stderr: Capture.stderrText(captured) }
-    if (exit.signal !== null || isRefusedFor(name, outcome)) return yield* fromCaptured(call, captured)
-    const origin = ExecOrigin.of({ ...outcome, hasTimeout: timeoutMillis !== undefined })
-    return { exitCode: exit.code, signal: signalOf(exit.code), stdout, stderr, origin }
-  })
+  Passing.captured(
+    runner,
+    {
+      ...request(stdin === undefined ? options : { interactive: true, ...options }),
+      isRefused: (outcome) => isRefusedFor(options.name, outcome)
+    },
+    { capBytes, graceMillis, stdin, timeoutMillis: options.timeoutMillis, slackMillis: deadlines.exec }
+  )
 
 /** Runs a command and gives its output as it comes. */
 export const follow = (
@@ -47,24 +37,12 @@ export const follow = (
   { stdin, ...options }: MachineExec.FollowedOptions
 ): Stream.Stream<FollowEvent, SmolvmError> => {
   const interactive = options.stream !== true && options.tty !== true
-  return Stream.unwrap(
-    Effect.map(runner.prepare(request({ interactive, ...options })), (call) =>
-      Follow.follow(runner.toProgram(call), { stdin }).pipe(
-        Stream.mapError((error) => fromProcess(call, error)),
-        Stream.provideService(CommandExecutor.CommandExecutor, runner.executor)
-      )
-    )
-  )
+  return Passing.followed(runner, request({ interactive, ...options }), stdin)
 }
 
 /** Runs a command on the caller's terminal. */
 export const attach = (runner: Runner, options: MachineExec.AttachedOptions): Effect.Effect<Exit, SmolvmError> =>
-  Effect.flatMap(runner.prepare(request(options)), (call) =>
-    Attach.attach(runner.toProgram(call)).pipe(
-      Effect.provideService(CommandExecutor.CommandExecutor, runner.executor),
-      Effect.mapError((error) => fromProcess(call, error))
-    )
-  )
+  Passing.attached(runner, request(options))
 
 /** Starts a command and gives its process id in the guest. */
 export const detached = (
@@ -132,30 +110,25 @@ const attemptGraceMillis = 500
 /** Failures that no waiting heals. */
 const isLasting = ({ _tag }: SmolvmError): boolean =>
   _tag === "InvalidArgument" ||
+  _tag === "UnsupportedCommand" ||
   _tag === "UnsupportedOption" ||
+  _tag === "IgnoredOption" ||
   _tag === "SmolvmNotInstalled" ||
   _tag === "SmolvmNotStarted" ||
   _tag === "SmolvmTooOld"
 
-const request = (options: MachineExec.AttachedOptions): Request => ({
-  command: "machine exec",
-  build: (capabilities) => MachineExec.argv(options, capabilities),
+const request = (options: MachineExec.AttachedOptions) => ({
+  command: "machine exec" as const,
+  build: (capabilities: Capabilities) => MachineExec.argv(options, capabilities),
   name: options.name,
   secrets: options.secrets
 })
 
-/**
- * Whether smolvm refused the exec because the machine is missing or stopped. The text must be its last word and name
- * this very machine: a command can print the like, but then its own last line, or that of a witness, comes after it.
- */
-const isRefusedFor = (name: string, outcome: Failure.Outcome): boolean => {
-  const line = Failure.lastLine(outcome.stderr)
-  const own = { exitCode: outcome.exitCode, stderr: line }
+/** Whether smolvm refused the exec because this very machine is missing or stopped. */
+const isRefusedFor = (name: string, { exitCode, stderr: line }: Failure.Outcome): boolean => {
+  const own = { exitCode, stderr: line }
   return (
     (Failure.isMachineNotFound(own) && (line.trimEnd().endsWith(`: ${name}`) || line.includes(`'${name}'`))) ||
     (Failure.isMachineNotRunning(own) && line.includes(`'${name}'`))
   )
 }
-
-const signalOf = (exitCode: number): string | null =>
-  Object.entries(Os.constants.signals).find(([, number]) => number === exitCode - 128)?.[0] ?? null

@@ -8,10 +8,11 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Capabilities from "../Capabilities.js"
 import * as CapabilitiesCache from "../CapabilitiesCache.js"
+import * as Line from "../Line.js"
 import * as RuntimeEnvironment from "../RuntimeEnvironment.js"
 import type { WithSecrets } from "../Secrets.js"
 import { reveal } from "../Secrets.js"
-import type { ArgumentError, SmolvmError } from "../SmolvmError.js"
+import type { ArgumentError, InvalidArgument, SmolvmError } from "../SmolvmError.js"
 import type { Call } from "./errors.js"
 import { fromCaptured, fromParse, fromProcess } from "./errors.js"
 import { readCapabilities } from "./readCapabilities.js"
@@ -106,8 +107,8 @@ export const makeRunner = (
     const prepare = ({ build, env: own, ...request }: Request): Effect.Effect<Call, SmolvmError> =>
       Effect.gen(function* () {
         // What no release takes is refused before anything runs, the reading of the capabilities included.
-        const early = build(oldest)
-        if (Either.isLeft(early) && early.left._tag === "InvalidArgument") return yield* early.left
+        const refusal = refusedByAll(build)
+        if (refusal !== undefined) return yield* refusal
         const known = yield* capabilities
         return make(yield* build(known), request, own?.(known))
       })
@@ -123,7 +124,40 @@ export const decode =
   ({ call, captured }: Done): Effect.Effect<A, SmolvmError> =>
     Effect.mapError(Schema.decode(schema)(Capture.stdoutText(captured)), (error) => fromParse(call, captured, error))
 
-/** The subcommands that read secrets: create keeps references only, start and exec read them again. */
-const takesSecrets: ReadonlySet<string> = new Set(["machine create", "machine start", "machine exec"])
+/**
+ * The subcommands that read secrets: create keeps references only, start and exec read them again, and so do a shell, which
+ * is an exec, and what boots a machine by itself (images a stopped one, monitor one that has ended).
+ */
+const takesSecrets: ReadonlySet<string> = new Set([
+  "machine create",
+  "machine run",
+  "machine start",
+  "machine exec",
+  "machine shell",
+  "machine fork",
+  "machine images",
+  "machine monitor"
+])
 
-const oldest = Capabilities.fromVersion("0.8.0")
+/**
+ * Why no release takes the arguments, so that nothing need run to say so, the reading of the capabilities included. What
+ * one release refuses another may take, and what one lacks may be wrong in itself: so all are asked.
+ */
+const refusedByAll = (build: Build): InvalidArgument | undefined => {
+  let refusal: InvalidArgument | undefined
+  for (const capabilities of releases()) {
+    const built = build(capabilities)
+    if (Either.isRight(built)) return undefined
+    if (built.left._tag !== "InvalidArgument") continue
+    // Which release is installed decides then what to say.
+    if (refusal !== undefined && refusal.message !== built.left.message) return undefined
+    refusal = built.left
+  }
+  return refusal
+}
+
+let known: ReadonlyArray<Capabilities.Capabilities> | undefined
+
+/** The capabilities of every release line, made once, when they are needed. */
+const releases = (): ReadonlyArray<Capabilities.Capabilities> =>
+  (known ??= Line.lines.toReversed().map(Capabilities.fromVersion))
