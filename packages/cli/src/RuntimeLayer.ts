@@ -13,6 +13,7 @@ import { Surroundings } from "@bottle/engine/Places"
 import * as Sweep from "@bottle/engine/Sweep"
 import * as LocalExecutor from "@bottle/local/LocalExecutor"
 import * as Capture from "@bottle/process/Capture"
+import type { Variables } from "@bottle/process/Environment"
 import * as Smolvm from "@bottle/smolvm/Smolvm"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
@@ -76,17 +77,31 @@ export const abandoned = ({
  * @since 0.1.0
  * @category layers
  */
-export const layer = (
+export const layer = (choice: RuntimeChoice, container: ContainerSettings | null = null): ReturnType<typeof build> =>
+  build(choice, container, RuntimesLayer.capabilitiesDirectory)
+
+/**
+ * As `layer`, but what the program can do is asked of the program, whatever is kept of it: for a diagnosis.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const diagnosed = (choice: RuntimeChoice): ReturnType<typeof build> => build(choice, null, () => undefined)
+
+const build = (
   choice: RuntimeChoice,
-  container: ContainerSettings | null = null
+  container: ContainerSettings | null,
+  cacheDirectory: (environment: Variables) => string | undefined
 ): Layer.Layer<Smolvm.Smolvm | Engine.Engine | Bundle.Bundle, never, Invocation | CommandExecutor | FileSystem> =>
   Layer.unwrapEffect(
     Effect.map(Invocation, (invocation) => {
       const { arch, environment, superuser } = invocation
       const env = RuntimesLayer.environmentOf(environment)
-      const smolvm = Smolvm.layer({ program: choice.program, env })
+      const { program } = choice
       const runtime =
-        choice._tag === "Local" ? Layer.provide(smolvm, LocalExecutor.layer({ program: choice.program })) : smolvm
+        choice._tag === "Local"
+          ? Layer.provide(Smolvm.layer({ program, env }), LocalExecutor.layer({ program }))
+          : Smolvm.layer({ program, env, cacheDirectory: cacheDirectory(environment) })
       const directories = Directories.fromEnvironment(environment)
       const engine = Layer.unwrapEffect(
         Effect.map(kindOf(choice, env), (kind) =>

@@ -5,6 +5,7 @@
  */
 import * as ClientEnvironment from "@bottle/docker/ClientEnvironment"
 import * as Docker from "@bottle/docker/Docker"
+import * as Directories from "@bottle/engine/Directories"
 import * as Places from "@bottle/engine/Places"
 import { Runtimes } from "@bottle/engine/Runtimes"
 import * as LocalExecutor from "@bottle/local/LocalExecutor"
@@ -27,6 +28,16 @@ export const environmentOf = (environment: Environment.Variables): Record<string
   RuntimeEnvironment.scrub(Environment.scrub(environment))
 
 /**
+ * Where it is kept what a smolvm of this machine can do, for whoever runs it next: not among the bottles' places, since it
+ * belongs to the program, whoever's bottle it runs. Delete the directory to have every program asked anew.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const capabilitiesDirectory = (environment: Environment.Variables): string =>
+  `${Directories.fromEnvironment(environment).cache}/capabilities`
+
+/**
  * The runtimes of an environment. `state` is the state directory of the bottles: the embedded runtime keeps its machines
  * below it, wherever the environment would have them. A bottle's own places go before those of the environment.
  *
@@ -41,12 +52,15 @@ export const layer = (options: {
     Runtimes,
     Effect.map(CommandExecutor, (executor) => {
       const { environment } = options
+      const cacheDirectory = capabilitiesDirectory(environment)
       const local = LocalExecutor.make(executor, { stateDir: `${options.state}/local` })
       return {
         smolvm: ({ kind, program }, places) => {
           const isEmbedded = kind === "local" && program === LocalExecutor.defaultProgram
           const env = environmentOf(places === undefined ? environment : Places.apply(environment, places))
-          const made = Smolvm.make({ program: isEmbedded ? program : (places?.runtime ?? program), env })
+          const made = isEmbedded
+            ? Smolvm.make({ program, env })
+            : Smolvm.make({ program: places?.runtime ?? program, env, cacheDirectory })
           return Effect.provideService(made, CommandExecutor, isEmbedded ? local : executor)
         },
         docker: (program, places) =>

@@ -173,7 +173,7 @@ const diagnose = (
   Effect.gen(function* () {
     const invocation = yield* Invocation
     const choice = yield* RuntimeChoice.choose(runtime, invocation)
-    const { check, runtime: found } = yield* Effect.provide(checkRuntime(choice), RuntimeLayer.layer(choice))
+    const { check, runtime: found } = yield* Effect.provide(checkRuntime(choice), RuntimeLayer.diagnosed(choice))
     const isLocal = choice._tag === "Local" || found?.kind === "local"
     const directories = Directories.fromEnvironment(invocation.environment)
     const checks = [
