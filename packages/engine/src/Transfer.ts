@@ -5,6 +5,7 @@
  */
 import * as Capabilities from "@bottle/smolvm/Capabilities"
 import * as Transfer from "@bottle/smolvm/Transfer"
+import type { TransferError } from "@bottle/smolvm/TransferError"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { BottleOutput, CommandOptions, ExecResult } from "./Bottle.js"
@@ -38,6 +39,7 @@ export const endpoint = <E>({ cpIn, cpOut, exec, plan, stream }: Copyable<E>): T
   directory: plan.directory,
   guestWritable: plan.guest.mounts.flatMap(({ host, readonly }) => (readonly ? [] : [host])),
   capabilities: Capabilities.fromVersion(plan.runtime.version),
+  isBare: plan.source._tag === "Bare",
   exec,
   stream,
   cpIn,
@@ -53,7 +55,7 @@ export const endpoint = <E>({ cpIn, cpOut, exec, plan, stream }: Copyable<E>): T
 export const copyOut = <E>(
   bottle: Copyable<E>,
   options: Transfer.CopyOptions
-): Effect.Effect<Transfer.Copied, Transfer.TransferError | E> => Transfer.copyOut(endpoint(bottle), options)
+): Effect.Effect<Transfer.Copied, TransferError | E> => Transfer.copyOut(endpoint(bottle), options)
 
 /**
  * Copies a file or a directory into a bottle (`Transfer.copyIn` of `@bottle/smolvm`).
@@ -64,4 +66,4 @@ export const copyOut = <E>(
 export const copyIn = <E>(
   bottle: Copyable<E>,
   options: Transfer.CopyOptions
-): Effect.Effect<Transfer.Copied, Transfer.TransferError | E> => Transfer.copyIn(endpoint(bottle), options)
+): Effect.Effect<Transfer.Copied, TransferError | E> => Transfer.copyIn(endpoint(bottle), options)

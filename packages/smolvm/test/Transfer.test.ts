@@ -3,11 +3,16 @@ import * as Wait from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
+import * as Archive from "../src/Archive.js"
 import * as Transfer from "../src/Transfer.js"
 import { listing } from "@bottle/testing/Listing"
 import { type Pretended, pretend } from "./fixtures/pretending.js"
+
+// What comes out of a guest is less open by it.
+process.umask(0o022)
 
 interface Sides extends Pretended {
   readonly directory: string
@@ -440,26 +445,21 @@ describe("Transfer.copyIn", () => {
     )
   )
 
-  it.live("goes by a file where the runtime cannot take a large input", () =>
+  it.live("goes by a file below /workspace where the runtime cannot take a large input", () =>
     withSides(
-      ({ asked, machine, directory, guest, host }) =>
+      ({ asked, directory, guest, host, machine }) =>
         Effect.gen(function* () {
           tree(`${host}/tree`)
-          const seen: Array<string> = []
+          const sent: Array<string> = []
           const cpIn: typeof machine.cpIn = (paths) => {
-            seen.push(paths.guest)
-            // The pretended guest has no directory of that name.
-            return machine.cpIn({ ...paths, guest: `${directory}/sent.tar` })
+            sent.push(paths.guest)
+            return machine.cpIn(paths)
           }
-          const stream: typeof machine.stream = (options) =>
-            machine.stream({
-              ...options,
-              command: options.command.map((word) => (seen.includes(word) ? `${directory}/sent.tar` : word))
-            })
-          yield* Transfer.copyIn({ ...machine, cpIn, stream }, { host: `${host}/tree`, guest: `${guest}/new` })
-          assert.match(seen.join(" "), /^\/workspace\/\.bottle-[0-9a-f]{12}\.tar$/)
+          yield* Transfer.copyIn({ ...machine, cpIn }, { host: `${host}/tree`, guest: `${guest}/new` })
+          assert.match(sent.join(" "), /^\/workspace\/\.bottle-[0-9a-f]{12}\.tar$/)
           assert.deepStrictEqual(listing(`${guest}/new`, { times: true }), listing(`${host}/tree`, { times: true }))
           assert.include(asked, "cp")
+          assert.deepStrictEqual(Fs.readdirSync(`${directory}/workspace`), [])
         }),
       { version: "1.5.2" }
     )
@@ -504,4 +504,240 @@ describe("a guest without", () => {
       )
     )
   }
+})
+
+const mode = (path: string): string => (Fs.statSync(path).mode & 0o7777).toString(8)
+
+describe("Transfer.fileIn", () => {
+  for (const [version, options, asks] of [
+    ["1.9.0", {}, ["cp --mode 640"]],
+    ["1.8.3", {}, ["cp", "chmod"]],
+    ["1.7.3", {}, ["cp", "chmod"]],
+    ["1.7.2", { isBare: true }, ["cp", "chmod"]],
+    // The shell is asked for, the file goes by /workspace, and is taken away there.
+    ["1.7.2", {}, ["sh", "cp", "sh", "sh", "chmod"]],
+    ["0.8.0", {}, ["sh", "cp", "sh", "sh", "chmod"]]
+  ] as const) {
+    it.live(`${version}, ${"isBare" in options ? "bare" : "an image"}: arrives with the mode that is asked for`, () =>
+      withSides(
+        ({ asked, directory, guest, host, machine }) =>
+          Effect.gen(function* () {
+            const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7) % 256))
+            Fs.writeFileSync(`${host}/in: it`, bytes, { mode: 0o755 })
+            const copied = yield* Transfer.fileIn(machine, {
+              host: `${host}/in: it`,
+              guest: `${guest}/-to it`,
+              mode: 0o640
+            })
+            assert.deepStrictEqual(copied.counts, { files: 1, directories: 0, links: 0, bytes: bytes.length })
+            assert.isTrue(Fs.readFileSync(`${guest}/-to it`).equals(bytes))
+            assert.strictEqual(mode(`${guest}/-to it`), "640")
+            assert.deepStrictEqual(asked, [...asks])
+            for (const place of ["workspace", "beneath"]) {
+              assert.deepStrictEqual(Fs.readdirSync(`${directory}/${place}`), [])
+            }
+          }),
+        { version, options }
+      )
+    )
+  }
+
+  it.live("below /workspace it goes by the runtime alone, and without a mode that is asked for nothing sets one", () =>
+    withSides(
+      ({ asked, directory, host, machine }) =>
+        Effect.gen(function* () {
+          Fs.writeFileSync(`${host}/in`, "in", { mode: 0o755 })
+          yield* Transfer.fileIn(machine, { host: `${host}/in`, guest: "/workspace/x" })
+          assert.strictEqual(text(`${directory}/workspace/x`), "in")
+          assert.deepStrictEqual(asked, ["cp"])
+        }),
+      { version: "1.5.2", shell: false, programs: [] }
+    )
+  )
+
+  it.live("is refused where commands would not see it, and no shell can put it there", () =>
+    withSides(
+      ({ asked, guest, host, machine }) =>
+        Effect.gen(function* () {
+          Fs.writeFileSync(`${host}/in`, "in")
+          const error = yield* Effect.flip(Transfer.fileIn(machine, { host: `${host}/in`, guest: `${guest}/x` }))
+          assert.strictEqual(error._tag, "GuestPathRefused")
+          assert.match(error.message, /is not where smolvm 1\.5\.2 would write it/)
+          assert.deepStrictEqual(asked, ["sh"])
+          const bare = { ...machine, isBare: true }
+          yield* Transfer.fileIn(bare, { host: `${host}/in`, guest: `${guest}/x` })
+        }),
+      { version: "1.5.2", shell: false, programs: [] }
+    )
+  )
+
+  it.live("says so when the guest cannot take it, or cannot set its mode, and leaves nothing below /workspace", () =>
+    withSides(
+      ({ directory, guest, host, machine }) =>
+        Effect.gen(function* () {
+          Fs.writeFileSync(`${host}/in`, "in")
+          Fs.mkdirSync(`${guest}/there`)
+          const taken = yield* Effect.flip(Transfer.fileIn(machine, { host: `${host}/in`, guest: `${guest}/there` }))
+          assert.match(taken.message, /there could not be copied into the guest: it is a directory$/)
+          const unset = yield* Effect.flip(
+            Transfer.fileIn(machine, { host: `${host}/in`, guest: `${guest}/x`, mode: 0o600 })
+          )
+          assert.strictEqual(unset._tag, "TransferFailed")
+          assert.strictEqual(text(`${guest}/x`), "in")
+          assert.deepStrictEqual(Fs.readdirSync(`${directory}/workspace`), [])
+        }),
+      { version: "1.5.2", programs: ["mkdir", "mv", "rm", "cat"] }
+    )
+  )
+
+  it.live("refuses what is no file, no name of a file, and no mode", () =>
+    withSides(({ asked, guest, host, machine }) =>
+      Effect.gen(function* () {
+        Fs.writeFileSync(`${host}/file`, "x")
+        Fs.mkdirSync(`${host}/tree`)
+        const cases: ReadonlyArray<readonly [host: string, guest: string, mode: number, tag: string, message: RegExp]> =
+          [
+            ["tree", "x", 0o644, "SourceRefused", /it is a directory/],
+            ["none", "x", 0o644, "SourceRefused", /no such file/],
+            ["file", "x/", 0o644, "GuestPathRefused", /names a directory/],
+            ["file", "x", 0o1777, "SourceRefused", /nine bits/],
+            ["file", "x", 1.5, "SourceRefused", /nine bits/],
+            ["file", "x", -1, "SourceRefused", /nine bits/]
+          ]
+        for (const [from, to, bits, tag, message] of cases) {
+          const options = { host: `${host}/${from}`, guest: `${guest}/${to}`, mode: bits }
+          const error = yield* Effect.flip(Transfer.fileIn(machine, options))
+          assert.strictEqual(error._tag, tag, error.message)
+          assert.match(error.message, message)
+        }
+        assert.deepStrictEqual(asked, [])
+        yield* Transfer.fileIn(machine, { host: `${host}/file`, guest: `${guest}/x`, mode: 0o777 })
+        assert.strictEqual(mode(`${guest}/x`), "777")
+      })
+    )
+  )
+})
+
+describe("Transfer.fileOut", () => {
+  for (const [version, asks] of [
+    ["1.9.3", ["cp"]],
+    ["1.7.3", ["cp"]],
+    ["1.7.2", ["cat"]]
+  ] as const) {
+    it.live(`${version}: comes byte for byte, with the mode that is asked for`, () =>
+      withSides(
+        ({ asked, guest, host, machine }) =>
+          Effect.gen(function* () {
+            const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 11) % 256))
+            Fs.writeFileSync(`${guest}/out`, bytes)
+            const copied = yield* Transfer.fileOut(machine, {
+              guest: `${guest}/out`,
+              host: `${host}/here`,
+              mode: 0o700
+            })
+            assert.deepStrictEqual(copied.counts, { files: 1, directories: 0, links: 0, bytes: bytes.length })
+            assert.isTrue(Fs.readFileSync(`${host}/here`).equals(bytes))
+            assert.strictEqual(mode(`${host}/here`), "700")
+            assert.deepStrictEqual(asked, [...asks])
+            yield* Transfer.fileOut(machine, { guest: `${guest}/out`, host: `${host}/plain` })
+            assert.strictEqual(mode(`${host}/plain`), "644")
+          }),
+        { version }
+      )
+    )
+  }
+
+  it.live("takes no more than the limit, and nothing of what breaks off", () =>
+    withSides(
+      ({ guest, host, machine }) =>
+        Effect.gen(function* () {
+          Fs.writeFileSync(`${guest}/out`, Buffer.alloc(1000))
+          const limits = (bytes: number) => ({ ...Archive.defaultLimits, bytes })
+          const options = { guest: `${guest}/out`, host: `${host}/here` }
+          const error = yield* Effect.flip(Transfer.fileOut(machine, { ...options, limits: limits(999) }))
+          assert.strictEqual(error._tag, "ArchiveTooLarge")
+          const none = yield* Effect.flip(Transfer.fileOut(machine, { ...options, guest: `${guest}/none` }))
+          assert.match(none.message, /could not be copied out of the guest: .*cat: .*No such file/)
+          assert.isFalse(exists(`${host}/here`))
+          yield* Transfer.fileOut(machine, { ...options, limits: limits(1000) })
+          assert.isTrue(exists(`${host}/here`))
+        }),
+      { version: "1.5.2" }
+    )
+  )
+
+  it.live("refuses a directory in its place, a name of one, and no mode", () =>
+    withSides(({ guest, host, machine }) =>
+      Effect.gen(function* () {
+        Fs.writeFileSync(`${guest}/out`, "out")
+        Fs.mkdirSync(`${host}/there`)
+        for (const [from, to, bits, tag] of [
+          ["out", "there", 0o644, "DestinationRefused"],
+          ["out", "x/", 0o644, "DestinationRefused"],
+          ["out", "x", 0o4755, "DestinationRefused"],
+          ["out/", "x", 0o644, "GuestPathRefused"]
+        ] as const) {
+          const options = { guest: `${guest}/${from}`, host: `${host}/${to}`, mode: bits }
+          assert.strictEqual((yield* Effect.flip(Transfer.fileOut(machine, options)))._tag, tag)
+        }
+        assert.deepStrictEqual(Fs.readdirSync(`${host}/there`), [])
+      })
+    )
+  )
+})
+
+describe("a copy as a stream", () => {
+  it.live("tells how it goes on, and at the end what it has become", () =>
+    withSides(({ guest, host, machine }) =>
+      Effect.gen(function* () {
+        tree(`${host}/tree`)
+        const called: Array<number> = []
+        const onProgress = ({ bytes }: Archive.Counts) => void called.push(bytes)
+        for (const copy of [
+          Transfer.copyInStream(machine, { host: `${host}/tree`, guest: `${guest}/new`, onProgress }),
+          Transfer.copyOutStream(machine, { guest: `${guest}/new`, host: `${host}/back`, onProgress })
+        ]) {
+          called.length = 0
+          const events = Array.from(yield* Stream.runCollect(copy))
+          const last = events.pop()
+          assert.strictEqual(last?._tag === "Copied" ? last.copied.counts.bytes : -1, 600_010)
+          const bytes = events.map((event) => (event._tag === "Progress" ? event.counts.bytes : -1))
+          assert.isAbove(bytes.length, 0)
+          // Each as it was then, and not as it is now; the last of `onProgress` is the whole.
+          assert.deepStrictEqual(
+            bytes.filter((count) => !called.includes(count)),
+            []
+          )
+          assert.deepStrictEqual(
+            bytes,
+            bytes.toSorted((a, b) => a - b)
+          )
+          assert.strictEqual(called.at(-1), 600_010)
+        }
+        assert.deepStrictEqual(listing(`${host}/back`, { times: true }), listing(`${host}/tree`, { times: true }))
+      })
+    )
+  )
+
+  it.live("fails as the copy does", () =>
+    withSides(({ guest, host, machine }) =>
+      Effect.gen(function* () {
+        const copy = Transfer.copyOutStream(machine, { guest: `${guest}/none`, host: `${host}/x` })
+        assert.strictEqual((yield* Effect.flip(Stream.runDrain(copy)))._tag, "GuestPathRefused")
+      })
+    )
+  )
+
+  it.live("is interrupted where it is left, and leaves nothing", () =>
+    withSides(({ guest, host, machine }) =>
+      Effect.gen(function* () {
+        Fs.mkdirSync(`${guest}/tree`)
+        Fs.writeFileSync(`${guest}/tree/large`, Buffer.alloc(3_000_000))
+        const copy = Transfer.copyOutStream(machine, { guest: `${guest}/tree`, host: `${host}/x` })
+        const first = yield* Stream.runCollect(Stream.take(copy, 1))
+        assert.strictEqual(Array.from(first)[0]?._tag, "Progress")
+        assert.deepStrictEqual(Fs.readdirSync(host), [])
+      })
+    )
+  )
 })
