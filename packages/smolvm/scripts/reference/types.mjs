@@ -1,0 +1,92 @@
+// Types as the pages show them, and the fields behind their names.
+import * as SchemaAST from "effect/SchemaAST"
+import { interfacesOf, structsOf } from "./source.mjs"
+
+/** A type without what only the compiler needs. */
+export const shown = (type) => {
+  let text = type
+    .replace(/\s*\| undefined$/, "")
+    .replace(/\breadonly /g, "")
+    .replace(/\b(?:Value|Stream|Effect|Redacted|Subcommand|Machine\w+|Pack\w+)\.(?=[A-Z])/g, "")
+  for (let before = ""; before !== text;) {
+    before = text
+    text = text.replace(/ReadonlyArray<([^<>]*)>/g, (_, of) =>
+      /[ |]/.test(of) && !/^[[{]/.test(of) ? `(${of})[]` : `${of}[]`
+    )
+  }
+  return text.replace(/Readonly<(Record<[^<>]*>)>/g, "$1").replace(/\(\s+|\s+\)/g, (match) => match.trim())
+}
+
+/** Everything that the sources declare, by name; of one declared twice, the one of the module that is asked for. */
+export const declarations = (sources) => {
+  const all = new Map()
+  for (const [module, text] of sources) {
+    for (const declared of [...interfacesOf(text).values(), ...structsOf(text).values()]) {
+      const entries = all.get(declared.name) ?? []
+      // An interface says more than the struct of the same name.
+      if (entries.every((entry) => entry.module !== module)) entries.push({ module, ...declared })
+      all.set(declared.name, entries)
+    }
+  }
+  return (name, module) => {
+    const entries = all.get(name) ?? []
+    return entries.find((entry) => entry.module === module) ?? entries[0]
+  }
+}
+
+/** The fields of an options type: those of its parents and its own, less what is omitted. */
+export const fieldsOf = (find, type, module) => {
+  const parts = splitTop(type.replace(/\s*\| undefined$/, ""), "&")
+  return parts.flatMap((part) => fieldsOfPart(find, part, module))
+}
+
+const fieldsOfPart = (find, part, module) => {
+  const utility = /^(Omit|Pick|Partial|Readonly)<([^]*)>$/.exec(part)
+  if (utility !== null) {
+    const [inner = "", keys = ""] = splitTop(utility[2], ",")
+    const fields = fieldsOf(find, inner, module)
+    const named = new Set([...keys.matchAll(/"(\w+)"/g)].map(([, key]) => key))
+    if (utility[1] === "Omit") return fields.filter(({ key }) => !named.has(key))
+    if (utility[1] === "Pick") return fields.filter(({ key }) => named.has(key))
+    return utility[1] === "Partial" ? fields.map((field) => ({ ...field, isOptional: true })) : fields
+  }
+  const qualified = /^(?:(\w+)\.)?(\w+)$/.exec(part)
+  const declared = qualified === null ? undefined : find(qualified[2], qualified[1] ?? module)
+  if (declared === undefined || declared.parents === undefined) return []
+  return [...declared.parents.flatMap((parent) => fieldsOf(find, parent, declared.module)), ...declared.fields]
+}
+
+const splitTop = (text, separator) => {
+  const parts = [""]
+  let depth = 0
+  for (const character of text) {
+    if ("<({[".includes(character)) depth += 1
+    if (">)}]".includes(character)) depth -= 1
+    if (character === separator && depth === 0) parts.push("")
+    else parts[parts.length - 1] += character
+  }
+  return parts.map((part) => part.trim()).filter((part) => part !== "")
+}
+
+/** What a member takes and gives, from its type. */
+export const signatureOf = (type) => {
+  const match = /^\((\s*options\??: ([^]*?))\) => ([^]*)$/.exec(type)
+  const result = match?.[3] ?? type
+  const kind = /^(?:Effect\.Effect|Stream\.Stream)<([^]*)>$/.exec(result.trim())
+  return {
+    options: match?.[2].trim(),
+    isOptional: /^\s*options\?/.test(match?.[1] ?? ""),
+    result: result.trim(),
+    value: splitTop(kind?.[1] ?? "", ",")[0] ?? ""
+  }
+}
+
+/** The names of our own types in a type. */
+export const namesIn = (type) =>
+  [...type.matchAll(/(?:\b(\w+)\.)?\b([A-Z]\w+)/g)].map(([, module, name]) => ({ module, name }))
+
+/** The types of a struct's fields, from the schema itself. */
+export const schemaTypes = (schema) =>
+  new Map(
+    SchemaAST.getPropertySignatures(SchemaAST.typeAST(schema.ast)).map(({ name, type }) => [String(name), String(type)])
+  )
