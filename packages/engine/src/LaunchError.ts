@@ -207,6 +207,30 @@ export class NetworkNotOff extends Schema.TaggedError<NetworkNotOff>("@bottle/en
 }
 
 /**
+ * The runtime took a part of the egress policy and dropped it, which the plan did not know: the machine would reach more
+ * than was asked for. It is removed before it starts, whatever is to be kept.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PolicyDropped extends Schema.TaggedError<PolicyDropped>("@bottle/engine/PolicyDropped")("PolicyDropped", {
+  machine: Schema.String,
+  /** What was dropped: `--allow-host`. */
+  option: Schema.String,
+  reason: Schema.String,
+  neededVersion: Schema.NullOr(Schema.String)
+}) {
+  override get message(): string {
+    return `create: the runtime does not heed ${this.option}: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    const other = this.neededVersion === null ? "another release of it" : `smolvm ${this.neededVersion} or newer`
+    return `Plan the launch again with the runtime that is installed now, or use ${other}.`
+  }
+}
+
+/**
  * The machine has no network although its bundle is at an address: what the runtime was told about the network did not
  * arrive. It is refused before it starts, since nothing in it could reach the bundle.
  *
@@ -297,6 +321,7 @@ export type LaunchError =
   | StageFailed
   | NetworkNotOff
   | NetworkMissing
+  | PolicyDropped
   | RelayFailed
   | EgressNotEnforced
   | EgressUnproven

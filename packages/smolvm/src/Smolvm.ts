@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Capture from "@bottle/process/Capture"
 import type { Exit } from "@bottle/process/Exit"
 import type { FollowEvent } from "@bottle/process/Follow"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
@@ -19,11 +20,13 @@ import type { Capabilities } from "./Capabilities.js"
 import type { Deadlines } from "./Deadlines.js"
 import { defaults } from "./Deadlines.js"
 import * as Exec from "./internal/exec.js"
+import { notUnderstood } from "./internal/errors.js"
 import type { Runner } from "./internal/runner.js"
 import { decode, makeRunner } from "./internal/runner.js"
 import type { Machine } from "./Machine.js"
 import * as MachineCp from "./MachineCp.js"
 import * as MachineCreate from "./MachineCreate.js"
+import * as MachineCreated from "./MachineCreated.js"
 import * as MachineDelete from "./MachineDelete.js"
 import type * as MachineExec from "./MachineExec.js"
 import * as MachineLs from "./MachineLs.js"
@@ -59,10 +62,13 @@ export class Smolvm extends Context.Tag("@bottle/smolvm/Smolvm")<
     readonly packCreate: (options: PackCreate.PackCreateOptions) => Effect.Effect<void, SmolvmError>
     /** Makes a pack of a stopped machine. */
     readonly packCreateFromVm: (options: PackCreate.PackCreateFromVmOptions) => Effect.Effect<void, SmolvmError>
-    /** Registers a machine; nothing boots. */
+    /**
+     * Registers a machine; nothing boots. The result names it, and says what of the options the release drops in silence:
+     * below 1.8.0 the policy of a machine made from a pack.
+     */
     readonly machineCreate: (
       options: MachineCreate.MachineCreateOptions & WithSecrets
-    ) => Effect.Effect<void, SmolvmError>
+    ) => Effect.Effect<MachineCreated.MachineCreated, SmolvmError>
     /** Boots a machine. One that runs already is a success. */
     readonly machineStart: (options: MachineStart.MachineStartOptions & WithSecrets) => Effect.Effect<void, SmolvmError>
     /** Stops a machine. One that does not run is a success. */
@@ -181,18 +187,7 @@ const machines = (
   Service,
   "machineCreate" | "machineStart" | "machineStop" | "machineDelete" | "machineCp" | "machineLs" | "machineStatus"
 > => ({
-  machineCreate: (options) =>
-    Effect.asVoid(
-      runner.execute(
-        {
-          command: "machine create",
-          build: (it) => MachineCreate.argv(options, it),
-          name: options.name,
-          secrets: options.secrets
-        },
-        deadlines.machineCreate
-      )
-    ),
+  machineCreate: (options) => create(runner, deadlines, options),
   machineStart: (options) =>
     Effect.asVoid(
       runner.execute(
@@ -237,6 +232,23 @@ const machines = (
       )
       .pipe(Effect.flatMap(decode(MachineStatus.Output)))
 })
+
+const create = (
+  runner: Runner,
+  deadlines: Deadlines,
+  options: MachineCreate.MachineCreateOptions & WithSecrets
+): Effect.Effect<MachineCreated.MachineCreated, SmolvmError> =>
+  Effect.gen(function* () {
+    const { name: asked, secrets } = options
+    const build = (it: Capabilities) => MachineCreate.argv(options, it)
+    const { call, captured } = yield* runner.execute(
+      { command: "machine create", build, name: asked, secrets },
+      deadlines.machineCreate
+    )
+    const name = asked ?? MachineCreated.nameIn(Capture.stdoutText(captured))
+    if (name === undefined) return yield* notUnderstood(call, captured, "it does not name the machine that was created")
+    return { name, dropped: MachineCreate.dropped(options, yield* runner.capabilities) }
+  })
 
 const stop = (
   runner: Runner,

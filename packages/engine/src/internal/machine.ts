@@ -1,4 +1,5 @@
 import * as Release from "@bottle/process/Release"
+import type { DroppedOption } from "@bottle/smolvm/MachineCreate"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Cause from "effect/Cause"
@@ -8,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { NetworkMissing, NetworkNotOff, StageFailed } from "../LaunchError.js"
+import { NetworkMissing, NetworkNotOff, PolicyDropped, StageFailed } from "../LaunchError.js"
 import { notify } from "../LaunchObserver.js"
 import type { LaunchPlan } from "../LaunchPlan.js"
 import * as LaunchPlan_ from "../LaunchPlan.js"
@@ -58,7 +59,9 @@ export interface OwnedMachine {
  * Creates the machine of a plan. Its release is registered before anything runs and the creation can be interrupted;
  * so whatever happens half-way, the release looks until nothing is there.
  */
-export const acquire = (plan: LaunchPlan): Effect.Effect<OwnedMachine, StageFailed, Scope.Scope | Smolvm> =>
+export const acquire = (
+  plan: LaunchPlan
+): Effect.Effect<OwnedMachine, StageFailed | PolicyDropped, Scope.Scope | Smolvm> =>
   Effect.gen(function* () {
     const smolvm = yield* Smolvm
     const capabilities = yield* Effect.mapError(smolvm.capabilities, StageFailed.of("create"))
@@ -77,11 +80,26 @@ export const acquire = (plan: LaunchPlan): Effect.Effect<OwnedMachine, StageFail
       )
     yield* step(smolvm.machineCreate(LaunchPlan_.createOptions(plan, capabilities))).pipe(
       Effect.mapError(StageFailed.of("create")),
+      Effect.flatMap(({ dropped }) => refuseDroppedPolicy(plan, dropped)),
       stage("create")
     )
     yield* Ref.set(keeping, "as-planned")
     return { keep: Ref.set(keeping, "kept"), condemn: Ref.set(keeping, "condemned"), step }
   })
+
+/**
+ * A policy that the release drops is the plan's to know: it then says so as its doubt, and the proof alone decides. Where
+ * it does not know, the machine was made by another release than the plan was made for.
+ */
+const refuseDroppedPolicy = (
+  plan: LaunchPlan,
+  dropped: ReadonlyArray<DroppedOption>
+): Effect.Effect<void, PolicyDropped> => {
+  const lost = dropped.find(({ isPolicy }) => isPolicy)
+  if (lost === undefined || plan.proof.doubt !== null) return Effect.void
+  const { neededVersion, option, reason } = lost
+  return new PolicyDropped({ machine: plan.machine, option, reason, neededVersion })
+}
 
 /** What a failed create or start leaves. One whose client was ended, by us or by a signal, may still have an effect. */
 const afterFailure = (error: SmolvmError, now: Existence): Existence => {

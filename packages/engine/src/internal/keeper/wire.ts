@@ -61,6 +61,7 @@ export const Failed = Schema.Union(
   LaunchError.StageFailed,
   LaunchError.NetworkNotOff,
   LaunchError.NetworkMissing,
+  LaunchError.PolicyDropped,
   LaunchError.RelayFailed,
   LedgerFailed,
   NameTaken,
