@@ -3,15 +3,15 @@
  *
  * @since 0.1.0
  */
-import * as Either from "effect/Either"
+import type * as Either from "effect/Either"
 import type * as Stream from "effect/Stream"
 import type { Capabilities } from "./Capabilities.js"
 import type { ExecOrigin } from "./ExecOrigin.js"
-import type { SecretEnv } from "./internal/arguments.js"
-import { assignments, checks, flag, references, repeated, valued } from "./internal/arguments.js"
+import * as Rules from "./internal/rules.js"
 import type { WithSecrets } from "./Secrets.js"
 import type { ArgumentError } from "./SmolvmError.js"
-import * as Timeout from "./Timeout.js"
+import * as Subcommand from "./Subcommand.js"
+import * as Value from "./Value.js"
 
 /**
  * What to run, where and how.
@@ -20,13 +20,17 @@ import * as Timeout from "./Timeout.js"
  * @category models
  */
 export interface MachineExecOptions {
+  /** 1 to 128 letters, digits, `-` and `_`; see `MachineName`. */
   readonly name: string
   /** The program and its arguments, as they are: no shell reads them. At least one word. */
   readonly command: ReadonlyArray<string>
   /** Variables of the command, in order; what create was given is not seen by exec on every line, so pass them all. */
   readonly env?: ReadonlyArray<readonly [string, string]> | undefined
   /** Variables of the command taken from smolvm's own environment, from 1.0.0. */
-  readonly secretEnv?: ReadonlyArray<SecretEnv> | undefined
+  readonly secretEnv?: ReadonlyArray<Value.SecretEnv> | undefined
+  /** Variables of the command taken from files of the host, from 1.0.0. */
+  readonly secretFiles?: ReadonlyArray<Value.SecretFile> | undefined
+  /** The directory in which the command starts. */
   readonly workdir?: string | undefined
   /** Ends the command after this long, with exit code 124. Not enforced for images from 1.4.1 to 1.6.13. */
   readonly timeoutMillis?: number | undefined
@@ -114,6 +118,45 @@ export interface ExecResult {
   readonly origin: ExecOrigin
 }
 
+const { flag, list, trailing, value } = Subcommand.builders<MachineExecOptions>()
+
+const detachedIsAlone: Subcommand.Rule<MachineExecOptions> = {
+  sentence: "`--detach` excludes `-i`, `-t` and `--stream`.",
+  check: ({ detach, interactive, stream, tty }) =>
+    detach === true && [interactive, tty, stream].includes(true)
+      ? { option: "--detach", problem: "cannot be used together with -i, -t or --stream" }
+      : undefined
+}
+
+/**
+ * `machine exec` as data.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const subcommand: Subcommand.Subcommand<MachineExecOptions> = {
+  command: "machine exec",
+  summary: "Runs a command in a running machine.",
+  options: [
+    // The machine. exec never had -n.
+    { ...value("name", "--name", Value.MachineName), required: true },
+    // Single values.
+    value("workdir", "--workdir", Value.Text, "-w"),
+    value("timeoutMillis", "--timeout", Value.DurationMillis),
+    // Variables.
+    list("env", "--env", Value.Variable, "-e"),
+    list("secretEnv", "--secret-env", Value.SecretEnv),
+    list("secretFiles", "--secret-file", Value.SecretFile),
+    // How it runs.
+    flag("interactive", "--interactive", "-i"),
+    flag("tty", "--tty", "-t"),
+    flag("stream", "--stream"),
+    flag("detach", "--detach", "-d")
+  ],
+  positionals: [trailing("command", true)],
+  rules: [Rules.secretsOnce, detachedIsAlone]
+}
+
 /**
  * The arguments of `machine exec`. The command always stands after `--`.
  *
@@ -123,51 +166,4 @@ export interface ExecResult {
 export const argv = (
   options: MachineExecOptions,
   capabilities: Capabilities
-): Either.Either<ReadonlyArray<string>, ArgumentError> =>
-  Either.gen(function* () {
-    yield* validate(options)
-    const secrets = (options.secretEnv ?? []).length > 0
-    yield* check.supported(capabilities, "--secret-env", capabilities.secretEnv, secrets)
-    yield* check.supported(capabilities, "--detach", capabilities.execDetach, options.detach === true)
-    return yield* check.whole([
-      "machine",
-      "exec",
-      // The machine. exec never had -n.
-      "--name",
-      options.name,
-      // Single values.
-      ...valued("-w", "--workdir", options.workdir),
-      ...(options.timeoutMillis === undefined ? [] : ["--timeout", Timeout.formatMillis(options.timeoutMillis)]),
-      // Variables.
-      ...repeated("-e", assignments(options.env)),
-      ...repeated("--secret-env", references(options.secretEnv)),
-      // Flags.
-      ...flag("-i", options.interactive),
-      ...flag("-t", options.tty),
-      ...flag("--stream", options.stream),
-      ...flag("-d", options.detach),
-      // The command.
-      "--",
-      ...options.command
-    ])
-  })
-
-const check = checks("machine exec")
-
-const validate = (options: MachineExecOptions): Either.Either<void, ArgumentError> =>
-  Either.gen(function* () {
-    yield* check.name(options.name)
-    yield* check.text("--workdir", options.workdir)
-    yield* check.variables("--env", options.env)
-    yield* check.secrets(options.secretEnv)
-    if (options.command.length === 0) return yield* check.refuse("the command", "must have at least one word")
-    if (options.timeoutMillis !== undefined && !(options.timeoutMillis > 0 && options.timeoutMillis <= maxTimeout)) {
-      return yield* check.refuse("--timeout", `must be more than 0 and at most ${maxTimeout} ms`)
-    }
-    if (options.detach === true && [options.interactive, options.tty, options.stream].includes(true)) {
-      return yield* check.refuse("--detach", "cannot be used together with -i, -t or --stream")
-    }
-  })
-
-/** A hundred years: a longer timeout is a mistake, and would be written as a number that smolvm cannot read. */
-const maxTimeout = 3_153_600_000_000
+): Either.Either<ReadonlyArray<string>, ArgumentError> => Subcommand.argv(subcommand, options, capabilities)

@@ -277,7 +277,7 @@ describe("dangerous values", () => {
       for (const call of [MachineStart.argv, MachineStop.argv, MachineDelete.argv, MachineStatus.argv]) {
         assert.include(problem(call({ name }, on("0.8.0"))), "--name must ", name)
       }
-      assert.include(problem(PackCreate.argvFromVm({ name, output: "o" }, on("0.8.0"))), "--name must ", name)
+      assert.include(problem(PackCreate.argvFromVm({ name, output: "o" }, on("0.8.0"))), "--from-vm must ", name)
     }
     for (const name of ["a", "A-b_c", "9", "a_", "a".repeat(128)]) built(create({ name }))
   })
