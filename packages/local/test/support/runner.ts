@@ -164,7 +164,7 @@ const byProgram = (uid: number): Effect.Effect<Runner, never, Scope.Scope> =>
     return { uid, directory, state, env, words, call: calling(program, first, env) }
   })
 
-const asOrdinaryUser = byProgram(isRoot ? ordinaryUid : (process.getuid?.() ?? 0))
+export const asOrdinaryUser: Who["make"] = byProgram(isRoot ? ordinaryUid : (process.getuid?.() ?? 0))
 
 /** Everybody as whom the tests can run here; who is missing is said by name. */
 export const everybody: ReadonlyArray<Who> = [

@@ -1,0 +1,34 @@
+import * as Executor from "@bottle/process/Executor"
+import * as Conformance from "@bottle/testing/Conformance"
+import { describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { note, skip } from "./support/missing.js"
+import { asOrdinaryUser, type Runner } from "./support/runner.js"
+
+const version = "1.9.3"
+const lacking: Conformance.Lacking = { update: "the local runtime refuses it" }
+
+/** The program with a state of its own, so that a case is alone in it. */
+const subject = ({ directory, env, uid, words }: Runner) => {
+  const [program = "", ...first] = words
+  const files = Path.join(directory, "files")
+  Fs.mkdirSync(files)
+  Fs.chownSync(files, uid, uid)
+  return Conformance.layer({ program, first, env, directory: files })
+}
+
+describe.concurrent(`the conformance of the program, as an ordinary user${note}`, () => {
+  for (const one of Conformance.casesOf(version)) {
+    const lack = Conformance.lack(one, lacking)
+    it.scopedLive.skipIf(skip || lack !== undefined)(
+      lack === undefined ? one.name : `${one.name} (${lack})`,
+      () =>
+        Effect.flatMap(asOrdinaryUser, (runner) => Effect.provide(one.run, subject(runner))).pipe(
+          Effect.provide(Executor.layer)
+        ),
+      120_000
+    )
+  }
+})
