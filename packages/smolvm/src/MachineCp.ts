@@ -6,21 +6,30 @@
  *
  * @since 0.1.0
  */
-import * as Either from "effect/Either"
+import type * as Either from "effect/Either"
 import type { Capabilities } from "./Capabilities.js"
-import { checks } from "./internal/arguments.js"
 import * as MachineName from "./MachineName.js"
 import type { ArgumentError } from "./SmolvmError.js"
+import * as Subcommand from "./Subcommand.js"
+import * as Value from "./Value.js"
 
 /**
- * From where to where: exactly one side is written `machine:path`. An empty side means that nothing is to be copied.
+ * From where to where, and as what: exactly one side is written `machine:path`. An empty side means that nothing is to be copied.
  *
  * @since 0.1.0
  * @category models
  */
 export interface MachineCpOptions {
+  /** A file of the host, or of a machine as `machine:path`. */
   readonly src: string
+  /** The whole path of the file that is written. */
   readonly dst: string
+  /** The permissions of the file in the machine, 0 to 0o7777, from 1.9.0; into a machine only. */
+  readonly mode?: number | undefined
+  /** The user id that the file in the machine belongs to, from 1.9.0; into a machine only. */
+  readonly uid?: number | undefined
+  /** The group id that the file in the machine belongs to, from 1.9.0; into a machine only. */
+  readonly gid?: number | undefined
 }
 
 /**
@@ -38,7 +47,7 @@ export const inMachine = (options: { readonly name: string; readonly path: strin
  * @since 0.1.0
  * @category predicates
  */
-export const isNothing = ({ dst, src }: MachineCpOptions): boolean => src === "" || dst === ""
+export const isNothing = ({ dst, src }: Pick<MachineCpOptions, "src" | "dst">): boolean => src === "" || dst === ""
 
 /**
  * The machine that one of the sides names, where one does.
@@ -46,8 +55,67 @@ export const isNothing = ({ dst, src }: MachineCpOptions): boolean => src === ""
  * @since 0.1.0
  * @category accessors
  */
-export const machineOf = ({ dst, src }: MachineCpOptions): string | undefined =>
+export const machineOf = ({ dst, src }: Pick<MachineCpOptions, "src" | "dst">): string | undefined =>
   [src, dst].find(isRemote)?.split(":")[0]
+
+const isRemote = (text: string): boolean => text.includes(":")
+
+const problem = (text: string): string | undefined => {
+  if (text.trim() === "") return "must not be empty"
+  if (!isRemote(text)) return undefined
+  const at = text.indexOf(":")
+  if (!MachineName.isValid(text.slice(0, at))) {
+    return "has a ':' but does not begin with the name of a machine; host paths cannot have a ':'"
+  }
+  return at === text.length - 1 ? "names a machine but no path in it" : undefined
+}
+
+/** A side; one that begins with `-` is written `./-…`. */
+const Side = Value.text({
+  problem,
+  write: (text) => (text.startsWith("-") ? `./${text}` : text)
+})
+
+const { one, value } = Subcommand.builders<MachineCpOptions>()
+
+const oneMachine: Subcommand.Rule<MachineCpOptions> = {
+  sentence: "Exactly one side names a machine, as `machine:path`.",
+  check: ({ dst, src }) =>
+    isRemote(src) === isRemote(dst)
+      ? { option: "SRC and DST", problem: "must name a machine on exactly one side, as machine:path" }
+      : undefined
+}
+
+const ownerIsOfTheGuest: Subcommand.Rule<MachineCpOptions> = {
+  sentence: "`--mode`, `--uid` and `--gid` are for files that are copied into a machine.",
+  check: ({ gid, mode, src, uid }) => {
+    const option =
+      (mode === undefined ? undefined : "--mode") ??
+      (uid === undefined ? undefined : "--uid") ??
+      (gid === undefined ? undefined : "--gid")
+    return option !== undefined && isRemote(src)
+      ? { option, problem: "is for files that are copied into a machine: set it on the host afterwards" }
+      : undefined
+  }
+}
+
+/**
+ * `machine cp` as data.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const subcommand: Subcommand.Subcommand<MachineCpOptions> = {
+  command: "machine cp",
+  summary: "Copies one file into or out of a running machine.",
+  options: [
+    value("mode", "--mode", Value.FileMode),
+    value("uid", "--uid", Value.Whole),
+    value("gid", "--gid", Value.Whole)
+  ],
+  positionals: [one("src", "SRC", Side), one("dst", "DST", Side)],
+  rules: [oneMachine, ownerIsOfTheGuest]
+}
 
 /**
  * The arguments of `machine cp`.
@@ -59,31 +127,6 @@ export const machineOf = ({ dst, src }: MachineCpOptions): string | undefined =>
  * @category argv
  */
 export const argv = (
-  { dst, src }: MachineCpOptions,
-  _capabilities: Capabilities
-): Either.Either<ReadonlyArray<string>, ArgumentError> =>
-  Either.gen(function* () {
-    yield* check.text("SRC", src)
-    yield* check.text("DST", dst)
-    yield* side("SRC", src)
-    yield* side("DST", dst)
-    if (isRemote(src) === isRemote(dst)) {
-      return yield* check.refuse("SRC and DST", "must name a machine on exactly one side, as machine:path")
-    }
-    return yield* check.whole(["machine", "cp", written(src), written(dst)])
-  })
-
-const check = checks("machine cp")
-
-const isRemote = (text: string): boolean => text.includes(":")
-
-const written = (text: string): string => (text.startsWith("-") ? `./${text}` : text)
-
-const side = (option: string, text: string): Either.Either<void, ArgumentError> => {
-  if (!isRemote(text)) return Either.void
-  const at = text.indexOf(":")
-  if (!MachineName.isValid(text.slice(0, at))) {
-    return check.refuse(option, "has a ':' but does not begin with the name of a machine; host paths cannot have a ':'")
-  }
-  return at === text.length - 1 ? check.refuse(option, "names a machine but no path in it") : Either.void
-}
+  options: MachineCpOptions,
+  capabilities: Capabilities
+): Either.Either<ReadonlyArray<string>, ArgumentError> => Subcommand.argv(subcommand, options, capabilities)

@@ -84,7 +84,7 @@ export interface MachineCreateOptions {
   readonly rosetta?: boolean | undefined
   /** Offers CUDA in the guest, from 1.3.2. */
   readonly cuda?: boolean | undefined
-  /** Records CUDA graphs by itself, from 1.7.2. */
+  /** smolvm's `--auto-graph`, for CUDA, from 1.7.2. */
   readonly autoGraph?: boolean | undefined
   /** Offers a docker socket in the guest, from 1.6.0. */
   readonly dockerSocket?: boolean | undefined

@@ -5,10 +5,11 @@
  *
  * @since 0.1.0
  */
-import * as Either from "effect/Either"
+import type * as Either from "effect/Either"
 import type { Capabilities } from "./Capabilities.js"
-import { checks } from "./internal/arguments.js"
 import type { ArgumentError } from "./SmolvmError.js"
+import * as Subcommand from "./Subcommand.js"
+import * as Value from "./Value.js"
 
 /**
  * Which machine to delete.
@@ -17,7 +18,32 @@ import type { ArgumentError } from "./SmolvmError.js"
  * @category models
  */
 export interface MachineDeleteOptions {
+  /** 1 to 128 letters, digits, `-` and `_`; see `MachineName`. */
   readonly name: string
+  /** Deletes the clones of the machine with it, from 1.7.0. */
+  readonly cascade?: boolean | undefined
+}
+
+const { always, flag, value } = Subcommand.builders<MachineDeleteOptions>()
+
+/**
+ * `machine delete` as data.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const subcommand: Subcommand.Subcommand<MachineDeleteOptions> = {
+  command: "machine delete",
+  summary: "Removes a machine and its disks.",
+  options: [
+    // Without it smolvm prompts.
+    always("--force", "-f"),
+    flag("cascade", "--cascade"),
+    // The name, last.
+    { ...value("name", "--name", Value.MachineName), positional: "NAME", required: true }
+  ],
+  positionals: [],
+  rules: []
 }
 
 /**
@@ -28,12 +54,6 @@ export interface MachineDeleteOptions {
  * @category argv
  */
 export const argv = (
-  { name }: MachineDeleteOptions,
+  options: MachineDeleteOptions,
   capabilities: Capabilities
-): Either.Either<ReadonlyArray<string>, ArgumentError> =>
-  Either.gen(function* () {
-    yield* check.name(name)
-    return ["machine", "delete", "-f", ...(capabilities.nameStyle === "flag" ? ["--name", name] : [name])]
-  })
-
-const check = checks("machine delete")
+): Either.Either<ReadonlyArray<string>, ArgumentError> => Subcommand.argv(subcommand, options, capabilities)

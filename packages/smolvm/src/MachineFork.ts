@@ -35,7 +35,7 @@ export interface MachineForkOptions {
   readonly hold?: boolean | undefined
   /** Lets the one clone be forked itself. */
   readonly forkable?: boolean | undefined
-  /** Shares the weights that a model has loaded, from 1.6.12. */
+  /** smolvm's `--share-weights`, for CUDA, from 1.6.12. */
   readonly shareWeights?: boolean | undefined
   /** Ports of the host, on its loopback, that lead to ports of the one clone; TCP. */
   readonly ports?: ReadonlyArray<Value.Ports> | undefined

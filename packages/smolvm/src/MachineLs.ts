@@ -7,6 +7,34 @@
  */
 import * as Schema from "effect/Schema"
 import { Machine } from "./Machine.js"
+import * as Subcommand from "./Subcommand.js"
+
+/**
+ * How to list.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MachineLsOptions {
+  /** Lists more of each machine in the text that people read; the JSON that is asked for here has all of it anyway. */
+  readonly verbose?: boolean | undefined
+}
+
+const { always, flag } = Subcommand.builders<MachineLsOptions>()
+
+/**
+ * `machine ls` as data.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const subcommand: Subcommand.Subcommand<MachineLsOptions> = {
+  command: "machine ls",
+  summary: "Lists every machine of the user, running or not.",
+  options: [flag("verbose", "--verbose", "-v"), always("--json")],
+  positionals: [],
+  rules: []
+}
 
 /**
  * The arguments of `machine ls`, the same on every release line.

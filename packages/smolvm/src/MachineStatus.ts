@@ -3,12 +3,13 @@
  *
  * @since 0.1.0
  */
-import * as Either from "effect/Either"
+import type * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { Capabilities } from "./Capabilities.js"
-import { checks } from "./internal/arguments.js"
 import { Machine } from "./Machine.js"
 import type { ArgumentError } from "./SmolvmError.js"
+import * as Subcommand from "./Subcommand.js"
+import * as Value from "./Value.js"
 
 /**
  * Which machine to ask for.
@@ -17,7 +18,24 @@ import type { ArgumentError } from "./SmolvmError.js"
  * @category models
  */
 export interface MachineStatusOptions {
+  /** 1 to 128 letters, digits, `-` and `_`; see `MachineName`. */
   readonly name: string
+}
+
+const { always, value } = Subcommand.builders<MachineStatusOptions>()
+
+/**
+ * `machine status` as data.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const subcommand: Subcommand.Subcommand<MachineStatusOptions> = {
+  command: "machine status",
+  summary: "Tells what a machine is and whether it runs.",
+  options: [{ ...value("name", "--name", Value.MachineName), required: true }, always("--json")],
+  positionals: [],
+  rules: []
 }
 
 /**
@@ -27,15 +45,9 @@ export interface MachineStatusOptions {
  * @category argv
  */
 export const argv = (
-  { name }: MachineStatusOptions,
-  _capabilities: Capabilities
-): Either.Either<ReadonlyArray<string>, ArgumentError> =>
-  Either.gen(function* () {
-    yield* check.name(name)
-    return ["machine", "status", "--name", name, "--json"]
-  })
-
-const check = checks("machine status")
+  options: MachineStatusOptions,
+  capabilities: Capabilities
+): Either.Either<ReadonlyArray<string>, ArgumentError> => Subcommand.argv(subcommand, options, capabilities)
 
 /**
  * What it prints.

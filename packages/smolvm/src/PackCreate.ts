@@ -34,7 +34,7 @@ export interface PackCreateOptions {
   readonly cpus?: number | undefined
   /** Memory of the packed machine in MiB, at least 64; smolvm's own default is 8192. */
   readonly memMib?: number | undefined
-  /** Keeps of a machine what differs from its image, from 1.3.4; needs `fromVm`. */
+  /** smolvm's `--rebase-from-image`, from 1.3.4; needs `fromVm`. */
   readonly rebaseFromImage?: boolean | undefined
   /** Gives the packed machine a virtual GPU. */
   readonly gpu?: boolean | undefined

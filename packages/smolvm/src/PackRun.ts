@@ -45,7 +45,7 @@ export interface PackRunOptions {
   readonly volumes?: ReadonlyArray<Value.Volume> | undefined
   /** Offers CUDA in the guest, from 1.6.0. */
   readonly cuda?: boolean | undefined
-  /** Records CUDA graphs by itself, from 1.7.2. */
+  /** smolvm's `--auto-graph`, for CUDA, from 1.7.2. */
   readonly autoGraph?: boolean | undefined
   /** Variables of the command, in order. They stand in argv. */
   readonly env?: ReadonlyArray<readonly [string, string]> | undefined

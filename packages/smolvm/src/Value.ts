@@ -124,12 +124,40 @@ const written = <A>(
   })
 
 /**
+ * A text with a rule of its own, and, where it does not stand in argv as it is, what does.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const text = (options: {
+  readonly problem: (text: string) => string | undefined
+  readonly write?: ((text: string) => string) | undefined
+}): Value<string> =>
+  written(
+    Words.pipe(Schema.filter((given) => options.problem(given) ?? true)),
+    "must be a text",
+    (given) => given,
+    options.write ?? ((given) => given)
+  )
+
+/**
  * A text that is not blank.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Text: Value<string> = asItIs((text) => (text.trim() === "" ? "must not be empty" : undefined))
+
+/**
+ * A reference in a registry: not blank, without spaces, and not to be taken for an option.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Reference: Value<string> = asItIs((text) => {
+  if (text === "") return "must not be empty"
+  return /^[^\s-]\S*$/.test(text) ? undefined : "must have no spaces and not begin with '-'"
+})
 
 /**
  * The name of a machine, by smolvm's rules; see `MachineName`.
