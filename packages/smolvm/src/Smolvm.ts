@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import * as Capture from "@bottle/process/Capture"
+import * as Executor from "@bottle/process/Executor"
 import type { Exit } from "@bottle/process/Exit"
 import type { FollowEvent } from "@bottle/process/Follow"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
@@ -157,6 +158,15 @@ export const make = (
  */
 export const layer = (options: SmolvmOptions): Layer.Layer<Smolvm, never, CommandExecutor.CommandExecutor> =>
   Layer.scoped(Smolvm, make(options))
+
+/**
+ * smolvm as processes of this computer, over `@bottle/process/Executor`: all that a program has to provide.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerProcess = (options: SmolvmOptions): Layer.Layer<Smolvm> =>
+  Layer.provide(layer(options), Executor.layer)
 
 type Service = Context.Tag.Service<Smolvm>
 
