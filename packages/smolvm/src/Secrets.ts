@@ -6,7 +6,8 @@
 import * as Redacted from "effect/Redacted"
 
 /**
- * What the calls take that let smolvm read secrets: create, start and exec.
+ * What the calls take that let smolvm read secrets: create, run, start, exec, shell, fork, and images and monitor, which may
+ * boot the machine.
  *
  * @since 0.1.0
  * @category models

@@ -6,43 +6,76 @@
  *
  * @since 0.1.0
  */
-import * as Capture from "@bottle/process/Capture"
 import * as Executor from "@bottle/process/Executor"
 import type { Exit } from "@bottle/process/Exit"
 import type { FollowEvent } from "@bottle/process/Follow"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Capabilities } from "./Capabilities.js"
 import type { Deadlines } from "./Deadlines.js"
 import { defaults } from "./Deadlines.js"
+import type { EgressEvent } from "./EgressEvents.js"
+import type { Images } from "./Images.js"
 import * as Exec from "./internal/exec.js"
-import { notUnderstood } from "./internal/errors.js"
+import { machineCalls } from "./internal/machineCalls.js"
+import { packCalls } from "./internal/packCalls.js"
+import { runCalls } from "./internal/runCalls.js"
 import type { Runner } from "./internal/runner.js"
-import { decode, makeRunner } from "./internal/runner.js"
+import { makeRunner } from "./internal/runner.js"
 import type { Machine } from "./Machine.js"
-import * as MachineCp from "./MachineCp.js"
-import * as MachineCreate from "./MachineCreate.js"
-import * as MachineCreated from "./MachineCreated.js"
-import * as MachineDelete from "./MachineDelete.js"
-import type * as MachineExec from "./MachineExec.js"
-import * as MachineLs from "./MachineLs.js"
-import * as MachineStart from "./MachineStart.js"
-import * as MachineStatus from "./MachineStatus.js"
-import * as MachineStop from "./MachineStop.js"
-import * as PackCreate from "./PackCreate.js"
+import type { MachineCpOptions } from "./MachineCp.js"
+import type { MachineCreateOptions } from "./MachineCreate.js"
+import type { MachineCreated } from "./MachineCreated.js"
+import type { MachineDataDirOptions } from "./MachineDataDir.js"
+import type { MachineDeleteOptions } from "./MachineDelete.js"
+import type { MachineEgressEventsOptions } from "./MachineEgressEvents.js"
+import type {
+  AttachedOptions,
+  CapturedOptions,
+  DetachedOptions,
+  ExecResult,
+  FollowedOptions,
+  WaitOptions
+} from "./MachineExec.js"
+import type { MachineForkOptions } from "./MachineFork.js"
+import type { MachineForked } from "./MachineForked.js"
+import type { MachineForkReleaseOptions } from "./MachineForkRelease.js"
+import type { MachineImagesOptions } from "./MachineImages.js"
+import type { MachineMonitorOptions } from "./MachineMonitor.js"
+import type { MachinePruneOptions } from "./MachinePrune.js"
+import type { MachineShellOptions } from "./MachineShell.js"
+import type { MachineStartOptions } from "./MachineStart.js"
+import type { MachineStatusOptions } from "./MachineStatus.js"
+import type { MachineStopOptions } from "./MachineStop.js"
+import type { MachineUpdateOptions } from "./MachineUpdate.js"
+import type { PackCreateFromVmOptions, PackCreateOptions } from "./PackCreate.js"
+import type { PackInspectOptions } from "./PackInspect.js"
+import type { PackManifest } from "./PackManifest.js"
+import type { PackPruneOptions } from "./PackPrune.js"
+import type { PackPullOptions } from "./PackPull.js"
+import type { PackPushOptions } from "./PackPush.js"
+import type { PackRunOptions } from "./PackRun.js"
+import type {
+  AttachedRun,
+  CapturedPackRun,
+  CapturedRun,
+  DetachedRun,
+  FollowedPackRun,
+  FollowedRun
+} from "./RunOptions.js"
 import type { WithSecrets } from "./Secrets.js"
 import type { SmolvmError } from "./SmolvmError.js"
 
 /**
- * smolvm, or a program with its command line.
+ * smolvm, or a program with its command line: every public subcommand of `machine` and `pack`.
  *
  * Every call reads the capabilities first, once for all calls, except `machineCp` with nothing to copy. An argument that
- * no release takes is refused before anything runs. Each call fails with the typed error of its cause.
+ * no release takes is refused before anything runs. Each call fails with the typed error of its cause: what the release
+ * lacks (`UnsupportedCommand`, `UnsupportedOption`) or would ignore (`IgnoredOption`) is not sent.
  *
  * @since 0.1.0
  * @category services
@@ -52,52 +85,119 @@ export class Smolvm extends Context.Tag("@bottle/smolvm/Smolvm")<
   {
     /** The program that is run. */
     readonly program: string
-    /**
-     * What this release can do: from `--version`, and for a release newer than the data also from the `--help` of every
-     * subcommand. Read once, and from `cacheDirectory` where it is there.
-     */
+    /** What this release can do: from `--version`, and for a release newer than the data also from `--help`. Read once. */
     readonly capabilities: Effect.Effect<Capabilities, SmolvmError>
-    /** Whether the program is there and can be started, as far as `capabilities` tells: it is the same reading. */
+    /** Whether the program is there and can be started. Runs `--version`, and shares that run with `capabilities`. */
     readonly isAvailable: Effect.Effect<boolean>
-    /** Makes a pack of an image. */
-    readonly packCreate: (options: PackCreate.PackCreateOptions) => Effect.Effect<void, SmolvmError>
-    /** Makes a pack of a stopped machine. */
-    readonly packCreateFromVm: (options: PackCreate.PackCreateFromVmOptions) => Effect.Effect<void, SmolvmError>
+
     /**
      * Registers a machine; nothing boots. The result names it, and says what of the options the release drops in silence:
      * below 1.8.0 the policy of a machine made from a pack.
      */
-    readonly machineCreate: (
-      options: MachineCreate.MachineCreateOptions & WithSecrets
-    ) => Effect.Effect<MachineCreated.MachineCreated, SmolvmError>
+    readonly machineCreate: (options: MachineCreateOptions & WithSecrets) => Effect.Effect<MachineCreated, SmolvmError>
     /** Boots a machine. One that runs already is a success. */
-    readonly machineStart: (options: MachineStart.MachineStartOptions & WithSecrets) => Effect.Effect<void, SmolvmError>
-    /** Stops a machine. One that does not run is a success. */
-    readonly machineStop: (options: MachineStop.MachineStopOptions) => Effect.Effect<void, SmolvmError>
+    readonly machineStart: (options: MachineStartOptions & WithSecrets) => Effect.Effect<void, SmolvmError>
+    /** Stops a machine. One that does not run is a success; so is, on 0.8.0, one that does not exist. */
+    readonly machineStop: (options: MachineStopOptions) => Effect.Effect<void, SmolvmError>
     /** Removes a machine and its disks; stops it first where the release would orphan it (0.8.0). */
-    readonly machineDelete: (options: MachineDelete.MachineDeleteOptions) => Effect.Effect<void, SmolvmError>
+    readonly machineDelete: (options: MachineDeleteOptions) => Effect.Effect<void, SmolvmError>
+    /** Changes a machine that does not run. It can take an egress policy away (`net: false`), but not add to one. */
+    readonly machineUpdate: (options: MachineUpdateOptions) => Effect.Effect<void, SmolvmError>
+    /**
+     * Makes clones of a running machine that was started forkable, from 1.0.0. The result is what was asked for: how smolvm
+     * names clones after a prefix is not known.
+     */
+    readonly machineFork: (options: MachineForkOptions & WithSecrets) => Effect.Effect<MachineForked, SmolvmError>
+    /** Lets a clone that is held at the point of its fork go on, from 1.7.2. */
+    readonly machineForkRelease: (options: MachineForkReleaseOptions) => Effect.Effect<void, SmolvmError>
+
+    /**
+     * Runs a command in a machine made for it, to its end, and holds its output. A non-zero exit code is a value, with its
+     * origin as for `machineExec`. stdout begins with what smolvm itself says on the way (`Running N init command(s)`,
+     * `Using cached image ...`): where that matters, let the command mark the beginning of its output.
+     *
+     * Interrupted, it ends smolvm; before 1.8.0 a machine may outlive a smolvm that was killed.
+     */
+    readonly machineRun: (options: CapturedRun) => Effect.Effect<ExecResult, SmolvmError>
+    /** As `machineRun`, with the output as it comes, then exactly one `Exit`. Interactive unless told otherwise. */
+    readonly machineRunFollow: (options: FollowedRun) => Stream.Stream<FollowEvent, SmolvmError>
+    /** Runs a command in a machine made for it, on the caller's own terminal. `-i` and `-t` are sent as asked for. */
+    readonly machineRunAttach: (options: AttachedRun) => Effect.Effect<Exit, SmolvmError>
+    /** Makes and starts a machine that goes on running, and gives its name: `default` where none was asked for. */
+    readonly machineRunDetached: (options: DetachedRun) => Effect.Effect<string, SmolvmError>
+
     /** Runs a command to its end and holds its output. A non-zero exit code is a value. */
-    readonly machineExec: (options: MachineExec.CapturedOptions) => Effect.Effect<MachineExec.ExecResult, SmolvmError>
+    readonly machineExec: (options: CapturedOptions) => Effect.Effect<ExecResult, SmolvmError>
     /**
      * Runs a command and gives its output as it comes, then exactly one `Exit`. Interactive (`-i`: live and unbounded)
      * unless `interactive`, `stream` or `tty` say otherwise. An `Exit` with a signal means that smolvm itself was killed.
      */
-    readonly machineExecFollow: (options: MachineExec.FollowedOptions) => Stream.Stream<FollowEvent, SmolvmError>
+    readonly machineExecFollow: (options: FollowedOptions) => Stream.Stream<FollowEvent, SmolvmError>
     /** Runs a command on the caller's own terminal. `-i` and `-t` are sent as asked for. */
-    readonly machineExecAttach: (options: MachineExec.AttachedOptions) => Effect.Effect<Exit, SmolvmError>
+    readonly machineExecAttach: (options: AttachedOptions) => Effect.Effect<Exit, SmolvmError>
     /** Starts a command and gives its process id in the guest, from 1.3.0. Its output is lost. */
-    readonly machineExecDetached: (options: MachineExec.DetachedOptions) => Effect.Effect<number, SmolvmError>
-    /** Copies one file into or out of a running machine. With an empty side it does nothing, and starts no process. */
-    readonly machineCp: (options: MachineCp.MachineCpOptions) => Effect.Effect<void, SmolvmError>
-    /** Every machine of the user. */
-    readonly machineLs: Effect.Effect<ReadonlyArray<Machine>, SmolvmError>
-    /** One machine. */
-    readonly machineStatus: (options: MachineStatus.MachineStatusOptions) => Effect.Effect<Machine, SmolvmError>
+    readonly machineExecDetached: (options: DetachedOptions) => Effect.Effect<number, SmolvmError>
+    /**
+     * A shell in a running machine, on the caller's own terminal. A stopped machine is refused, whatever `--help` says; as
+     * the terminal has what smolvm says then, that is an exit code of 1 here.
+     */
+    readonly machineShell: (options: MachineShellOptions & WithSecrets) => Effect.Effect<Exit, SmolvmError>
     /**
      * Waits until the machine runs a command: early ones are killed (137) or refused. Fails with `MachineNotReady` when
      * none has succeeded within `timeoutMillis`.
      */
-    readonly waitExecReady: (options: MachineExec.WaitOptions) => Effect.Effect<void, SmolvmError>
+    readonly waitExecReady: (options: WaitOptions) => Effect.Effect<void, SmolvmError>
+    /** Copies one file into or out of a running machine. With an empty side it does nothing, and starts no process. */
+    readonly machineCp: (options: MachineCpOptions) => Effect.Effect<void, SmolvmError>
+
+    /** Every machine of the user. */
+    readonly machineLs: Effect.Effect<ReadonlyArray<Machine>, SmolvmError>
+    /** One machine. */
+    readonly machineStatus: (options: MachineStatusOptions) => Effect.Effect<Machine, SmolvmError>
+    /** The images in a machine's storage. Boots a machine that is stopped, and leaves it running. */
+    readonly machineImages: (options: MachineImagesOptions & WithSecrets) => Effect.Effect<Images, SmolvmError>
+    /**
+     * Removes images of a machine that it does not use. Gives what smolvm says of it, or with `dryRun` of what it would
+     * remove: text for people, of no fixed form.
+     */
+    readonly machinePrune: (options: MachinePruneOptions) => Effect.Effect<string, SmolvmError>
+    /** What a machine has tried to reach, from 1.8.1. */
+    readonly machineEgressEvents: (
+      options: MachineEgressEventsOptions
+    ) => Effect.Effect<ReadonlyArray<EgressEvent>, SmolvmError>
+    /** The directory of the host that holds a machine's disks, logs and sockets: an absolute path. */
+    readonly machineDataDir: (options: MachineDataDirOptions) => Effect.Effect<string, SmolvmError>
+    /**
+     * Watches a machine, starts it again where `restart` says so, and gives what smolvm says on the way, line by line
+     * without line ends (a line of more than 65536 characters in pieces). Whoever leaves the stream ends smolvm, and leaves
+     * the machine as it is. It ends when smolvm exits 0, and fails when it exits otherwise.
+     */
+    readonly machineMonitor: (options: MachineMonitorOptions & WithSecrets) => Stream.Stream<string, SmolvmError>
+
+    /** Makes a pack of an image, a stopped machine or a Smolfile. */
+    readonly packCreate: (options: PackCreateOptions) => Effect.Effect<void, SmolvmError>
+    /** Makes a pack of a stopped machine. */
+    readonly packCreateFromVm: (options: PackCreateFromVmOptions) => Effect.Effect<void, SmolvmError>
+    /**
+     * Runs a command in a machine made from a pack, to its end, as `machineRun` does. It has no egress policy on any known
+     * release.
+     */
+    readonly packRun: (options: CapturedPackRun) => Effect.Effect<ExecResult, SmolvmError>
+    /** As `packRun`, with the output as it comes, then exactly one `Exit`. Interactive unless told otherwise. */
+    readonly packRunFollow: (options: FollowedPackRun) => Stream.Stream<FollowEvent, SmolvmError>
+    /** Runs a command in a machine made from a pack, on the caller's own terminal. */
+    readonly packRunAttach: (options: PackRunOptions) => Effect.Effect<Exit, SmolvmError>
+    /** Uploads a pack to a registry, with the credentials of smolvm's own configuration. */
+    readonly packPush: (options: PackPushOptions) => Effect.Effect<void, SmolvmError>
+    /** Downloads a pack from a registry, with the credentials of smolvm's own configuration. */
+    readonly packPull: (options: PackPullOptions) => Effect.Effect<void, SmolvmError>
+    /** What a pack in a registry says of itself. */
+    readonly packInspect: (options: PackInspectOptions) => Effect.Effect<PackManifest, SmolvmError>
+    /**
+     * Removes what is kept of packs that were unpacked. Gives what smolvm says of it, or with `dryRun` of what it would
+     * remove: text for people, of no fixed form.
+     */
+    readonly packPrune: (options: PackPruneOptions) => Effect.Effect<string, SmolvmError>
   }
 >() {}
 
@@ -113,8 +213,8 @@ export interface SmolvmOptions {
   /** The whole environment, used as it is; without it, that of this process, scrubbed (`RuntimeEnvironment`). */
   readonly env?: Readonly<Record<string, string>> | undefined
   /**
-   * Variables added to the environment of every create, start and exec, and of nothing else, for `secretEnv` to refer to.
-   * Their values are in no argv, and are taken out of every error. Those of a call's own `secrets` win.
+   * Variables added to the environment of the calls that let smolvm read secrets (`WithSecrets`), and of no other, for
+   * `secretEnv` to refer to. Their values are in no argv, and are taken out of every error. Those of a call's own `secrets` win.
    */
   readonly secrets?: Readonly<Record<string, string>> | undefined
   /** Deadlines other than `Deadlines.defaults`, in milliseconds. */
@@ -140,8 +240,9 @@ export const make = (
     program: options.program,
     capabilities: runner.capabilities,
     isAvailable: isAvailable(runner),
-    ...packs(runner, deadlines),
-    ...machines(runner, deadlines),
+    ...machineCalls(runner, deadlines),
+    ...runCalls(runner, deadlines),
+    ...packCalls(runner, deadlines),
     machineExec: (exec) => Exec.exec(runner, deadlines, exec),
     machineExecFollow: (exec) => Exec.follow(runner, exec),
     machineExecAttach: (exec) => Exec.attach(runner, exec),
@@ -168,106 +269,8 @@ export const layer = (options: SmolvmOptions): Layer.Layer<Smolvm, never, Comman
 export const layerProcess = (options: SmolvmOptions): Layer.Layer<Smolvm> =>
   Layer.provide(layer(options), Executor.layer)
 
-type Service = Context.Tag.Service<Smolvm>
-
 const isAvailable = ({ capabilities }: Runner): Effect.Effect<boolean> =>
   Effect.match(capabilities, {
     onFailure: ({ _tag }) => _tag !== "SmolvmNotInstalled" && _tag !== "SmolvmNotStarted",
     onSuccess: () => true
   })
-
-const packs = (runner: Runner, deadlines: Deadlines): Pick<Service, "packCreate" | "packCreateFromVm"> => ({
-  packCreate: (options) =>
-    Effect.asVoid(
-      runner.execute({ command: "pack create", build: (it) => PackCreate.argv(options, it) }, deadlines.packCreate)
-    ),
-  packCreateFromVm: (options) =>
-    Effect.asVoid(
-      runner.execute(
-        { command: "pack create", build: (it) => PackCreate.argvFromVm(options, it), name: options.name },
-        deadlines.packCreate
-      )
-    )
-})
-
-const machines = (
-  runner: Runner,
-  deadlines: Deadlines
-): Pick<
-  Service,
-  "machineCreate" | "machineStart" | "machineStop" | "machineDelete" | "machineCp" | "machineLs" | "machineStatus"
-> => ({
-  machineCreate: (options) => create(runner, deadlines, options),
-  machineStart: (options) =>
-    Effect.asVoid(
-      runner.execute(
-        {
-          command: "machine start",
-          build: (it) => MachineStart.argv(options, it),
-          env: (it) => MachineStart.environment(options, it),
-          name: options.name,
-          secrets: options.secrets
-        },
-        deadlines.machineStart
-      )
-    ),
-  machineStop: (options) => stop(runner, deadlines, options),
-  machineDelete: (options) =>
-    Effect.gen(function* () {
-      const build = (it: Capabilities) => MachineDelete.argv(options, it)
-      const call = yield* runner.prepare({ command: "machine delete", build, name: options.name })
-      if (!(yield* runner.capabilities).deleteStopsFirst) {
-        // That the machine is missing is for delete to say.
-        yield* Effect.catchTag(stop(runner, deadlines, options), "MachineNotFound", () => Effect.void)
-      }
-      yield* runner.succeed(call, deadlines.machineDelete)
-    }),
-  machineCp: (options) =>
-    MachineCp.isNothing(options)
-      ? Effect.void
-      : Effect.asVoid(
-          runner.execute(
-            { command: "machine cp", build: (it) => MachineCp.argv(options, it), name: MachineCp.machineOf(options) },
-            deadlines.machineCp
-          )
-        ),
-  machineLs: runner
-    .execute({ command: "machine ls", build: () => Either.right(MachineLs.argv) }, deadlines.machineLs)
-    .pipe(Effect.flatMap(decode(MachineLs.Output))),
-  machineStatus: (options) =>
-    runner
-      .execute(
-        { command: "machine status", build: (it) => MachineStatus.argv(options, it), name: options.name },
-        deadlines.machineLs
-      )
-      .pipe(Effect.flatMap(decode(MachineStatus.Output)))
-})
-
-const create = (
-  runner: Runner,
-  deadlines: Deadlines,
-  options: MachineCreate.MachineCreateOptions & WithSecrets
-): Effect.Effect<MachineCreated.MachineCreated, SmolvmError> =>
-  Effect.gen(function* () {
-    const { name: asked, secrets } = options
-    const build = (it: Capabilities) => MachineCreate.argv(options, it)
-    const { call, captured } = yield* runner.execute(
-      { command: "machine create", build, name: asked, secrets },
-      deadlines.machineCreate
-    )
-    const name = asked ?? MachineCreated.nameIn(Capture.stdoutText(captured))
-    if (name === undefined) return yield* notUnderstood(call, captured, "it does not name the machine that was created")
-    return { name, dropped: MachineCreate.dropped(options, yield* runner.capabilities) }
-  })
-
-const stop = (
-  runner: Runner,
-  deadlines: Deadlines,
-  options: MachineStop.MachineStopOptions
-): Effect.Effect<void, SmolvmError> =>
-  Effect.asVoid(
-    runner.execute(
-      { command: "machine stop", build: (it) => MachineStop.argv(options, it), name: options.name },
-      deadlines.machineStop
-    )
-  )

@@ -1,0 +1,74 @@
+import * as Effect from "effect/Effect"
+import type { Capabilities } from "../Capabilities.js"
+import type { Deadlines } from "../Deadlines.js"
+import * as Failure from "../Failure.js"
+import * as MachineRun from "../MachineRun.js"
+import * as PackRun from "../PackRun.js"
+import type { AttachedRun, CapturedPackRun, CapturedRun, DetachedRun, FollowedPackRun } from "../RunOptions.js"
+import type { Smolvm } from "../Smolvm.js"
+import * as Passing from "./passing.js"
+import type { Runner } from "./runner.js"
+
+type Calls = Pick<
+  Smolvm["Type"],
+  | "machineRun"
+  | "machineRunFollow"
+  | "machineRunAttach"
+  | "machineRunDetached"
+  | "packRun"
+  | "packRunFollow"
+  | "packRunAttach"
+>
+
+/** The calls that run a command in a machine of its own. */
+export const runCalls = (runner: Runner, deadlines: Deadlines): Calls => ({
+  machineRun: (options) =>
+    Passing.captured(runner, machineRun(withStdin(options)), capture(options, deadlines.machineRun)),
+  machineRunFollow: ({ stdin, ...options }) => Passing.followed(runner, machineRun(live(options)), stdin),
+  machineRunAttach: (options) => Passing.attached(runner, machineRun(options)),
+  machineRunDetached: (options) =>
+    Effect.as(
+      runner.execute({ ...machineRun({ ...options, detach: true }), name: nameOf(options) }, deadlines.machineRun),
+      nameOf(options)
+    ),
+  packRun: (options) => Passing.captured(runner, packRun(withStdin(options)), capture(options, deadlines.packRun)),
+  packRunFollow: ({ stdin, ...options }) => Passing.followed(runner, packRun(live(options)), stdin),
+  packRunAttach: (options) => Passing.attached(runner, packRun(options))
+})
+
+const machineRun = (options: AttachedRun & { readonly detach?: true }) => ({
+  command: "machine run" as const,
+  build: (capabilities: Capabilities) => MachineRun.argv(options, capabilities),
+  secrets: options.secrets,
+  isRefused
+})
+
+const packRun = (options: PackRun.PackRunOptions) => ({
+  command: "pack run" as const,
+  build: (capabilities: Capabilities) => PackRun.argv(options, capabilities),
+  isRefused
+})
+
+/** The name that smolvm gives a detached machine without one. */
+const nameOf = ({ name = "default" }: DetachedRun): string => name
+
+/** What smolvm says of the machine before there is a command that could say the like. */
+const isRefused = (outcome: Failure.Outcome): boolean =>
+  Failure.portInUse(outcome) !== undefined || Failure.imageNeedsNetwork(outcome) !== undefined
+
+const capture = ({ capBytes, stdin, timeoutMillis }: CapturedRun | CapturedPackRun, slackMillis: number) => ({
+  capBytes,
+  stdin,
+  timeoutMillis,
+  slackMillis
+})
+
+/** A command that reads something has to be told so. */
+const withStdin = <Options extends CapturedRun | CapturedPackRun>(options: Options) =>
+  options.stdin === undefined ? options : { interactive: true, ...options }
+
+/** Interactive output is live; with a terminal it is asked for as it was. */
+const live = <Options extends Omit<AttachedRun | FollowedPackRun, "stdin">>(options: Options) => ({
+  interactive: options.tty !== true,
+  ...options
+})
