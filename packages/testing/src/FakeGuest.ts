@@ -50,14 +50,15 @@ export interface GuestCommand {
 }
 
 /**
- * The files of a guest.
+ * The regular files of a guest, those of mounted directories included. A write says why it cannot be done, where it
+ * cannot; nothing of a mounted directory is removed.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Files {
   readonly read: (path: string) => Uint8Array | undefined
-  readonly write: (path: string, bytes: Uint8Array) => void
+  readonly write: (path: string, bytes: Uint8Array) => string | undefined
   readonly remove: (path: string) => void
 }
 

@@ -93,7 +93,15 @@ const toCommand = (world: World, request: Request, pid: number): GuestCommand =>
   return command
 }
 
-const filesOf = (world: World, name: string): Files => {
+/** The files that a machine's commands see: its own, and those of the host that are mounted. */
+export const filesOf = (world: World, name: string): Files => {
+  const mounted = (path: string) => {
+    const volume = world.machines
+      .get(name)
+      ?.volumes.find(({ guest }) => path.startsWith(`${guest.replace(/\/$/, "")}/`))
+    if (volume === undefined) return undefined
+    return { path: `${volume.host}${path.slice(volume.guest.replace(/\/$/, "").length)}`, isReadonly: volume.readonly }
+  }
   const change = (edit: (files: Map<string, Uint8Array>) => void) => {
     const machine = world.machines.get(name)
     if (machine === undefined) return
@@ -102,9 +110,21 @@ const filesOf = (world: World, name: string): Files => {
     world.machines.set(name, { ...machine, files })
   }
   return {
-    read: (path) => world.machines.get(name)?.files.get(path),
-    write: (path, bytes) => change((files) => files.set(path, bytes)),
-    remove: (path) => change((files) => files.delete(path))
+    read: (path) => {
+      const there = mounted(path)
+      return there === undefined ? world.machines.get(name)?.files.get(path) : world.host.read(there.path)
+    },
+    write: (path, bytes) => {
+      const there = mounted(path)
+      if (there?.isReadonly === true) return "Read-only file system"
+      if (there !== undefined) return world.host.write(there.path, bytes)
+      change((files) => files.set(path, bytes))
+      return undefined
+    },
+    // Files of the host stay: nobody has needed it yet that they go.
+    remove: (path) => {
+      if (mounted(path) === undefined) change((files) => files.delete(path))
+    }
   }
 }
 

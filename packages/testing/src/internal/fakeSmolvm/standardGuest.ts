@@ -175,15 +175,18 @@ const env: Program = (command) => {
 }
 
 const printenv: Program = (command) => {
-  const name = command.words[1]
-  if (name === undefined) return says(command, variables(command))
-  const value = command.env[name]
-  return value === undefined ? Effect.succeed(code(1)) : says(command, `${value}\n`)
+  const names = command.words.slice(1)
+  if (names.length === 0) return says(command, variables(command))
+  const found = names.flatMap((name) => command.env[name] ?? [])
+  return Effect.map(says(command, found.map((value) => `${value}\n`).join("")), () =>
+    code(found.length === names.length ? 0 : 1)
+  )
 }
 
 const shell: Program = (command) =>
   Effect.gen(function* () {
     if (isReap(command.words)) return yield* reap(command)
+    if (isWatched(command.words)) return yield* watch(command)
     if (command.words[1] === "-c") {
       const [text = "", name = "sh", ...positional] = command.words.slice(2)
       return yield* runScript(command, text, name, positional)
@@ -206,6 +209,44 @@ const reap: Program = (command) =>
     return yield* says(command, "gone")
   })
 
+const wrapped = (isStaged: boolean): string | undefined => Witness.wrap("", [], { timeoutMillis: 1, isStaged })[2]
+
+/** The script of smolvm's `Witness` that ends its command in time, which needs more of a shell too. */
+const isWatched = ([, option, text]: ReadonlyArray<string>): boolean =>
+  option === "-c" && (text === wrapped(false) || text === wrapped(true))
+
+/** What that script does: a command whose time is over is killed, with all that has its mark. */
+const watch: Program = (command) =>
+  Effect.gen(function* () {
+    const [, , text, , place = "", seconds = "", , ...words] = command.words
+    const staged = command.files.read(`${place}.in`)
+    if (text === wrapped(true)) {
+      if (staged === undefined) return yield* says(command, `sh: can't open ${place}.in: no such file\n`, 2)
+      command.files.remove(`${place}.in`)
+    }
+    const inner = command.run({ words, ...(staged === undefined ? {} : { stdin: Stream.make(staged) }) })
+    const ended = yield* Effect.timeoutOption(inner, Number(seconds) * 1000)
+    const note = (said: string) => Effect.sync(() => command.files.write(place, new TextEncoder().encode(said)))
+    if (Option.isNone(ended)) {
+      yield* command.signal(9, ({ env, pid }) => pid !== command.pid && env[Witness.MARK] === Witness.markOf(place))
+      return yield* Effect.as(note(Witness.OVERDUE), code(124))
+    }
+    const status = yield* statusOf(command, "sh", words, ended.value)
+    if (status !== 0) yield* note(String(status))
+    return code(status)
+  })
+
+/** What a shell makes of a command's end. */
+const statusOf = (
+  { write }: Pick<GuestCommand, "write">,
+  name: string,
+  [program = ""]: ReadonlyArray<string>,
+  ended: GuestExit
+): Effect.Effect<number> =>
+  ended === "not found"
+    ? Effect.as(write("stderr", `${name}: ${program}: not found\n`), 127)
+    : Effect.succeed("code" in ended ? ended.code : 128 + ended.signal)
+
 const runScript = (
   command: GuestCommand,
   text: string,
@@ -222,6 +263,7 @@ const runScript = (
       workdir: command.workdir,
       env: { ...command.env },
       positional: args,
+      streams: {},
       over: undefined
     }
     for (const simple of script.commands) {
@@ -239,6 +281,8 @@ interface State {
   workdir: string
   env: Record<string, string>
   positional: ReadonlyArray<string>
+  /** What the shell itself was redirected to. */
+  streams: Streams
   /** How the shell ends, once it does. */
   over: GuestExit | undefined
 }
@@ -262,7 +306,11 @@ const runSimple = (shell: GuestCommand, name: string, simple: Shell.Simple, stat
       return found === undefined ? [] : [[found.name, Shell.expandText(found.value, parameters)] as const]
     })
     const words = (firstWord < 0 ? [] : simple.words.slice(firstWord)).flatMap((word) => Shell.expand(word, parameters))
-    const streams = redirect({ ...shell, workdir: state.workdir }, simple.redirections, parameters)
+    const streams = redirect({ ...shell, ...state.streams, workdir: state.workdir }, simple.redirections, parameters)
+    if (typeof streams === "string") {
+      yield* shell.write("stderr", `${name}: ${streams}\n`)
+      return 2
+    }
     if (words.length === 0) {
       for (const [key, value] of assigned) state.env[key] = value
       return 0
@@ -270,18 +318,24 @@ const runSimple = (shell: GuestCommand, name: string, simple: Shell.Simple, stat
     const own = builtin(words, state)
     if (own !== undefined) return own
     const isLast = words[0] === "exec"
+    if (isLast && words.length === 1) {
+      state.streams = { ...state.streams, ...streams }
+      return 0
+    }
     const ended = yield* shell.run({
       words: isLast ? words.slice(1) : words,
       env: { ...state.env, ...Object.fromEntries(assigned) },
       workdir: state.workdir,
+      ...state.streams,
       ...streams
     })
-    if (ended === "not found") {
-      yield* (streams.write ?? shell.write)("stderr", `${name}: ${words[isLast ? 1 : 0] ?? ""}: not found\n`)
-      return 127
-    }
-    const status = "code" in ended ? ended.code : 128 + ended.signal
-    if (isLast) state.over = ended
+    const status = yield* statusOf(
+      { write: streams.write ?? shell.write },
+      name,
+      isLast ? words.slice(1) : words,
+      ended
+    )
+    if (isLast) state.over = code(status)
     return status
   })
 
@@ -316,11 +370,12 @@ const builtin = (words: ReadonlyArray<string>, state: State): number | undefined
 
 type Streams = Partial<Pick<GuestCommand, "stdin" | "write">>
 
+/** The streams that redirections make, or why they cannot be made. */
 const redirect = (
   shell: GuestCommand,
   redirections: ReadonlyArray<Shell.Redirection>,
   parameters: Shell.Parameters
-): Streams => {
+): Streams | string => {
   type Write = (content: string | Uint8Array) => Effect.Effect<void>
   const to: { stdout: Write; stderr: Write } = {
     stdout: (content) => shell.write("stdout", content),
@@ -331,11 +386,19 @@ const redirect = (
     const path = Shell.expandText(target, parameters)
     const stream = descriptor === 2 ? "stderr" : "stdout"
     if (mode === "read") {
-      stdin = path === "/dev/null" ? Stream.empty : Stream.make(shell.files.read(at(shell, path)) ?? new Uint8Array(0))
+      const bytes = path === "/dev/null" ? new Uint8Array(0) : shell.files.read(at(shell, path))
+      if (bytes === undefined) return `can't open ${path}: no such file`
+      stdin = Stream.make(bytes)
     } else if (mode === "duplicate") {
       to[stream] = path === "2" ? to.stderr : to.stdout
+    } else if (path === "/dev/null") {
+      to[stream] = () => Effect.void
     } else {
-      to[stream] = intoFile(shell, path, mode === "append")
+      const file = at(shell, path)
+      const before = mode === "append" ? shell.files.read(file) : undefined
+      const problem = shell.files.write(file, before ?? new Uint8Array(0))
+      if (problem !== undefined) return `can't create ${path}: ${problem}`
+      to[stream] = (content) => Effect.sync(() => append(shell, file, content))
     }
   }
   return {
@@ -344,15 +407,9 @@ const redirect = (
   }
 }
 
-const intoFile = (shell: GuestCommand, path: string, append: boolean) => {
-  if (path === "/dev/null") return () => Effect.void
-  const file = at(shell, path)
-  if (!append || shell.files.read(file) === undefined) shell.files.write(file, new Uint8Array(0))
-  return (content: string | Uint8Array) =>
-    Effect.sync(() => {
-      const before = shell.files.read(file) ?? new Uint8Array(0)
-      shell.files.write(file, Buffer.concat([before, typeof content === "string" ? Buffer.from(content) : content]))
-    })
+const append = (shell: GuestCommand, file: string, content: string | Uint8Array): void => {
+  const before = shell.files.read(file) ?? new Uint8Array(0)
+  shell.files.write(file, Buffer.concat([before, typeof content === "string" ? Buffer.from(content) : content]))
 }
 
 const table: Readonly<Record<string, Program>> = {
