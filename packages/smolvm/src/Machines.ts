@@ -19,13 +19,15 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
-import type { MachineCreateOptions } from "./MachineCreate.js"
+import * as Failure from "./Failure.js"
+import { type DroppedOption, dropped, type MachineCreateOptions } from "./MachineCreate.js"
 import type { WaitOptions } from "./MachineExec.js"
+import type { MachineForkOptions } from "./MachineFork.js"
 import type { MachineStartOptions } from "./MachineStart.js"
 import type { Machine as Found } from "./Machine.js"
 import type { WithSecrets } from "./Secrets.js"
 import { Smolvm } from "./Smolvm.js"
-import type { SmolvmError } from "./SmolvmError.js"
+import { IgnoredOption, type SmolvmError } from "./SmolvmError.js"
 
 /**
  * A machine that could not be released when its scope closed: it is still there, or it is not known to be gone.
@@ -78,9 +80,7 @@ export interface ReleaseOptions {
  */
 export interface CreateOptions extends ReleaseOptions {
   /** What the machine is made of. Without a name it gets one that no other machine has. */
-  readonly create?:
-    | (Omit<MachineCreateOptions, "name"> & { readonly name?: string | undefined } & WithSecrets)
-    | undefined
+  readonly create?: (MachineCreateOptions & WithSecrets) | undefined
 }
 
 /**
@@ -118,6 +118,17 @@ export interface StartedOptions extends StartOptions, ReleaseOptions {
 }
 
 /**
+ * What `forked` takes: one clone of a machine that runs and was started forkable.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ForkedOptions extends ReleaseOptions, Pick<StartOptions, "ready"> {
+  /** How it is cloned. Without a name the clone gets one that no other machine has. */
+  readonly fork: Omit<MachineForkOptions, "namePrefix" | "count" | "parallel"> & WithSecrets
+}
+
+/**
  * A machine for as long as its scope lasts.
  *
  * @since 0.1.0
@@ -125,6 +136,8 @@ export interface StartedOptions extends StartOptions, ReleaseOptions {
  */
 export interface ScopedMachine {
   readonly name: string
+  /** The options that the release drops in silence, or may (`MachineCreate.dropped`). */
+  readonly dropped: ReadonlyArray<DroppedOption>
 }
 
 /**
@@ -154,7 +167,8 @@ export const ownerLabel = "bottle.machines.owner"
 
 /**
  * A machine that is created, started and ready to run commands; deleted when the scope closes. Where a step fails or is
- * interrupted, what there is of it is deleted at once.
+ * interrupted, what there is of it is deleted at once. A policy that the release would drop in silence is refused with
+ * `IgnoredOption`, and nothing is created: the machine would reach more than was asked for.
  *
  * @since 0.1.0
  * @category constructors
@@ -162,20 +176,22 @@ export const ownerLabel = "bottle.machines.owner"
 export const acquire = (options: AcquireOptions): Effect.Effect<ScopedMachine, SmolvmError, Smolvm | Scope.Scope> =>
   atOnce(
     Effect.gen(function* () {
-      const { machine, starting } = yield* own(options)
-      yield* starting(bringUp(machine.name, options))
-      return machine
+      yield* refuseDroppedPolicy(options)
+      const { made, starting } = yield* ownCreated(options)
+      yield* starting(bringUp(made.name, options))
+      return made
     })
   )
 
 /**
- * A machine that is created and does not run; deleted when the scope closes, running or not.
+ * A machine that is created and does not run; deleted when the scope closes, running or not. What the release drops of
+ * its options is in the result: do not start a machine that has lost a policy.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const create = (options: CreateOptions): Effect.Effect<ScopedMachine, SmolvmError, Smolvm | Scope.Scope> =>
-  atOnce(Effect.map(own(options), ({ machine }) => machine))
+  atOnce(Effect.map(ownCreated(options), ({ made }) => made))
 
 /**
  * A machine that exists, started for as long as the scope lasts and then stopped. One that runs already goes on running.
@@ -193,7 +209,29 @@ export const started = (options: StartedOptions): Effect.Effect<ScopedMachine, S
         yield* Effect.addFinalizer(() => releasing(name, "stop", options, stopForSure(smolvm, name)))
       }
       yield* bringUp(name, options)
-      return { name }
+      return { name, dropped: [] }
+    })
+  )
+
+/**
+ * A clone of a machine, ready to run commands unless it is held; deleted when the scope closes. From 1.0.0.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const forked = (options: ForkedOptions): Effect.Effect<ScopedMachine, SmolvmError, Smolvm | Scope.Scope> =>
+  atOnce(
+    Effect.gen(function* () {
+      const smolvm = yield* Smolvm
+      const { made, starting } = yield* own({
+        ...options,
+        name: options.fork.name,
+        hasLabels: false,
+        make: (name) => Effect.as(smolvm.machineFork({ ...options.fork, name }), { name, dropped: [] })
+      })
+      const ready = options.fork.hold === true ? false : options.ready
+      yield* starting(waitReady(smolvm, made.name, ready))
+      return made
     })
   )
 
@@ -209,37 +247,57 @@ export const started = (options: StartedOptions): Effect.Effect<ScopedMachine, S
  */
 type Existence = "none" | "foreign" | "cut-off" | "failed" | "made" | "starting"
 
-/** A machine whose deletion is registered, and a way of starting it that its deletion knows of. */
-interface Owned {
-  readonly machine: ScopedMachine
+const refuseDroppedPolicy = (options: CreateOptions): Effect.Effect<void, SmolvmError, Smolvm> =>
+  Effect.gen(function* () {
+    const capabilities = yield* Effect.flatMap(Smolvm, (smolvm) => smolvm.capabilities)
+    const lost = dropped(options.create ?? {}, capabilities).find(({ isPolicy }) => isPolicy)
+    if (lost === undefined) return
+    return yield* new IgnoredOption({
+      command: "machine create",
+      option: lost.option,
+      version: capabilities.version,
+      circumstance: "with --from",
+      neededVersion: lost.neededVersion
+    })
+  })
+
+/** What is made, whose deletion is registered, and a way of starting it that its deletion knows of. */
+interface Owned<A> {
+  readonly made: A
   readonly starting: <R>(effect: Effect.Effect<void, SmolvmError, R>) => Effect.Effect<void, SmolvmError, R>
 }
 
-const own = (options: CreateOptions): Effect.Effect<Owned, SmolvmError, Smolvm | Scope.Scope> =>
+/** How a machine is made, so that its deletion can be registered first. */
+interface Making<A> extends ReleaseOptions {
+  /** Without it the machine gets one that nobody else can know, which is proof enough that it is ours. */
+  readonly name: string | undefined
+  /** Whether it can have labels: one of its own proves that it is ours. Elsewhere that there was none a moment ago does. */
+  readonly hasLabels: boolean
+  readonly make: (name: string, labels: MachineCreateOptions["labels"]) => Effect.Effect<A, SmolvmError>
+}
+
+const own = <A>(making: Making<A>): Effect.Effect<Owned<A>, SmolvmError, Smolvm | Scope.Scope> =>
   Effect.gen(function* () {
     const smolvm = yield* Smolvm
-    const { name = `vm-${randomUUID()}`, ...rest } = options.create ?? {}
-    const { label } = yield* smolvm.capabilities
+    const { hasLabels, name = `vm-${randomUUID()}` } = making
     const owner = randomUUID()
-    // A name that nobody else can know is proof enough. Elsewhere: that there was no such machine a moment ago.
-    const wasThere = !label && options.create?.name !== undefined && Option.isSome(yield* look(smolvm, name))
-    const isOurs = (found: Found): boolean => !label || found.labels[ownerLabel] === owner
-    const labels = label ? [...(rest.labels ?? []), [ownerLabel, owner] as const] : rest.labels
+    const wasThere = !hasLabels && making.name !== undefined && Option.isSome(yield* look(smolvm, name))
+    const isOurs = (found: Found): boolean => !hasLabels || found.labels[ownerLabel] === owner
 
     let existence: Existence = "none"
     yield* Effect.addFinalizer(() =>
       existence === "none" || existence === "foreign"
         ? Effect.void
-        : releasing(name, "delete", options, remove(smolvm, name, existence, isOurs))
+        : releasing(name, "delete", making, remove(smolvm, name, existence, isOurs))
     )
     existence = wasThere ? "foreign" : "cut-off"
-    yield* Effect.onExit(smolvm.machineCreate({ ...rest, name, labels }), (exit) =>
+    const made = yield* Effect.onExit(making.make(name, hasLabels ? [[ownerLabel, owner]] : []), (exit) =>
       Effect.sync(() => {
         if (Exit.isSuccess(exit)) existence = "made"
-        else if (!wasThere) existence = afterCreate(errorOf(exit))
+        else if (!wasThere) existence = afterMaking(errorOf(exit))
       })
     )
-    const starting: Owned["starting"] = (effect) =>
+    const starting: Owned<A>["starting"] = (effect) =>
       Effect.suspend(() => {
         existence = "starting"
         return effect
@@ -250,7 +308,20 @@ const own = (options: CreateOptions): Effect.Effect<Owned, SmolvmError, Smolvm |
           })
         )
       )
-    return { machine: { name }, starting }
+    return { made, starting }
+  })
+
+const ownCreated = (options: CreateOptions): Effect.Effect<Owned<ScopedMachine>, SmolvmError, Smolvm | Scope.Scope> =>
+  Effect.gen(function* () {
+    const smolvm = yield* Smolvm
+    const { create: wanted = {} } = options
+    return yield* own({
+      ...options,
+      name: wanted.name,
+      hasLabels: (yield* smolvm.capabilities).label,
+      make: (name, labels = []) =>
+        smolvm.machineCreate({ ...wanted, name, labels: [...(wanted.labels ?? []), ...labels] })
+    })
   })
 
 /** The error of a failure; `undefined` of an interruption. */
@@ -261,15 +332,19 @@ const errorOf = (exit: Exit.Failure<unknown, SmolvmError>): SmolvmError | undefi
 const isCutOff = (error: SmolvmError | undefined): boolean =>
   error === undefined || error._tag === "SmolvmTimedOut" || error._tag === "SmolvmKilled"
 
-const afterCreate = (error: SmolvmError | undefined): Existence => {
+const afterMaking = (error: SmolvmError | undefined): Existence => {
   if (error === undefined || isCutOff(error)) return "cut-off"
   if (error._tag === "MachineAlreadyExists") return "foreign"
+  // A fork says so too.
+  if (error._tag === "CommandFailed" && Failure.isMachineAlreadyExists(error)) return "foreign"
   return hadNoEffect.has(error._tag) ? "none" : "failed"
 }
 
 const hadNoEffect: ReadonlySet<SmolvmError["_tag"]> = new Set([
   "InvalidArgument",
+  "UnsupportedCommand",
   "UnsupportedOption",
+  "IgnoredOption",
   "SmolvmNotInstalled",
   "SmolvmNotStarted",
   "SmolvmTooOld",
@@ -278,11 +353,12 @@ const hadNoEffect: ReadonlySet<SmolvmError["_tag"]> = new Set([
 
 /** Starts a machine, and waits until it runs a command. */
 const bringUp = (name: string, { ready, start }: StartOptions): Effect.Effect<void, SmolvmError, Smolvm> =>
-  Effect.gen(function* () {
-    const smolvm = yield* Smolvm
-    yield* smolvm.machineStart({ ...start, name })
-    if (ready !== false) yield* smolvm.waitExecReady({ timeoutMillis: readyTimeoutMillis, ...ready, name })
-  })
+  Effect.flatMap(Smolvm, (smolvm) =>
+    Effect.zipRight(smolvm.machineStart({ ...start, name }), waitReady(smolvm, name, ready))
+  )
+
+const waitReady = (smolvm: Service, name: string, ready: StartOptions["ready"]): Effect.Effect<void, SmolvmError> =>
+  ready === false ? Effect.void : smolvm.waitExecReady({ timeoutMillis: readyTimeoutMillis, ...ready, name })
 
 /** The machine of this name, if there is one. */
 const look = (smolvm: Service, name: string): Effect.Effect<Option.Option<Found>, SmolvmError> =>

@@ -166,6 +166,53 @@ describe.concurrent("acquire", () => {
   )
 })
 
+describe.concurrent("a policy", () => {
+  const policy = { create: { name: "box", from: "p.smolmachine", allowHosts: ["10.0.0.1"] } }
+
+  it.effect("that the release drops in silence is refused by acquire, and nothing is created", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(Machines.acquire(policy)))
+      assert.strictEqual(
+        error.message,
+        "smolvm 1.5.2 ignores --allow-host of machine create with --from: 1.8.0 or newer is needed"
+      )
+    }).pipe(Effect.provide(on("1.5.2", [])))
+  )
+
+  it.effect("that the release drops in silence is told by create", () =>
+    Effect.gen(function* () {
+      const { dropped } = yield* Effect.scoped(Machines.create(policy))
+      assert.deepStrictEqual(
+        dropped.map(({ isPolicy, option }) => [option, isPolicy]),
+        [["--allow-host", true]]
+      )
+    }).pipe(
+      Effect.provide(
+        on("1.5.2", [
+          free,
+          { match: begins("machine create --from p.smolmachine") },
+          reply("machine delete -f --name box")
+        ])
+      )
+    )
+  )
+
+  it.effect("that the release holds is no reason to refuse", () =>
+    Effect.gen(function* () {
+      const { dropped } = yield* Effect.scoped(Machines.acquire({ ...policy, ready: false }))
+      assert.deepStrictEqual(dropped, [])
+    }).pipe(
+      Effect.provide(
+        on("1.8.0", [
+          { match: begins("machine create --from p.smolmachine") },
+          reply("machine start --name box"),
+          reply("machine delete -f --name box")
+        ])
+      )
+    )
+  )
+})
+
 describe.concurrent("the name", () => {
   it.effect("of somebody else's machine is refused, and that machine stays", () =>
     Effect.gen(function* () {
@@ -534,4 +581,66 @@ describe.concurrent("started", () => {
       assert.include(told[0]?.suggestion, "Stop machine 'box'")
     })
   })
+})
+
+describe.concurrent("forked", () => {
+  const fork = { fork: { golden: "base", name: "box" } }
+  const cloning = reply("machine fork --golden base --name box")
+
+  it.effect("clones a machine, waits until the clone is ready, and deletes it", () =>
+    Effect.scoped(Machines.forked(fork)).pipe(
+      Effect.provide(
+        on("1.5.2", [free, cloning, reply("machine exec --name box -- true"), reply("machine delete -f --name box")])
+      )
+    )
+  )
+
+  it.effect("waits for no command of a clone that is held", () =>
+    Effect.scoped(Machines.forked({ fork: { ...fork.fork, hold: true } })).pipe(
+      Effect.provide(
+        on("1.9.3", [
+          free,
+          reply("machine fork --hold --golden base --name box"),
+          reply("machine delete -f --name box")
+        ])
+      )
+    )
+  )
+
+  it.effect("is refused by a release without forks, and leaves nothing to delete", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(Machines.forked(fork)))
+      assert.strictEqual(error._tag, "UnsupportedCommand")
+    }).pipe(Effect.provide(on("0.9.0", [free])))
+  )
+
+  it.live("deletes the clone when it is interrupted while fork runs", () =>
+    interruptedAt(Machines.forked(fork), runs("machine fork")).pipe(
+      Effect.provide(
+        on("1.5.2", [
+          free,
+          { ...cloning, hang: true },
+          reply(statusOf, status({ state: "running" })),
+          reply("machine delete -f --name box"),
+          reply(statusOf, { ...notFound, times: 6 })
+        ])
+      )
+    )
+  )
+
+  it.effect("deletes no machine that had the clone's name, or got it in between", () =>
+    Effect.forEach([status({ state: "running" }), notFound], (before) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Effect.scoped(Machines.forked(fork)))
+        assert.include(["MachineAlreadyExists", "CommandFailed"], error._tag)
+      }).pipe(
+        Effect.provide(
+          on("1.5.2", [
+            reply(statusOf, before),
+            { ...cloning, exit: 1, stderr: "Error: config operation failed: fork: machine 'box' already exists\n" }
+          ])
+        )
+      )
+    )
+  )
 })
