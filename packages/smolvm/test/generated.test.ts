@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
 import * as Capabilities from "../src/Capabilities.js"
 import * as Grammar from "../src/Grammar.js"
@@ -9,6 +10,9 @@ import * as MachineExec from "../src/MachineExec.js"
 import * as MachineName from "../src/MachineName.js"
 import * as PackCreate from "../src/PackCreate.js"
 import type { ArgumentError } from "../src/SmolvmError.js"
+import * as Subcommand from "../src/Subcommand.js"
+import * as Subcommands from "../src/Subcommands.js"
+import { anyOptions } from "./fixtures/anyOptions.js"
 
 const text = fc.oneof(
   fc.string({ maxLength: 12 }),
@@ -26,7 +30,7 @@ const some = <A>(arbitrary: fc.Arbitrary<A>) => fc.option(arbitrary, { nil: unde
 const list = <A>(arbitrary: fc.Arbitrary<A>) => some(fc.array(arbitrary, { maxLength: 3 }))
 const address = fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom("10.0.0.0/8", "::/0", "x", "-1"))
 
-const create: fc.Arbitrary<MachineCreate.MachineCreateOptions> = fc.record({
+const create: fc.Arbitrary<MachineCreate.MachineCreateOptions & { readonly name: string }> = fc.record({
   name,
   image: some(text),
   from: some(text),
@@ -146,6 +150,72 @@ describe("generated options", () => {
         }),
         { numRuns: 200 }
       )
+    })
+  }
+})
+
+/** What a subcommand's options come to on the line, each read back by its own schema. */
+const readBack = (subcommand: Subcommand.Subcommand, invocation: Grammar.Invocation): Record<string, unknown> => {
+  const read: Record<string, unknown> = {}
+  const positionals = [...invocation.positionals]
+  for (const { key, kind, long, negated, positional, schema } of subcommand.options) {
+    if (key === null) continue
+    if (kind === "flag" || kind === "toggle") {
+      if (invocation.flags.has(long)) read[key] = true
+      if (negated !== undefined && invocation.flags.has(negated)) read[key] = false
+      continue
+    }
+    const bare = positional !== undefined && positionals.length > 0 ? [positionals.shift() ?? ""] : undefined
+    const texts = bare ?? invocation.options.get(long)
+    if (texts === undefined) continue
+    const values = texts.map((each) => Schema.decodeUnknownSync(schema ?? Schema.String)(each))
+    read[key] = kind === "list" ? values : values[0]
+  }
+  for (const { key, kind, schema } of subcommand.positionals) {
+    const given = positionals.shift()
+    if (kind === "one" && given !== undefined) read[key] = Schema.decodeUnknownSync(schema ?? Schema.String)(given)
+    if (kind === "trailing" && invocation.trailing.length > 0) read[key] = invocation.trailing
+  }
+  return read
+}
+
+/** What was asked for: a flag that is `false` and an empty list were not; a host's path is written behind `./`. */
+const asked = (subcommand: Subcommand.Subcommand, options: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(
+    Object.entries(options).flatMap(([key, value]) => {
+      const isFlag = subcommand.options.some((option) => option.key === key && option.kind === "flag")
+      if ((isFlag && value === false) || (Array.isArray(value) && value.length === 0)) return []
+      const isSide = subcommand.command === "machine cp" && typeof value === "string" && value.startsWith("-")
+      return [[key, isSide ? `./${value}` : typeof value === "number" ? Math.ceil(value) : value]]
+    })
+  )
+
+describe("generated options of every subcommand", () => {
+  for (const line of Grammar.lines) {
+    const capabilities = Capabilities.fromVersion(line)
+
+    it(`are refused or accepted as meant by ${line}`, () => {
+      for (const subcommand of Subcommands.all) {
+        const { command } = subcommand
+        let count = 0
+        const property = fc.property(
+          anyOptions(subcommand, (long) => Capabilities.has(capabilities, command, long)),
+          (options) => {
+            // The options are made from the subcommand's own keys, of whatever type the checks must tell.
+            const argv = Subcommand.argv(subcommand, options as never, capabilities)
+            const built = holds(line, argv, (invocation) => {
+              assert.strictEqual(invocation.command, command)
+              assert.deepStrictEqual(readBack(subcommand, invocation), asked(subcommand, options))
+            })
+            if (built) count++
+            if (!Capabilities.has(capabilities, command)) {
+              assert.include(["UnsupportedCommand", "InvalidArgument"], Either.isLeft(argv) ? argv.left._tag : "")
+            }
+          }
+        )
+        fc.assert(property, { numRuns: 150 })
+        assert.strictEqual(count > 10, Capabilities.has(capabilities, command), `${line}: ${command}: ${count}`)
+      }
     })
   }
 })
