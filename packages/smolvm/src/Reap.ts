@@ -98,7 +98,7 @@ while :; do
   fi
   [ $((now-begin)) -lt "$bound" ] || { printf left; exit 68; }
 done
-[ ! -e "$file" ] || rm -f "$file"
+for at in "$file" "$file.in"; do [ ! -e "$at" ] || rm -f "$at"; done
 printf gone`
 
 /**

@@ -5,10 +5,7 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Reap from "../src/Reap.js"
 import * as Witness from "../src/Witness.js"
-import { shells, type Shell } from "./fixtures/shells.js"
-
-/** A guest's shell, of this machine: the words of an exec, whose program "sh" is this shell. */
-const words = (shell: Shell, [, ...rest]: ReadonlyArray<string>): ReadonlyArray<string> => [...shell.argv, ...rest]
+import { environment, running, seconds, type Shell, shells, words } from "./fixtures/shells.js"
 
 /** Starts a command below its witness, marked as an exec marks it. */
 const start = (shell: Shell, place: string, command: ReadonlyArray<string>) =>
@@ -17,7 +14,7 @@ const start = (shell: Shell, place: string, command: ReadonlyArray<string>) =>
       const [program = "", ...args] = words(shell, Witness.wrap(place, command))
       return ChildProcess.spawn(program, args, {
         stdio: "ignore",
-        env: { PATH: process.env["PATH"], [Witness.MARK]: Witness.markOf(place) }
+        env: environment(place)
       })
     }),
     (child) =>
@@ -39,23 +36,6 @@ const reap = (shell: Shell, place: string, ...more: ReadonlyArray<string>) =>
     })
     return { code: ended.status, stdout: ended.stdout, stderr: ended.stderr }
   })
-
-/** The running processes whose command line holds a text, ours not. */
-const running = (text: string): ReadonlyArray<string> =>
-  Fs.readdirSync("/proc").filter((pid) => {
-    if (!/^[0-9]+$/.test(pid) || pid === String(process.pid)) return false
-    try {
-      if (!Fs.readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(text)) return false
-      const stat = Fs.readFileSync(`/proc/${pid}/stat`, "latin1")
-      return !["Z", "X"].includes(stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3))
-    } catch {
-      return false
-    }
-  })
-
-let count = 0
-/** A number of seconds that nobody else sleeps. */
-const seconds = (): string => `${9000 + (process.pid % 997)}.${++count}`
 
 const until = (text: string, many: number) =>
   Wait.waitUntil(
