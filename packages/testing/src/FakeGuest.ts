@@ -43,7 +43,7 @@ export interface GuestCommand {
     number: number,
     which: (process: { readonly pid: number; readonly env: Readonly<Record<string, string>> }) => boolean
   ) => Effect.Effect<number>
-  /** Runs another command as this one's child. */
+  /** Runs another command as a child, which is ended with this one. */
   readonly run: (
     command: Partial<Pick<GuestCommand, "env" | "workdir" | "stdin" | "write">> & Pick<GuestCommand, "words">
   ) => Effect.Effect<GuestExit>

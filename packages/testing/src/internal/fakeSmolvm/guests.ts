@@ -76,22 +76,22 @@ export const secretsOf = (
 const run = (world: World, command: GuestCommand): Effect.Effect<GuestExit> =>
   Effect.suspend(() => world.guest(command) ?? Effect.succeed("not found"))
 
-const toCommand = (world: World, request: Request, pid: number): GuestCommand => {
-  const command: GuestCommand = {
-    machine: request.machine.name,
-    pid,
-    words: request.words,
-    env: request.env,
-    workdir: request.workdir,
-    tty: request.tty,
-    stdin: request.stdin,
-    write: request.write,
-    files: filesOf(world, request.machine.name),
-    signal: (number, which) => signal(world, request.machine.name, pid, number, which),
-    run: (child) => run(world, { ...command, ...child, run: command.run })
-  }
-  return command
-}
+const toCommand = (world: World, request: Request, pid: number): GuestCommand => ({
+  machine: request.machine.name,
+  pid,
+  words: request.words,
+  env: request.env,
+  workdir: request.workdir,
+  tty: request.tty,
+  stdin: request.stdin,
+  write: request.write,
+  files: filesOf(world, request.machine.name),
+  signal: (number, which) => signal(world, request.machine.name, pid, number, which),
+  run: (child) =>
+    Effect.flatMap(spawn(world, { ...request, ...child }), (running) =>
+      Effect.onInterrupt(ending(running), () => Fiber.interrupt(running.fiber))
+    ).pipe(Effect.map((ended) => (ended === "lost" ? { signal: 9 } : ended)))
+})
 
 /** The files that a machine's commands see: its own, and those of the host that are mounted. */
 export const filesOf = (world: World, name: string): Files => {
