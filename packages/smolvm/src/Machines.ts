@@ -19,7 +19,6 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
-import * as Failure from "./Failure.js"
 import { type DroppedOption, dropped, type MachineCreateOptions } from "./MachineCreate.js"
 import type { WaitOptions } from "./MachineExec.js"
 import type { MachineForkOptions } from "./MachineFork.js"
@@ -335,8 +334,6 @@ const isCutOff = (error: SmolvmError | undefined): boolean =>
 const afterMaking = (error: SmolvmError | undefined): Existence => {
   if (error === undefined || isCutOff(error)) return "cut-off"
   if (error._tag === "MachineAlreadyExists") return "foreign"
-  // A fork says so too.
-  if (error._tag === "CommandFailed" && Failure.isMachineAlreadyExists(error)) return "foreign"
   return hadNoEffect.has(error._tag) ? "none" : "failed"
 }
 
