@@ -110,20 +110,6 @@ export interface Capabilities {
 }
 
 /**
- * The first version that has an option which not every release line has, by subcommand and long name.
- *
- * @since 0.1.0
- * @category constants
- */
-export const neededVersions: Readonly<Record<string, string>> = {
-  "machine create --label": "1.8.0",
-  "machine create --mount-socket": "1.6.4",
-  "machine create --secret-env": "1.0.0",
-  "machine exec --secret-env": "1.0.0",
-  "machine exec --detach": "1.3.0"
-}
-
-/**
  * The first version from which on every known release has a subcommand (`machine fork`), or an option of it (`--port`);
  * `null` where no known release has it. `0.8.0` is the oldest that is known: it may be there for longer.
  *
@@ -131,6 +117,22 @@ export const neededVersions: Readonly<Record<string, string>> = {
  * @category constants
  */
 export const neededVersion = (command: string, option?: string): string | null => firstVersion(command, option)
+
+/**
+ * The version to update to for a subcommand or an option that a release lacks: as `neededVersion`, but `null` for a release
+ * that is not older than it. That one is newer than the data and its help does not list it: it has lost it, or hides it.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const updateFor = (
+  { version }: Pick<Capabilities, "version">,
+  command: string,
+  option?: string
+): string | null => {
+  const needed = neededVersion(command, option)
+  return needed !== null && Line.compare(version, needed) < 0 ? needed : null
+}
 
 /**
  * Whether a release has a subcommand, or an option of it.

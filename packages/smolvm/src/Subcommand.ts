@@ -7,7 +7,7 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { Capabilities } from "./Capabilities.js"
-import { has, neededVersion } from "./Capabilities.js"
+import { has, updateFor } from "./Capabilities.js"
 import type { ArgumentError } from "./SmolvmError.js"
 import { IgnoredOption, InvalidArgument, UnsupportedCommand, UnsupportedOption } from "./SmolvmError.js"
 import type { Value } from "./Value.js"
@@ -260,7 +260,7 @@ const supported = <Options>(
 ): Either.Either<void, ArgumentError> => {
   const { version } = capabilities
   if (!has(capabilities, command)) {
-    return Either.left(new UnsupportedCommand({ command, version, neededVersion: neededVersion(command) }))
+    return Either.left(new UnsupportedCommand({ command, version, neededVersion: updateFor(capabilities, command) }))
   }
   const lacking = options
     .filter((option) => option.key !== null && option.positional === undefined && isUsed(option, given.get(option.key)))
@@ -269,7 +269,12 @@ const supported = <Options>(
   return lacking === undefined
     ? Either.void
     : Either.left(
-        new UnsupportedOption({ command, option: lacking, version, neededVersion: neededVersion(command, lacking) })
+        new UnsupportedOption({
+          command,
+          option: lacking,
+          version,
+          neededVersion: updateFor(capabilities, command, lacking)
+        })
       )
 }
 

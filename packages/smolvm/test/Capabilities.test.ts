@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Capabilities from "../src/Capabilities.js"
 import * as Grammar from "../src/Grammar.js"
 import { contract } from "../src/internal/contract.js"
 import * as Line from "../src/Line.js"
+import * as MachineCreate from "../src/MachineCreate.js"
 
 const gates: ReadonlyArray<readonly [keyof Capabilities.Capabilities, string, unknown, string, unknown]> = [
   ["nameStyle", "1.0.1", "positional", "1.0.2", "flag"],
@@ -95,12 +97,16 @@ describe("Capabilities", () => {
     assert.isNull(Capabilities.neededVersion("machine branch"))
   })
 
-  it("name a needed version at which the gate opens", () => {
-    for (const [option, version] of Object.entries(Capabilities.neededVersions)) {
-      assert.match(version, /^\d+\.\d+\.\d+$/, option)
+  it("open each gate of one option at the version that is needed for it", () => {
+    for (const [command, option, field] of [
+      ["machine create", "--label", "label"],
+      ["machine create", "--mount-socket", "mountSocket"],
+      ["machine exec", "--secret-env", "secretEnv"],
+      ["machine exec", "--detach", "execDetach"],
+      ["machine egress-events", undefined, "egressEvents"]
+    ] as const) {
+      assert.isTrue(Capabilities.fromVersion(Capabilities.neededVersion(command, option) ?? "")[field], field)
     }
-    assert.isTrue(Capabilities.fromVersion(Capabilities.neededVersions["machine create --label"] ?? "").label)
-    assert.isTrue(Capabilities.fromVersion(Capabilities.neededVersions["machine exec --detach"] ?? "").execDetach)
   })
 
   describe("of a newer release", () => {
@@ -156,6 +162,26 @@ describe("Capabilities", () => {
       assert.isFalse(without.egressEvents)
       assert.isFalse(Capabilities.has(without, "pack push"))
       assert.isTrue(Capabilities.has(without, "pack pull"))
+    })
+
+    it("name no version to update to for what it has lost", () => {
+      const { "machine fork": _, ...rest } = helps
+      const lost = Capabilities.withHelp(newer, {
+        ...rest,
+        "machine create": create.replace(/.*--mount-socket.*\n/, "")
+      })
+      const older = Capabilities.fromVersion("0.9.0")
+      const mounting = { name: "box", mountSockets: [{ host: "/run/a.sock", guest: "/run/a.sock" }] }
+      for (const [capabilities, socket, fork] of [
+        [lost, null, null],
+        [older, "1.6.4", "1.0.0"]
+      ] as const) {
+        const error = Option.getOrThrow(Either.getLeft(MachineCreate.argv(mounting, capabilities)))
+        assert.strictEqual(error._tag, "UnsupportedOption")
+        assert.strictEqual(error._tag === "UnsupportedOption" ? error.neededVersion : "", socket)
+        assert.strictEqual(Capabilities.updateFor(capabilities, "machine fork"), fork)
+      }
+      assert.isTrue(Either.isRight(MachineCreate.argv(mounting, newer)))
     })
 
     it("have the options that are new where its help lists them", () => {
