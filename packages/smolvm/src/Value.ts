@@ -101,6 +101,9 @@ export const problemOf = (error: ParseResult.ParseError): string =>
 
 const Words = Schema.String.annotations({ message: () => "must be a text" })
 
+/** Of whatever else is given in the place of a record or a list; what is wrong inside is told by its own words. */
+const shape = { message: () => "must be of the type that its documentation names" }
+
 const Digits = Schema.Number.annotations({ message: () => "must be a number" })
 
 /** A text that stands in argv as it is. */
@@ -298,7 +301,9 @@ export const Ipv4: Value<string> = asItIs((text) => (isIPv4(text) ? undefined : 
 export const oneOf = <const Literals extends readonly [string, ...ReadonlyArray<string>]>(
   ...words: Literals
 ): Value<Literals[number]> =>
-  Schema.Literal(...words).annotations({ message: () => `must be one of ${words.join(", ")}` })
+  Schema.Literal(...words).annotations({
+    message: () => ({ message: `must be one of ${words.join(", ")}`, override: true })
+  })
 
 /**
  * The network backend of a machine.
@@ -352,13 +357,15 @@ export const ProxyUrl: Value<string> = asItIs((text) => {
  * @category schemas
  */
 export const ProxyExceptions: Value<ReadonlyArray<string>> = written(
-  Schema.Array(Words).pipe(
-    Schema.filter((hosts) =>
-      hosts.length > 0 && hosts.every((host) => /^[^\s,-][^\s,]*$/.test(host))
-        ? true
-        : "must be hosts, at least one, without commas and spaces"
-    )
-  ),
+  Schema.Array(Words)
+    .annotations(shape)
+    .pipe(
+      Schema.filter((hosts) =>
+        hosts.length > 0 && hosts.every((host) => /^[^\s,-][^\s,]*$/.test(host))
+          ? true
+          : "must be hosts, at least one, without commas and spaces"
+      )
+    ),
   "must be hosts",
   (text) => text.split(","),
   (hosts) => hosts.join(",")
@@ -403,7 +410,7 @@ const Port = Digits.pipe(
  * @category schemas
  */
 export const Ports: Value<Ports> = written(
-  Schema.Struct({ host: Port, guest: Port }),
+  Schema.Struct({ host: Port, guest: Port }).annotations(shape),
   "must be HOST:GUEST",
   (text) => {
     const [, host, guest = host] = /^\+?(\d{1,5})(?::\+?(\d{1,5}))?$/.exec(text) ?? []
@@ -428,7 +435,9 @@ const volume = (problem: (volume: Volume) => string | undefined): Value<Volume> 
       host: Words,
       guest: Words,
       readonly: Schema.Boolean.annotations({ message: () => "must say readonly" })
-    }).pipe(Schema.filter((given) => problem(given) ?? true)),
+    })
+      .annotations(shape)
+      .pipe(Schema.filter((given) => problem(given) ?? true)),
     "must be HOST:GUEST, HOST:GUEST:ro or HOST:GUEST:rw",
     (text) => {
       const [, host, guest, mode] = /^(.*?):(\/[^:]*)(?::(ro|rw))?$/s.exec(text) ?? []
@@ -469,7 +478,7 @@ const colon = (text: string): Mapping | undefined => {
   return host === undefined || guest === undefined || rest.length > 0 ? undefined : { host, guest }
 }
 
-const Pair = Schema.Struct({ host: Words, guest: Words })
+const Pair = Schema.Struct({ host: Words, guest: Words }).annotations(shape)
 
 /**
  * Two paths, written `HOST:GUEST`: what `--remove-volume` names.
@@ -504,9 +513,9 @@ export const SocketMapping: Value<Mapping> = written(
  * @category schemas
  */
 export const ExposedSocket: Value<ExposedSocket> = written(
-  Schema.Struct({ guest: Words, host: Schema.optional(Words) }).pipe(
-    Schema.filter(({ guest, host }) => pathsProblem({ guest, host: host ?? "/" }) ?? separators(guest) ?? true)
-  ),
+  Schema.Struct({ guest: Words, host: Schema.optional(Words) })
+    .annotations(shape)
+    .pipe(Schema.filter(({ guest, host }) => pathsProblem({ guest, host: host ?? "/" }) ?? separators(guest) ?? true)),
   "must be GUEST or GUEST:HOST",
   (text) => {
     const [guest, host, ...rest] = text.split(":")
@@ -541,7 +550,9 @@ export const VariableName: Value<string> = asItIs(nameProblem)
  * @category schemas
  */
 export const Variable: Value<readonly [name: string, value: string]> = written(
-  Schema.Tuple(Words, Words).pipe(Schema.filter(([name]) => nameProblem(name) ?? true)),
+  Schema.Tuple(Words, Words)
+    .annotations(shape)
+    .pipe(Schema.filter(([name]) => nameProblem(name) ?? true)),
   "must be NAME=VALUE",
   cut,
   ([name, value]) => `${name}=${value}`
@@ -570,11 +581,13 @@ export const SecretEnv: Value<SecretEnv> = written(
  * @category schemas
  */
 export const SecretFile: Value<SecretFile> = written(
-  Schema.Struct({ guest: Words, path: Words }).pipe(
-    Schema.filter(
-      ({ guest, path }) => nameProblem(guest) ?? (isAbsolute(path) ? true : "needs the absolute path of a file")
-    )
-  ),
+  Schema.Struct({ guest: Words, path: Words })
+    .annotations(shape)
+    .pipe(
+      Schema.filter(
+        ({ guest, path }) => nameProblem(guest) ?? (isAbsolute(path) ? true : "needs the absolute path of a file")
+      )
+    ),
   "must be GUEST=/PATH",
   (text) => {
     const [guest, path] = cut(text) ?? []
