@@ -16,11 +16,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Path from "node:path"
 import * as Checks from "./internal/conformance/checks.js"
+import * as Creation from "./internal/conformance/creation.js"
 import * as Guest from "./internal/conformance/guest.js"
 import * as Lifecycle from "./internal/conformance/lifecycle.js"
 import * as Lines from "./internal/conformance/lines.js"
 import type { Called, Case, Need } from "./internal/conformance/model.js"
 import { ConformanceFailure, Subject } from "./internal/conformance/model.js"
+import * as Subcommands from "./internal/conformance/subcommands.js"
 import * as Temp from "./Temp.js"
 
 export {
@@ -62,7 +64,13 @@ export {
  * @since 0.1.0
  * @category constants
  */
-export const cases: ReadonlyArray<Case> = [...Lines.cases, ...Lifecycle.cases, ...Guest.cases]
+export const cases: ReadonlyArray<Case> = [
+  ...Lines.cases,
+  ...Lifecycle.cases,
+  ...Creation.cases,
+  ...Subcommands.cases,
+  ...Guest.cases
+]
 
 /**
  * Which program is tried.
@@ -194,23 +202,25 @@ export const lack = ({ needs }: Case, lacking: Lacking): string | undefined => {
 }
 
 /**
- * What the program does not provide on this host, found by trying: `guest` by a machine that is booted to run a command,
- * `update` by that of a machine that is missing. Takes a minute at most where a machine does not boot, and leaves none.
+ * What the program does not provide on this host, found by trying: whether a machine boots and runs a command, whether
+ * one can have a network, and whether `machine update` is there. Takes a minute at most where a machine does not boot,
+ * and leaves none.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const probe: Effect.Effect<Lacking, never, Subject> = Effect.gen(function* () {
-  const booted = yield* Effect.either(Effect.scoped(Checks.running()))
-  const { capabilities } = yield* Subject
-  const name = yield* Checks.freshName
-  const named = capabilities.nameStyle === "flag" ? ["--name", name] : [name]
-  const update = ["machine", "update", "--cpus", "2", ...named]
-  const updated = yield* Effect.either(Effect.scoped(Checks.fails(update, /vm not found: /)))
-  return {
-    ...(booted._tag === "Left" ? { guest: reason(booted.left) } : {}),
-    ...(updated._tag === "Left" ? { update: reason(updated.left) } : {})
+  const tried: ReadonlyArray<readonly [Need, Checks.Checked<unknown>]> = [
+    ["guest", Checks.running()],
+    ["network", Checks.created(["--net"])],
+    ["subcommands", Effect.flatMap(Checks.freshName, Subcommands.updatesNothing)]
+  ]
+  const lacking: Partial<Record<Need, string>> = {}
+  for (const [need, effect] of tried) {
+    const failure = yield* Effect.flip(Effect.scoped(effect)).pipe(Effect.option)
+    if (failure._tag === "Some") lacking[need] = reason(failure.value)
   }
+  return lacking
 })
 
 const reason = ({ problem, stderr }: ConformanceFailure): string =>

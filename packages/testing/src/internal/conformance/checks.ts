@@ -79,21 +79,25 @@ export const isUsageError = (args: ReadonlyArray<string>): Checked<Called> =>
 /** A name that no other machine has. */
 export const freshName: Effect.Effect<string> = Effect.sync(() => `bottle-conf-${randomBytes(6).toString("hex")}`)
 
-/** The arguments of `machine create` in the style of the version, without those that every machine gets. */
-export const createLine = (name: string, options: ReadonlyArray<string> = []): Checked<ReadonlyArray<string>> =>
+/** The arguments of a subcommand that takes the name as create does: by position before 1.0.2. */
+export const styled = (
+  verb: string,
+  name: string,
+  options: ReadonlyArray<string> = []
+): Checked<ReadonlyArray<string>> =>
   Effect.map(Subject, ({ capabilities }) =>
     capabilities.nameStyle === "flag"
-      ? ["machine", "create", ...options, "--name", name]
-      : ["machine", "create", ...options, name]
+      ? ["machine", verb, ...options, "--name", name]
+      : ["machine", verb, ...options, name]
   )
 
-/** The arguments of `machine delete` in the style of the version. */
+/** The arguments of `machine create`, without those that every machine gets. */
+export const createLine = (name: string, options?: ReadonlyArray<string>): Checked<ReadonlyArray<string>> =>
+  styled("create", name, options)
+
+/** The arguments of `machine delete`. */
 export const deleteLine = (name: string, flags: ReadonlyArray<string> = ["-f"]): Checked<ReadonlyArray<string>> =>
-  Effect.map(Subject, ({ capabilities }) =>
-    capabilities.nameStyle === "flag"
-      ? ["machine", "delete", ...flags, "--name", name]
-      : ["machine", "delete", ...flags, name]
-  )
+  styled("delete", name, flags)
 
 /** The arguments of a subcommand that takes `--name` in every version. */
 export const on = (verb: string, name: string, ...rest: ReadonlyArray<string>): ReadonlyArray<string> => [
@@ -113,6 +117,15 @@ export const removeLater = (name: string): Checked<void> =>
       // 0.8.0 orphans a machine that is deleted while it runs.
       Effect.ignore(subject.call(on("stop", name))).pipe(Effect.zipRight(Effect.ignore(subject.call(line))))
     )
+  })
+
+/** Fails unless a create with these options is refused, and makes nothing. */
+export const isNotCreated = (options: ReadonlyArray<string>): Checked<void> =>
+  Effect.gen(function* () {
+    const name = yield* freshName
+    yield* removeLater(name)
+    yield* answers(yield* createLine(name, options), { code: "failure", stderr: /^[Ee]rror: /m })
+    yield* isListed(name, false)
   })
 
 /** A machine that is created, until the case is over; gives its name. */

@@ -234,8 +234,8 @@ const surroundings: ReadonlyArray<Case> = [
     run: Effect.gen(function* () {
       const name = yield* Checks.running()
       const flags = ["-e", "ONE=1", "-e", "TWO=a=b c", "--env=EMPTY="]
-      const called = yield* Checks.exec(name, ["printenv", "ONE", "TWO", "EMPTY"], { flags })
-      yield* Checks.wrote(called, "stdout", "1\na=b c\n\n")
+      const called = yield* Checks.exec(name, sh('echo "$ONE|$TWO|$EMPTY|"'), { flags })
+      yield* Checks.wrote(called, "stdout", "1|a=b c||\n")
       yield* Checks.wrote(yield* Checks.exec(name, ["printenv", "ONE"]), "stdout", "")
     })
   },
@@ -366,7 +366,7 @@ const files: ReadonlyArray<Case> = [
 const runs: ReadonlyArray<Case> = [
   {
     name: "machine run gives a command a machine of its own, and passes its exit code through",
-    needs: ["guest", "run"],
+    needs: ["guest"],
     run: Effect.gen(function* () {
       const { createArguments } = yield* Subject
       const before = (yield* Checks.names).length
@@ -384,7 +384,7 @@ const runs: ReadonlyArray<Case> = [
 const packs: ReadonlyArray<Case> = [
   {
     name: "pack create --from-vm packs a stopped machine, refuses one that runs, and a machine can be made of it",
-    needs: ["guest", "files", "packs"],
+    needs: ["guest", "files"],
     since: "1.2.2",
     run: Effect.gen(function* () {
       const name = yield* Checks.running()

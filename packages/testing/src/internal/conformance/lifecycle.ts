@@ -292,28 +292,4 @@ const ending: ReadonlyArray<Case> = [
   }
 ]
 
-const updating: ReadonlyArray<Case> = [
-  {
-    name: "machine update changes a machine that does not run, and only what it is told to",
-    needs: ["update"],
-    run: Effect.gen(function* () {
-      const { capabilities } = yield* Subject
-      const update = (name: string, ...rest: ReadonlyArray<string>) =>
-        capabilities.nameStyle === "flag"
-          ? ["machine", "update", "--name", name, ...rest]
-          : ["machine", "update", ...rest, name]
-      const name = yield* Checks.created(["--cpus", "2", "--mem", "512"])
-      yield* Checks.succeeds(update(name, "--cpus", "3"))
-      const found = yield* Checks.status(name)
-      yield* Checks.verify(
-        found["cpus"] === 3 && found["memory_mib"] === 512,
-        `expected 3 cpus and 512 MiB, got ${JSON.stringify(found)}`
-      )
-      yield* Checks.answers(update(name, "-e", "NOVALUE"), { code: "failure" })
-      yield* Checks.fails(update(yield* Checks.freshName, "--cpus", "3"), /vm not found: /)
-      yield* Checks.isUsageError(update(name, "--cpus", "many"))
-    })
-  }
-]
-
-export const cases: ReadonlyArray<Case> = [...naming, ...told, ...creating, ...ending, ...updating]
+export const cases: ReadonlyArray<Case> = [...naming, ...told, ...creating, ...ending]

@@ -96,14 +96,13 @@ export class Subject extends Context.Tag("@bottle/testing/Conformance/Subject")<
  * - `guest`: machines boot, and run commands
  * - `files`: the program reads and writes files of this host
  * - `volumes`: machines see directories of this host
- * - `update`: `machine update`
- * - `run`: `machine run`
- * - `packs`: `pack create` of a machine, and machines made of packs
+ * - `network`: machines can have a network
+ * - `subcommands`: the subcommands that only a smolvm has: `machine update`, `data-dir`, `fork`, …
  *
  * @since 0.1.0
  * @category models
  */
-export type Need = "alone" | "guest" | "files" | "volumes" | "update" | "run" | "packs"
+export type Need = "alone" | "guest" | "files" | "volumes" | "network" | "subcommands"
 
 /**
  * One thing that every program with smolvm's command line must show.
