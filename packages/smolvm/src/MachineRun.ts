@@ -145,9 +145,9 @@ const hasWork: Subcommand.Rule<MachineRunOptions> = {
 
 const commandIsNoImage: Subcommand.Rule<MachineRunOptions> = {
   sentence:
-    "Without a source, a command whose first word has a `:`, or a `/` that does not lead, is taken for an image.",
+    "Without a source, a command whose first word has a `:`, or a `/` but not at its beginning, is taken for an image.",
   check: ({ command: [program = ""] = [], from, image, smolfile }) =>
-    image === undefined && from === undefined && smolfile === undefined && /:|.\//.test(program.replace(/^\//, ""))
+    image === undefined && from === undefined && smolfile === undefined && /:|^[^/].*\//.test(program)
       ? { option: "the command", problem: "looks like an image to smolvm: give the image as image, or run it by sh -c" }
       : undefined
 }
