@@ -7,18 +7,25 @@
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { randomBytes } from "node:crypto"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Archive from "./Archive.js"
-import { DestinationRefused, SourceRefused } from "./ArchiveError.js"
+import { type ArchiveError, DestinationRefused, SourceRefused } from "./ArchiveError.js"
 import type { Capabilities } from "./Capabilities.js"
+import { attempt } from "./internal/archive/run.js"
 import { clean, probe } from "./internal/transfer/guest.js"
 import { resolveHost, shown, written, writtenInGuest } from "./internal/transfer/paths.js"
 import { chooseTarget, guestSource, sourceKind } from "./internal/transfer/sides.js"
 import * as Single from "./internal/transfer/single.js"
 import * as Tar from "./internal/transfer/tar.js"
 import * as Words from "./internal/transfer/words.js"
+import * as MachineCp from "./MachineCp.js"
+import { Smolvm } from "./Smolvm.js"
+import type { SmolvmError } from "./SmolvmError.js"
 import { GuestLacksTar, GuestPathRefused, type TransferError } from "./TransferError.js"
 
 /**
@@ -30,7 +37,7 @@ import { GuestLacksTar, GuestPathRefused, type TransferError } from "./TransferE
  * @since 0.1.0
  * @category models
  */
-export interface GuestCommand {
+export interface EndpointCommand {
   readonly command: ReadonlyArray<string>
   readonly env: ReadonlyArray<readonly [name: string, value: string]>
   readonly workdir: string
@@ -43,7 +50,7 @@ export interface GuestCommand {
  * @since 0.1.0
  * @category models
  */
-export interface GuestExit {
+export interface EndpointExit {
   readonly exitCode: number
 }
 
@@ -53,10 +60,10 @@ export interface GuestExit {
  * @since 0.1.0
  * @category models
  */
-export type GuestOutput =
+export type EndpointOutput =
   | { readonly _tag: "Stdout"; readonly bytes: Uint8Array }
   | { readonly _tag: "Stderr"; readonly bytes: Uint8Array }
-  | { readonly _tag: "Exit"; readonly exit: GuestExit }
+  | { readonly _tag: "Exit"; readonly exit: EndpointExit }
 
 /**
  * A machine as a copy sees it.
@@ -80,10 +87,12 @@ export interface Endpoint<E> {
   readonly guestWritable: ReadonlyArray<string>
   readonly capabilities: Capabilities
   readonly isBare: boolean
-  readonly exec: (command: GuestCommand) => Effect.Effect<{ readonly exit: GuestExit; readonly stdout: Uint8Array }, E>
+  readonly exec: (
+    command: EndpointCommand
+  ) => Effect.Effect<{ readonly exit: EndpointExit; readonly stdout: Uint8Array }, E>
   readonly stream: (
-    command: GuestCommand & { readonly stdin?: Stream.Stream<Uint8Array> | undefined }
-  ) => Stream.Stream<GuestOutput, E>
+    command: EndpointCommand & { readonly stdin?: Stream.Stream<Uint8Array> | undefined }
+  ) => Stream.Stream<EndpointOutput, E>
   readonly cpIn: (options: {
     readonly host: string
     readonly guest: string
@@ -91,6 +100,73 @@ export interface Endpoint<E> {
   }) => Effect.Effect<void, E>
   readonly cpOut: (options: { readonly guest: string; readonly host: string }) => Effect.Effect<void, E>
 }
+
+/**
+ * How `endpoint` sees a machine.
+ *
+ * - `name`: of the machine, which must run
+ * - `workdir`: of the guest, absolute, where relative paths begin; `/` by default
+ * - `isBare`: whether the machine was made without an image; false by default, which is right for every machine: before
+ *   1.7.3 a single file may then take a longer way
+ * - `guestWritable`: directories of this machine that the guest has mounted and can write to; none by default. No link in
+ *   them is followed out of them
+ * - `directory`: of this machine, absolute, closed to others, where files stand for as long as a copy takes; by default a
+ *   new one below the system's directory for temporary files, which is removed with the scope
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EndpointOptions {
+  readonly name: string
+  readonly workdir?: string | undefined
+  readonly isBare?: boolean | undefined
+  readonly guestWritable?: ReadonlyArray<string> | undefined
+  readonly directory?: string | undefined
+}
+
+const temporary: Effect.Effect<string, ArchiveError, Scope.Scope> = Effect.acquireRelease(
+  Effect.suspend(() => {
+    const above = Os.tmpdir()
+    return attempt(above, () => Fs.mkdtempSync(Path.join(Fs.realpathSync(above), "bottle-cp-")))
+  }),
+  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
+)
+
+/**
+ * A machine of smolvm's as a copy sees it. Its capabilities are read once.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const endpoint = ({
+  directory,
+  guestWritable = [],
+  isBare = false,
+  name,
+  workdir = "/"
+}: EndpointOptions): Effect.Effect<Endpoint<SmolvmError>, SmolvmError | ArchiveError, Smolvm | Scope.Scope> =>
+  Effect.gen(function* () {
+    const smolvm = yield* Smolvm
+    const inMachine = (path: string) => MachineCp.inMachine({ name, path })
+    return {
+      workdir,
+      directory: directory ?? (yield* temporary),
+      guestWritable,
+      capabilities: yield* smolvm.capabilities,
+      isBare,
+      exec: (command) =>
+        Effect.map(smolvm.machineExec({ ...command, name }), ({ exitCode, stdout }) => ({
+          exit: { exitCode },
+          stdout
+        })),
+      stream: (command) =>
+        Stream.map(smolvm.machineExecFollow({ ...command, name }), (event): EndpointOutput =>
+          event._tag === "Exit" ? { _tag: "Exit", exit: { exitCode: event.exit.code } } : event
+        ),
+      cpIn: ({ guest, host, mode }) => smolvm.machineCp({ src: host, dst: inMachine(guest), mode }),
+      cpOut: ({ guest, host }) => smolvm.machineCp({ src: inMachine(guest), dst: host })
+    }
+  })
 
 /**
  * What is copied.

@@ -4,7 +4,7 @@ import * as Release from "@bottle/process/Release"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { Endpoint, GuestCommand } from "../../Transfer.js"
+import type { Endpoint, EndpointCommand } from "../../Transfer.js"
 
 // The guest's own words steer nothing: what its variables could change of tar is set here.
 const ENV = [
@@ -13,7 +13,7 @@ const ENV = [
 ] as const
 
 /** What every command of a copy is run with. */
-export const command = (words: ReadonlyArray<string>): GuestCommand => ({ command: words, env: ENV, workdir: "/" })
+export const command = (words: ReadonlyArray<string>): EndpointCommand => ({ command: words, env: ENV, workdir: "/" })
 
 const Kind = Schema.Literal("directory", "file", "other", "missing")
 

@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import type { ArchiveError } from "../../ArchiveError.js"
-import type { Endpoint, GuestOutput } from "../../Transfer.js"
+import type { Endpoint, EndpointOutput } from "../../Transfer.js"
 import { TransferFailed } from "../../TransferError.js"
 import { attempt } from "../archive/run.js"
 import { aside, writeAll } from "./aside.js"
@@ -100,7 +100,7 @@ export const feed = <E>(
     const broken = yield* Deferred.make<never, ArchiveError>()
     const words = Words.make()
     let exitCode = -1
-    const take = (event: GuestOutput) =>
+    const take = (event: EndpointOutput) =>
       Effect.sync(() => {
         if (event._tag === "Stderr") words.add(event.bytes)
         if (event._tag === "Exit") exitCode = event.exit.exitCode
