@@ -106,6 +106,15 @@ Options:
   -d, --detach
           Runs on
 
+      --smolfile <PATH>
+          A file
+          \u0020
+          [aliases: -s]
+
+Machine source:
+  -p, --port <PORT[-END]|HOST[-END]:GUEST[-END]>
+          Which (see --net), so that [default: none, or the pack's]
+
   -h, --help
           Print help
 `
@@ -117,7 +126,15 @@ Options:
         default: "tsi",
         possibleValues: ["tsi", "virtio-net"]
       },
-      { ...bare, long: "--detach", short: "-d" }
+      { ...bare, long: "--detach", short: "-d" },
+      { ...bare, long: "--smolfile", value: "PATH", aliases: ["-s"] },
+      {
+        ...bare,
+        long: "--port",
+        short: "-p",
+        value: "PORT[-END]|HOST[-END]:GUEST[-END]",
+        default: "none, or the pack's"
+      }
     ])
   })
 

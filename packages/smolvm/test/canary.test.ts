@@ -94,7 +94,7 @@ describe("the canary", () => {
     ["no short form", "      --name <NAME>", nameless],
     ["another value", "  -n, --name <ID>", { ...name, value: "ID" }],
     ["no value", "  -n, --name", { long: "--name", short: "-n", type: "flag" }],
-    ["a default", "  -n, --name <NAME>  It [default: x]", { ...name, default: "x" }],
+    ["a default", "  -n, --name <NAME>  It [default: x, or what the pack says]", { ...name, default: "x" }],
     ["a list of values", "  -n, --name <NAME>  It [possible values: a, b]", { ...name, type: "enum:a|b" }],
     ["repetition", "  -n, --name <NAME>...", { ...name, repeatable: true }]
   ] as const) {
@@ -106,6 +106,16 @@ describe("the canary", () => {
       assert.deepStrictEqual(drift.commands, { "machine create": { options: [option] } })
     })
   }
+
+  it("finds nothing in what a help tells of the same option in more words", () => {
+    const text = help("machine create")
+    const [cpus = ""] = /.*--cpus.*/.exec(text) ?? []
+    const drift = ofNewer({
+      "machine create": text.replace(cpus, `${cpus}\n          How many [default: 4, or the pack's]`)
+    })
+    assert.include(cpus, "--cpus <N>")
+    assert.deepStrictEqual(drift.delta, none)
+  })
 
   it("finds an option that is hidden no longer", () => {
     const drift = ofNewer({ "pack create": `${help("pack create")}      --stub <PATH>\n` })

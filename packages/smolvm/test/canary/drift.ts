@@ -132,9 +132,12 @@ const differs = (before: Option, now: HelpText.HelpOption): boolean =>
   (before.type === "flag") !== (now.value === null) ||
   (before.short ?? null) !== now.short ||
   (before.value !== undefined && now.value !== null && before.value !== now.value) ||
-  (now.default !== null && now.default !== before.default) ||
+  (now.default !== null && defaultOf(now) !== before.default) ||
   (now.possibleValues.length > 0 && now.possibleValues.join() !== possibleValues(before.type)?.join()) ||
   (now.repeatable && before.repeatable !== true)
+
+/** The value alone: a description may go on, as in `[default: 4, or what the pack says]`. */
+const defaultOf = (option: HelpText.HelpOption): string => (option.default ?? "").split(", ")[0] ?? ""
 
 /** As the data have it. The type of a value is not in the help: that of a new one has to be looked up. */
 const optionOf = (now: HelpText.HelpOption, before: Option | undefined): Option => {
@@ -152,7 +155,7 @@ const optionOf = (now: HelpText.HelpOption, before: Option | undefined): Option 
     ...(now.short === null ? {} : { short: now.short }),
     ...(now.value === null ? {} : { value: now.value }),
     type: now.value === null ? "flag" : (words ?? (was === "flag" ? "string" : was)),
-    ...(now.default === null ? {} : { default: now.default }),
+    ...(now.default === null ? {} : { default: defaultOf(now) }),
     ...(now.repeatable ? { repeatable: true } : {})
   }
 }
