@@ -9,6 +9,9 @@ import * as Project from "./fixtures/aloneProject.js"
 
 class Alone extends Context.Tag("@bottle/smolvm/test/Alone")<Alone, Project.AloneProject>() {}
 
+/** Compilers and processes take their time beside other tests. */
+const BOUND_MILLIS = 60_000
+
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
 const installed = (directory: string, name: string): string => Path.join(directory, "node_modules/@bottle", name)
@@ -24,6 +27,18 @@ const imported = (text: string): ReadonlyArray<string> =>
     ([, statement, type]) => statement ?? type ?? ""
   )
 
+/** A program of a guide: its module, and what it prints; a module that prints nothing is for others to import. */
+interface Shown {
+  readonly module: string
+  readonly text: string
+  readonly prints: string | undefined
+}
+
+const shownIn = (page: string): ReadonlyArray<Shown> =>
+  [...page.matchAll(/^```ts\n\/\/ (\w+)\.ts\n([^]*?)^```\n(?:\n```text\n([^]*?)^```\n)?/gm)].map(
+    ([, module = "", text = "", prints]) => ({ module, text, prints })
+  )
+
 /** The modules that programs may import. */
 const publicModules = (directory: string): ReadonlyArray<string> =>
   Fs.readdirSync(Path.join(installed(directory, "smolvm"), "dist"))
@@ -31,7 +46,7 @@ const publicModules = (directory: string): ReadonlyArray<string> =>
     .map((name) => name.replace(".d.ts", ""))
 
 describe("the package, packed and installed alone", () => {
-  layer(Layer.scoped(Alone, Project.aloneProject), { timeout: 180_000 })((it) => {
+  layer(Layer.scoped(Alone, Project.aloneProject), { timeout: 3 * BOUND_MILLIS, excludeTestServices: true })((it) => {
     it.effect("has its code, its declarations, its sources, a README and a license, and nothing else", () =>
       Effect.gen(function* () {
         const { packed } = yield* Alone
@@ -85,62 +100,95 @@ describe("the package, packed and installed alone", () => {
       })
     )
 
-    it.effect("type-checks, each public module of it, without the types of Node", () =>
-      Effect.gen(function* () {
-        const { compile, directory } = yield* Alone
-        const modules = publicModules(directory)
-        assert.include(modules, "Smolvm")
-        const imports = modules.map((name) => `export * as ${name} from "@bottle/smolvm/${name}"\n`).join("")
-        assert.strictEqual(yield* compile({ "everything.ts": imports }), "")
-        const { code, stderr } = yield* (yield* Alone).node("everything.js")
-        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
-      })
+    it.effect(
+      "type-checks, each public module of it, without the types of Node",
+      () =>
+        Effect.gen(function* () {
+          const { compile, directory } = yield* Alone
+          const modules = publicModules(directory)
+          assert.include(modules, "Smolvm")
+          const imports = modules.map((name) => `export * as ${name} from "@bottle/smolvm/${name}"\n`).join("")
+          assert.strictEqual(yield* compile({ "everything.ts": imports }), "")
+          const { code, stderr } = yield* (yield* Alone).node("everything.js")
+          assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+        }),
+      BOUND_MILLIS
     )
 
-    it.effect("refuses a wrong call while it is compiled, and takes a right one", () =>
-      Effect.gen(function* () {
-        const { compile } = yield* Alone
-        const call = (options: string): string =>
-          `import * as Smolvm from "@bottle/smolvm/Smolvm"\nimport * as Effect from "effect/Effect"\n` +
-          `export const call = Effect.flatMap(Smolvm.Smolvm, (it) => it.machineStart(${options}))\n`
-        const said = yield* compile({ "right.ts": call(`{ name: "box" }`), "wrong.ts": call(`{ nom: "box" }`) })
-        assert.deepStrictEqual(
-          said.split("\n").flatMap((line) => /^(\S+)\(\d+,\d+\): error/.exec(line)?.[1] ?? []),
-          ["wrong.ts"]
-        )
-      })
+    it.effect(
+      "refuses a wrong call while it is compiled, and takes a right one",
+      () =>
+        Effect.gen(function* () {
+          const { compile } = yield* Alone
+          const call = (options: string): string =>
+            `import * as Smolvm from "@bottle/smolvm/Smolvm"\nimport * as Effect from "effect/Effect"\n` +
+            `export const call = Effect.flatMap(Smolvm.Smolvm, (it) => it.machineStart(${options}))\n`
+          const said = yield* compile({ "right.ts": call(`{ name: "box" }`), "wrong.ts": call(`{ nom: "box" }`) })
+          assert.deepStrictEqual(
+            said.split("\n").flatMap((line) => /^(\S+)\(\d+,\d+\): error/.exec(line)?.[1] ?? []),
+            ["wrong.ts"]
+          )
+        }),
+      BOUND_MILLIS
     )
 
-    it.effect("lets nobody import what is internal", () =>
-      Effect.gen(function* () {
-        const { node } = yield* Alone
-        const load = (module: string) => node("--input-type=module", "-e", `await import("@bottle/smolvm/${module}")`)
-        assert.strictEqual((yield* load("Smolvm")).code, 0)
-        const refused = yield* load("internal/runner")
-        assert.strictEqual(refused.code, 1)
-        assert.include(refused.stderr, "ERR_PACKAGE_PATH_NOT_EXPORTED")
-      })
+    it.effect(
+      "lets nobody import what is internal",
+      () =>
+        Effect.gen(function* () {
+          const { node } = yield* Alone
+          const load = (module: string) => node("--input-type=module", "-e", `await import("@bottle/smolvm/${module}")`)
+          assert.strictEqual((yield* load("Smolvm")).code, 0)
+          const refused = yield* load("internal/runner")
+          assert.strictEqual(refused.code, 1)
+          assert.include(refused.stderr, "ERR_PACKAGE_PATH_NOT_EXPORTED")
+        }),
+      BOUND_MILLIS
     )
 
-    it.effect("drives a smolvm that is on PATH", () =>
-      Effect.gen(function* () {
-        const { compile, node } = yield* Alone
-        assert.strictEqual(
-          yield* compile({ "program.ts": Fs.readFileSync(here("fixtures/alone/program.ts"), "utf8") }),
-          ""
-        )
-        const { code, stderr, stdout } = yield* node("program.js")
-        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
-        assert.deepStrictEqual(JSON.parse(stdout), {
-          version: "1.9.3",
-          machines: ["box running"],
-          stdout: "out\n",
-          exitCode: 7,
-          secret: "s3cret\n",
-          missing: "MachineNotFound",
-          left: 0
-        })
-      })
+    it.effect(
+      "drives a smolvm that is on PATH",
+      () =>
+        Effect.gen(function* () {
+          const { compile, node } = yield* Alone
+          assert.strictEqual(
+            yield* compile({ "program.ts": Fs.readFileSync(here("fixtures/alone/program.ts"), "utf8") }),
+            ""
+          )
+          const { code, stderr, stdout } = yield* node("program.js")
+          assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+          assert.deepStrictEqual(JSON.parse(stdout), {
+            version: "1.9.3",
+            machines: ["box running"],
+            stdout: "out\n",
+            exitCode: 7,
+            secret: "s3cret\n",
+            missing: "MachineNotFound",
+            left: 0
+          })
+        }),
+      BOUND_MILLIS
+    )
+
+    it.effect(
+      "is used as docs/guides/smolvm-alone.md shows it",
+      () =>
+        Effect.gen(function* () {
+          const { compile, node } = yield* Alone
+          const page = Fs.readFileSync(here("../../../docs/guides/smolvm-alone.md"), "utf8")
+          const shown = shownIn(page)
+          assert.strictEqual(shown.length, page.split("```ts\n").length - 1, "each block begins with its file's name")
+          assert.strictEqual(
+            yield* compile(Object.fromEntries(shown.map(({ module, text }) => [`${module}.ts`, text]))),
+            ""
+          )
+          // One after the other in one process: most of what each takes alone is to load Effect.
+          const imports = shown.map(({ module }) => `console.log("= ${module}"); await import("./${module}.js")`)
+          const ran = yield* node("--input-type=module", "-e", imports.join("\n"))
+          const printed = shown.map(({ module, prints }) => `= ${module}\n${prints ?? ""}`).join("")
+          assert.deepStrictEqual(ran, { code: 0, stdout: printed, stderr: "" })
+        }),
+      BOUND_MILLIS
     )
   })
 })

@@ -1,7 +1,6 @@
 // Which errors a subcommand can fail with, found by letting the code meet each cause.
-import * as Either from "effect/Either"
-import { circumstances, examples } from "./examples.mjs"
 import { everywhere, failures } from "./failures.mjs"
+import { refused } from "./probe.mjs"
 
 const bytes = (text) => new TextEncoder().encode(text)
 
@@ -41,22 +40,13 @@ export const errorsOf = (reference, module, subcommand) => [
 ]
 
 /** What is refused before anything runs. */
-const refusals = ({ capabilities, lines, modules }, module, subcommand) => {
-  const { command, options, positionals } = subcommand
-  const asked = options.filter(({ key }) => key !== null)
-  const lacks = (long) => capabilities.neededVersion(command, long) !== "0.8.0"
-  const probes = [examples[command] ?? {}, ...(circumstances[command] ?? [])]
-  const found = new Set(
-    lines.flatMap((line) =>
-      probes.flatMap((probe) => {
-        const built = modules.get(module).argv(probe, capabilities.fromVersion(line))
-        return Either.isLeft(built) ? [built.left._tag] : []
-      })
-    )
-  )
-  if (asked.length + positionals.length > 0) found.add("InvalidArgument")
-  if (lacks()) found.add("UnsupportedCommand")
-  if (asked.some(({ long, positional }) => positional === undefined && lacks(long))) found.add("UnsupportedOption")
+const refusals = (reference, module, subcommand) => {
+  const { options, positionals } = subcommand
+  const found = new Set(refused(reference, module, subcommand).map(({ _tag }) => _tag))
+  // What is no flag has values that are wrong by themselves.
+  if (options.some(({ kind }) => kind === "value" || kind === "list") || positionals.length > 0) {
+    found.add("InvalidArgument")
+  }
   return ["InvalidArgument", "UnsupportedCommand", "UnsupportedOption", "IgnoredOption"].filter((tag) => found.has(tag))
 }
 

@@ -3,7 +3,13 @@ import { table, code, paragraphs, wrapped } from "./markdown.mjs"
 import { membersOf, pageOf } from "./page.mjs"
 import { commonErrors } from "./errors.mjs"
 import { declarations } from "./types.mjs"
-import { errorsOf as declaredErrors, firstSentence, membersOf as declaredMembers, readSources } from "./source.mjs"
+import {
+  errorsOf as declaredErrors,
+  firstSentence,
+  membersOf as declaredMembers,
+  readSources,
+  wordsOf
+} from "./source.mjs"
 
 /** The pages by file name, and what is missing for them. `load` gives a module: `MachineCreate`, `internal/errors`. */
 export const pagesOf = async (directory, load) => {
@@ -18,14 +24,14 @@ const read = async (directory, load) => {
   const sources = readSources(directory)
   const modules = new Map()
   for (const name of sources.keys()) modules.set(name, await load(name))
-  const subcommands = [...modules].flatMap(([module, { subcommand }]) =>
-    subcommand?.command === undefined ? [] : [{ module, subcommand }]
-  )
+  const moduleOf = (subcommand) => [...modules].find(([, module]) => module.subcommand === subcommand)?.[0]
+  const subcommands = modules.get("Subcommands").all.map((subcommand) => ({ module: moduleOf(subcommand), subcommand }))
   return {
     sources,
     modules,
     subcommands,
     find: declarations(sources),
+    aliases: new Map([...sources.values()].flatMap(wordsOf)),
     members: declaredMembers(sources.get("Smolvm")),
     errors: declaredErrors(sources.get("SmolvmError")),
     mapping: await load("internal/errors"),
@@ -53,6 +59,11 @@ const indexPage = (reference) => {
     "# smolvm's subcommands",
     paragraphs(INTRODUCTION),
     table(["subcommand", "members of `Smolvm`", "from", "what it does"], rows),
+    "## The other members",
+    table(
+      ["member", "what it does"],
+      otherMembers(reference).map(({ doc, key }) => [code(key), doc])
+    ),
     "## How to read the pages",
     paragraphs(HOW_TO_READ(reference.lines)),
     "## Errors of every call",
@@ -61,14 +72,20 @@ const indexPage = (reference) => {
   ].join("\n\n")}\n`
 }
 
+/** The members that are no subcommand. */
+const otherMembers = (reference) => {
+  const own = new Set(reference.subcommands.flatMap(({ subcommand }) => membersOf(reference, subcommand)))
+  return reference.members.filter((member) => !own.has(member))
+}
+
 const INTRODUCTION = `What \`@bottle/smolvm\` runs, a page for each subcommand of smolvm: what it takes, the command line that it
 makes on each release line, and what it fails with. Written by \`node packages/smolvm/scripts/reference.mjs\` from the
 code and its comments; [how to use it](../../guides/smolvm-alone.md).`
 
 const HOW_TO_READ = (
   lines
-) => `The release lines are ${lines.join(", ")}: the versions at which smolvm's grammar was read. A version between
-them has what it had then.
+) => `The release lines are ${lines.slice(0, -1).join(", ")} and ${lines.at(-1)}: the versions at which smolvm's
+grammar was read. A version between two of them has what was there at that version, not what its line has.
 
 \`from\` is the first version that has something; where it is empty, every release line does, or every one that has the
 subcommand. What the installed release lacks is refused with \`UnsupportedOption\` or \`UnsupportedCommand\`, which name the

@@ -1,6 +1,7 @@
 // Small pieces of Markdown, and values as TypeScript and as command lines.
 
-const WIDTH = 100
+/** The most columns of a line. */
+export const WIDTH = 100
 
 /** Wraps a paragraph at 100 columns; code between backticks is not broken. */
 export const wrapped = (text, indent = "") => {
@@ -62,21 +63,20 @@ export const fence = (language, text) => `\`\`\`${language}\n${text}\n\`\`\``
 /** A value as a TypeScript literal. */
 export const literal = (value) => {
   const flat = inline(value)
-  if (flat.length <= WIDTH || typeof value !== "object" || value === null) return flat
-  const [open, close] = Array.isArray(value) ? ["[", "]"] : ["{", "}"]
-  const items = Array.isArray(value)
-    ? value.map(literal)
-    : Object.entries(value).map(([key, each]) => `${key}: ${inline(each)}`)
-  return `${open}\n${items.map((item) => `  ${item}`).join(",\n")}\n${close}`
+  if (flat.length <= WIDTH) return flat
+  const fields = Object.entries(value).map((field) => `  ${fieldOf(field)}`)
+  return `{\n${fields.join(",\n")}\n}`
 }
 
 const inline = (value) => {
   if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`
+  if (typeof value === "number") return String(value).replace(/\B(?=(\d{3})+$)/g, "_")
   if (typeof value !== "object" || value === null) return JSON.stringify(value)
-  return `{ ${Object.entries(value)
-    .map(([key, each]) => `${/^\w+$/.test(key) ? key : JSON.stringify(key)}: ${inline(each)}`)
-    .join(", ")} }`
+  return `{ ${Object.entries(value).map(fieldOf).join(", ")} }`
 }
+
+/** Modes of files are read in octal. */
+const fieldOf = ([key, value]) => `${key}: ${key === "mode" ? `0o${value.toString(8)}` : inline(value)}`
 
 const quoted = (word) => (/^[\w@%+=:,./*-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)
 

@@ -1,8 +1,10 @@
 // The page of one subcommand.
 import * as Either from "effect/Either"
+import { build } from "./build.mjs"
 import * as Markdown from "./markdown.mjs"
 import { circumstances, examples } from "./examples.mjs"
 import { errorsOf, isCommon } from "./errors.mjs"
+import { refused } from "./probe.mjs"
 import { firstSentence, moduleDoc } from "./source.mjs"
 import * as Types from "./types.mjs"
 
@@ -18,6 +20,7 @@ export const pageOf = (reference, { module, subcommand }) => {
     members.map(synopsis).join("\n\n"),
     optionsSection(reference, subcommand, module, members, problems),
     rulesSection(subcommand),
+    ignoredSection(reference, module, subcommand),
     droppedSection(reference, module, subcommand),
     commandLines(reference, module, subcommand, problems),
     resultSection(reference, members),
@@ -42,25 +45,30 @@ const about = ({ capabilities, sources }, module, { command }) => {
   const since = capabilities.neededVersion(command)
   const doc = moduleDoc(sources.get(module)).replace(/^`smolvm [^`]*`[:,] (\w)/, (_, letter) => letter.toUpperCase())
   const from = since === "0.8.0" ? "On every release line." : `From smolvm ${since}.`
-  return `${paragraphs(doc)}\n\n${from}`
+  return doc.includes(since) ? paragraphs(doc) : `${paragraphs(doc)}\n\n${from}`
 }
 
 const synopsis = ({ doc, key, type }) => {
   const { isOptional, options, result } = Types.signatureOf(type)
-  const takes = options === undefined ? "" : `(options${isOptional ? "?" : ""}: ${Types.shown(options)})`
-  return `${fence("ts", `smolvm.${key}${takes}: ${Types.shown(result)}`)}\n\n${paragraphs(doc)}`
+  const gives = Types.shown(result)
+  const parameter = options === undefined ? "" : `options${isOptional ? "?" : ""}: ${Types.shown(options)}`
+  const takes = options === undefined ? "" : `(${parameter})`
+  const line = `smolvm.${key}${takes}: ${gives}`
+  const text = line.length <= Markdown.WIDTH ? line : `smolvm.${key}(\n  ${parameter}\n): ${gives}`
+  return `${fence("ts", text)}\n\n${paragraphs(doc)}`
 }
 
-/** The fields of what the members take: each once, with the members that take it. */
+/** The fields of what the members take, each once, with the members that take it, and of the module's own options. */
 const takenFields = ({ find }, module, members) => {
   const taken = new Map()
-  for (const { key, type } of members) {
-    const { options } = Types.signatureOf(type)
-    for (const field of options === undefined ? [] : Types.fieldsOf(find, options, module)) {
+  const take = (type, from, takers) => {
+    for (const field of type === undefined ? [] : Types.fieldsOf(find, type, from)) {
       const entry = taken.get(field.key) ?? { field, members: [] }
-      taken.set(field.key, { ...entry, members: [...entry.members, key] })
+      taken.set(field.key, { ...entry, members: [...entry.members, ...takers] })
     }
   }
+  take(`${module}Options`, module, [])
+  for (const { key, type } of members) take(Types.signatureOf(type).options, "Smolvm", [key])
   return [...taken.values()]
 }
 
@@ -78,7 +86,7 @@ const optionsSection = (reference, subcommand, module, members, problems) => {
   const rows = taken.map(({ field, members: takers }) => {
     const option = subcommand.options.find(({ key }) => key === field.key)
     const positional = subcommand.positionals.find(({ key }) => key === field.key)
-    const only = takers.length === members.length ? "" : `${takers.map(code).join(", ")}: `
+    const only = isForFew(takers, members) ? `${takers.map(code).join(", ")}: ` : ""
     return [
       `${code(field.key)}${field.isOptional ? "" : " (needed)"}`,
       code(Types.shown(field.type)),
@@ -87,19 +95,25 @@ const optionsSection = (reference, subcommand, module, members, problems) => {
       `${only}${field.doc === "" ? "The machine." : field.doc}`
     ]
   })
-  const shapes = shapesOf(reference, module, taken)
+  const shapes = shapesOf(reference, taken)
   const always = subcommand.options.filter(({ key }) => key === null).map(({ long }) => code(long))
   const sent = always.length === 0 ? "" : `\n\nAlways sent: ${always.join(", ")}.`
   if (rows.length === 0) return `## Options\n\nIt takes none.${sent}`
   return `## Options\n\n${table(["key", "type", "option", "from", "meaning"], rows)}${shapes}${sent}`
 }
 
+/** Whether it must be said which members take a field. A second member with options of its own takes few of the first's. */
+const isForFew = (takers, members) => {
+  if (takers.length === 0 || takers.length === members.length) return false
+  return members.length > 2 || !takers.includes(members[0].key)
+}
+
 /** The types of the options that have fields of their own. */
-const shapesOf = ({ find }, module, taken) => {
+const shapesOf = ({ find }, taken) => {
   const shapes = new Map()
   for (const { field } of taken) {
     for (const named of Types.namesIn(field.type)) {
-      const declared = find(named.name, named.module ?? module)
+      const declared = find(named, field.module)
       if (declared?.parents !== undefined) shapes.set(declared.name, declared)
     }
   }
@@ -126,10 +140,34 @@ const since = (capabilities, command, { long, positional }) => {
   return needed === capabilities.neededVersion(command) || positional !== undefined ? "" : needed
 }
 
-const rulesSection = ({ rules }) =>
-  rules.length === 0
+const rulesSection = ({ options, rules }) => {
+  const has = (long) => options.some((option) => option.long === long)
+  // Rules are shared: one that begins with an option, or is about a policy, which this subcommand lacks is not about it.
+  const sentences = rules
+    .map(({ sentence }) => sentence)
+    .filter((sentence) => {
+      const [, first] = /^`(--[\w-]+)/.exec(sentence) ?? []
+      return (first === undefined || has(first)) && (has("--allow-cidr") || !sentence.includes("egress policy"))
+    })
+  return sentences.length === 0 ? "" : `## What goes together\n\nChecked before anything runs:\n\n${list(sentences)}`
+}
+
+const untilVersion = (neededVersion) => (neededVersion === null ? "on every release" : `before ${neededVersion}`)
+
+/** What releases would take and ignore, found by asking for it. */
+const ignoredSection = (reference, module, subcommand) => {
+  const rows = new Map()
+  for (const error of refused(reference, module, subcommand)) {
+    if (error._tag !== "IgnoredOption") continue
+    const { circumstance, neededVersion, option } = error
+    const cells = [code(option), circumstance.replace(/--[\w-]+/g, code), untilVersion(neededVersion)]
+    rows.set(cells.join(), cells)
+  }
+  const intro = "smolvm takes these and does nothing with them, so they are refused with `IgnoredOption`:"
+  return rows.size === 0
     ? ""
-    : `## What goes together\n\nChecked before anything runs:\n\n${list(rules.map(({ sentence }) => sentence))}`
+    : `## What is ignored\n\n${wrapped(intro)}\n\n${table(["option", "where", "when"], [...rows.values()])}`
+}
 
 /** What releases take and drop, found by asking for it. */
 const droppedSection = ({ capabilities, lines, modules }, module, { command }) => {
@@ -139,8 +177,7 @@ const droppedSection = ({ capabilities, lines, modules }, module, { command }) =
   for (const line of lines) {
     for (const options of circumstances[command] ?? []) {
       for (const { isPolicy, neededVersion, option, reason } of dropped(options, capabilities.fromVersion(line))) {
-        const until = neededVersion === null ? "on every release" : `before ${neededVersion}`
-        rows.set(option, [code(option), until, reason, isPolicy ? "yes" : "no"])
+        rows.set(option, [code(option), untilVersion(neededVersion), reason, isPolicy ? "yes" : "no"])
       }
     }
   }
@@ -153,12 +190,15 @@ const droppedSection = ({ capabilities, lines, modules }, module, { command }) =
 const builtFor = ({ capabilities, modules }, module, subcommand, options, line) => {
   const lacking = []
   for (let left = options; ;) {
-    const built = modules.get(module).argv(left, capabilities.fromVersion(line))
+    const built = build(modules.get(module), left, capabilities.fromVersion(line))
     if (Either.isRight(built)) return { argv: built.right, lacking }
     const { left: error } = built
+    if (error._tag === "UnsupportedCommand") {
+      return { refusal: `there is no ${code(error.command)} before ${error.neededVersion}`, lacking }
+    }
     const key = keyOf(subcommand, error)
-    if (error._tag !== "UnsupportedOption" || key === undefined || !(key in left))
-      return { refused: error.message, lacking }
+    const canDoWithout = error._tag === "UnsupportedOption" && key !== undefined && key in left
+    if (!canDoWithout) return { refusal: error.message, lacking }
     lacking.push({ key, neededVersion: error.neededVersion })
     left = Object.fromEntries(Object.entries(left).filter(([each]) => each !== key))
   }
@@ -175,7 +215,7 @@ const commandLines = (reference, module, subcommand, problems) => {
     return ""
   }
   const built = reference.lines.map((line) => ({ line, ...builtFor(reference, module, subcommand, example, line) }))
-  if (built.at(-1).argv === undefined) problems.push(`${subcommand.command}: ${built.at(-1).refused}`)
+  if (built.at(-1).argv === undefined) problems.push(`${subcommand.command}: ${built.at(-1).refusal}`)
   const groups = []
   for (const each of built) {
     const shown = blockOf(each)
@@ -191,8 +231,8 @@ const commandLines = (reference, module, subcommand, problems) => {
 
 const headOf = (lines) => `### ${lines.length === 1 ? lines[0] : `${lines[0]} to ${lines.at(-1)}`}`
 
-const blockOf = ({ argv, lacking, refused }) => {
-  if (argv === undefined) return wrapped(`Refused: ${refused}.`)
+const blockOf = ({ argv, lacking, refusal }) => {
+  if (argv === undefined) return wrapped(`Refused: ${refusal}.`)
   const without = lacking.map(({ key, neededVersion }) =>
     neededVersion === null ? `${code(key)} (on no known release)` : `${code(key)} (from ${neededVersion})`
   )
@@ -200,31 +240,35 @@ const blockOf = ({ argv, lacking, refused }) => {
   return note + fence("sh", Markdown.commandLine("smolvm", argv))
 }
 
-/** The types that the members give, field by field. */
+/** The types that the members give, field by field, and those of their fields. */
 const resultSection = (reference, members) => {
-  const names = new Map()
-  for (const { type } of members) {
-    for (const { module, name } of Types.namesIn(Types.signatureOf(type).value)) {
-      const declared = reference.find(name, module)
-      if (declared !== undefined) names.set(name, declared)
+  const found = new Map()
+  const follow = (type, from) => {
+    for (const named of Types.namesIn(type)) {
+      const declared = found.has(named.name) ? undefined : reference.find(named, from)
+      if (declared === undefined) continue
+      found.set(named.name, declared)
+      for (const field of declared.fields) follow(field.type, declared.module)
     }
   }
-  if (names.size === 0) return ""
-  return `## Result\n\n${[...names.values()].map((declared) => resultTable(reference, declared)).join("\n\n")}`
+  for (const { type } of members) follow(Types.signatureOf(type).value, "Smolvm")
+  if (found.size === 0) return ""
+  return `## Result\n\n${[...found.values()].map((declared) => resultTable(reference, declared)).join("\n\n")}`
 }
 
-const resultTable = ({ modules }, { doc, fields, module, name }) => {
+const resultTable = ({ aliases, modules }, { doc, fields, module, name }) => {
   const schema = modules.get(module)[name]
   const types = schema?.ast === undefined ? new Map() : Types.schemaTypes(schema)
-  const rows = fields.map((field) => [
-    code(field.key),
-    code(Types.shown(types.get(field.key) ?? field.type)),
-    field.doc
-  ])
-  return `${wrapped(`\`${name}\` of \`@bottle/smolvm/${module}\`: ${lowered(doc)}`)}\n\n${table(["field", "type", "meaning"], rows)}`
+  const rows = fields.map((field) => {
+    const type = types.get(field.key)
+    const text = type === undefined || type.includes("Struct") ? Types.ofSchema(field.type) : type
+    return [code(field.key), code(aliases.get(text) ?? Types.shown(text)), field.doc]
+  })
+  const what = wrapped(`${code(name)} of ${code(`@bottle/smolvm/${module}`)}: ${lowered(doc)}`)
+  return `${what}\n\n${table(["field", "type", "meaning"], rows)}`
 }
 
-const lowered = (doc) => doc.replace(/^(An?|The|What|How) /, (word) => word.toLowerCase())
+const lowered = (doc) => doc.replace(/^(An?|The|What|How|One) /, (word) => word.toLowerCase())
 
 const errorsSection = (reference, module, subcommand, problems) => {
   const tags = errorsOf(reference, module, subcommand).filter((tag) => !isCommon(reference, tag))

@@ -85,6 +85,10 @@ export const structsOf = (text) =>
     ])
   )
 
+/** The exported names of a few words each, by name: `"guest" | "runtime"`. */
+export const wordsOf = (text) =>
+  [...text.matchAll(/^export type (\w+) = ("[^\n]*")$/gm)].map(([, name, words]) => [name, words])
+
 /** The exported tagged errors of a module, by tag. */
 export const errorsOf = (text) =>
   new Map(
@@ -93,6 +97,17 @@ export const errorsOf = (text) =>
       docBefore(text, match.index)
     ])
   )
+
+/** Where a module has its names from: `Volume` → `Value`, by `import { Volume }` or by `import * as Value`. */
+export const importsOf = (text) => {
+  const found = new Map()
+  for (const [, namespace, names, module] of text.matchAll(
+    /^import (?:type )?(?:\* as (\w+)|\{([^}]*)\}) from "\.\/(\w+)\.js"$/gm
+  )) {
+    for (const name of namespace === undefined ? names.matchAll(/\w+/g) : [[namespace]]) found.set(name[0], module)
+  }
+  return found
+}
 
 /** The members of the service that a module declares. */
 export const membersOf = (text) => {

@@ -1,6 +1,6 @@
 // Types as the pages show them, and the fields behind their names.
 import * as SchemaAST from "effect/SchemaAST"
-import { interfacesOf, structsOf } from "./source.mjs"
+import { importsOf, interfacesOf, structsOf } from "./source.mjs"
 
 /** A type without what only the compiler needs. */
 export const shown = (type) => {
@@ -14,23 +14,24 @@ export const shown = (type) => {
       /[ |]/.test(of) && !/^[[{]/.test(of) ? `(${of})[]` : `${of}[]`
     )
   }
+  text = text.replace(/\{ \[x: string\]: (\w+);? \}/g, "Record<string, $1>")
   return text.replace(/Readonly<(Record<[^<>]*>)>/g, "$1").replace(/\(\s+|\s+\)/g, (match) => match.trim())
 }
 
-/** Everything that the sources declare, by name; of one declared twice, the one of the module that is asked for. */
+/** Finds what a name stands for in a module of the sources: one of its own, or one that it imports. */
 export const declarations = (sources) => {
-  const all = new Map()
-  for (const [module, text] of sources) {
-    for (const declared of [...interfacesOf(text).values(), ...structsOf(text).values()]) {
-      const entries = all.get(declared.name) ?? []
+  const modules = new Map(
+    [...sources].map(([module, text]) => {
       // An interface says more than the struct of the same name.
-      if (entries.every((entry) => entry.module !== module)) entries.push({ module, ...declared })
-      all.set(declared.name, entries)
-    }
-  }
-  return (name, module) => {
-    const entries = all.get(name) ?? []
-    return entries.find((entry) => entry.module === module) ?? entries[0]
+      const own = new Map([...structsOf(text), ...interfacesOf(text)])
+      return [module, { own, imports: importsOf(text) }]
+    })
+  )
+  return ({ module: qualifier, name }, from) => {
+    const asking = modules.get(from)
+    const module = asking?.imports.get(qualifier ?? name) ?? from
+    const declared = modules.get(module)?.own.get(name)
+    return declared === undefined ? undefined : { ...declared, module }
   }
 }
 
@@ -51,9 +52,10 @@ const fieldsOfPart = (find, part, module) => {
     return utility[1] === "Partial" ? fields.map((field) => ({ ...field, isOptional: true })) : fields
   }
   const qualified = /^(?:(\w+)\.)?(\w+)$/.exec(part)
-  const declared = qualified === null ? undefined : find(qualified[2], qualified[1] ?? module)
+  const declared = qualified === null ? undefined : find({ module: qualified[1], name: qualified[2] }, module)
   if (declared === undefined || declared.parents === undefined) return []
-  return [...declared.parents.flatMap((parent) => fieldsOf(find, parent, declared.module)), ...declared.fields]
+  const own = declared.fields.map((field) => ({ ...field, module: declared.module }))
+  return [...declared.parents.flatMap((parent) => fieldsOf(find, parent, declared.module)), ...own]
 }
 
 const splitTop = (text, separator) => {
@@ -90,3 +92,10 @@ export const schemaTypes = (schema) =>
   new Map(
     SchemaAST.getPropertySignatures(SchemaAST.typeAST(schema.ast)).map(({ name, type }) => [String(name), String(type)])
   )
+
+/** The type that a field's schema stands for, from its text: for schemas of our own inside it, which have no name later. */
+export const ofSchema = (text) =>
+  text
+    .replace(/\.pipe\([^]*$/, "")
+    .replace(/\b(?:absentOr|likely)\(([^]*)\)$/, "$1 | null")
+    .replace(/\bSchema\.Array\((\w+)\)/g, "$1[]")
