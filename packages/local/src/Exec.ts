@@ -57,12 +57,15 @@ const prepare = (
   Effect.gen(function* () {
     const command = invocation.command
     const { machine, run } = yield* Runtime.running(context, name)
-    const references = (option: "--secret-env" | "--secret-file") =>
-      GuestEnvironment.parseReferences(command, option, Runtime.all(invocation, option))
+    const references = yield* GuestEnvironment.parseReferences(
+      command,
+      Runtime.all(invocation, "--secret-env"),
+      Runtime.all(invocation, "--secret-file")
+    )
     const secrets = yield* GuestEnvironment.resolveSecrets(
       command,
-      [...machine.secretEnv, ...(yield* references("--secret-env"))],
-      [...machine.secretFiles, ...(yield* references("--secret-file"))],
+      [...machine.secretEnv, ...references.variables],
+      [...machine.secretFiles, ...references.files],
       context.env
     )
     const tty = invocation.flags.has("--tty")

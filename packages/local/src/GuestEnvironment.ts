@@ -152,33 +152,63 @@ export const parsePairs = (entries: ReadonlyArray<string>): Pairs =>
   })
 
 /**
- * Reads `--secret-env GUEST=HOST` or `--secret-file GUEST=/PATH` entries: keys not empty, none twice.
+ * Where the secrets of a command line come from: variables of the caller's environment, and files of the host.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface References {
+  readonly variables: Pairs
+  readonly files: Pairs
+}
+
+/**
+ * The references to secrets of a command line (`GUEST=SOURCE`): each name once, and paths absolute.
  *
  * @since 0.1.0
  * @category parsing
  */
 export const parseReferences = (
   command: string,
-  option: "--secret-env" | "--secret-file",
-  entries: ReadonlyArray<string>
-): Effect.Effect<Pairs, ValueRefused> =>
-  Effect.forEach(entries, (entry) => {
-    const equals = entry.indexOf("=")
-    const name = entry.slice(0, Math.max(equals, 0))
-    const source = entry.slice(equals + 1)
-    if (equals <= 0 || source === "") {
-      return new ValueRefused({
-        command,
-        what: option,
-        reason: "it is not KEY=VALUE",
-        fix: `write ${option} GUEST=SOURCE`
-      })
+  variables: ReadonlyArray<string>,
+  files: ReadonlyArray<string>
+): Effect.Effect<References, ValueRefused> =>
+  Effect.gen(function* () {
+    const parsed = {
+      variables: yield* Effect.forEach(variables, (entry) => parseReference(command, "--secret-env", entry)),
+      files: yield* Effect.forEach(files, (entry) => parseReference(command, "--secret-file", entry))
     }
-    if (option === "--secret-file" && !source.startsWith("/")) {
-      return new ValueRefused({ command, what: option, reason: "the path is not absolute", fix: "begin it with /" })
-    }
-    return Effect.succeed([name, source] as const)
+    const names = [...parsed.variables, ...parsed.files].map(([name]) => name)
+    const twice = names.find((name, index) => names.indexOf(name) !== index)
+    if (twice === undefined) return parsed
+    return yield* new ValueRefused({
+      command,
+      what: `the secret ${twice}`,
+      reason: "it is given twice",
+      fix: "give every name once, by --secret-env or by --secret-file"
+    })
   })
+
+const parseReference = (
+  command: string,
+  option: "--secret-env" | "--secret-file",
+  entry: string
+): Effect.Effect<readonly [name: string, source: string], ValueRefused> => {
+  const equals = entry.indexOf("=")
+  const name = entry.slice(0, Math.max(equals, 0))
+  const source = entry.slice(equals + 1)
+  if (equals <= 0 || source === "") {
+    return new ValueRefused({
+      command,
+      what: option,
+      reason: "it is not KEY=VALUE",
+      fix: `write ${option} GUEST=SOURCE`
+    })
+  }
+  return option === "--secret-file" && !source.startsWith("/")
+    ? new ValueRefused({ command, what: option, reason: "the path is not absolute", fix: "begin it with /" })
+    : Effect.succeed([name, source])
+}
 
 /**
  * The values that references stand for, taken from the caller's environment and files now. A variable or file that is

@@ -106,7 +106,23 @@ exit 1
 const storage = (reason: string) => new OperationFailed({ family: "storage", operation: "pack create", reason })
 
 /**
- * Writes a pack. It is there only once all of it is.
+ * Refuses an output to which the ending of packs would be added a second time.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const checkOutput = (output: string): Effect.Effect<void, ValueRefused> =>
+  output.endsWith(".smolmachine")
+    ? new ValueRefused({
+        command: "pack create",
+        what: `--output ${output}`,
+        reason: "must not end in .smolmachine, which is added",
+        fix: "leave the ending out"
+      })
+    : Effect.void
+
+/**
+ * Writes a pack to an output that `checkOutput` has taken. It is there only once all of it is.
  *
  * @since 0.1.0
  * @category constructors
@@ -117,14 +133,6 @@ export const write = (
 ): Effect.Effect<void, OperationFailed | ValueRefused, CommandExecutor> =>
   Effect.scoped(
     Effect.gen(function* () {
-      if (content.output.endsWith(".smolmachine")) {
-        return yield* new ValueRefused({
-          command: "pack create",
-          what: `--output ${content.output}`,
-          reason: "must not end in .smolmachine, which is added",
-          fix: "leave the ending out"
-        })
-      }
       const target = content.isSingle ? content.output : `${content.output}.smolmachine`
       const work = Path.join(Path.dirname(target), `.${Path.basename(target)}.${randomBytes(6).toString("hex")}`)
       yield* Effect.acquireRelease(

@@ -215,10 +215,9 @@ const describe = (context: Context, invocation: Invocation, name: string, epheme
     )
     yield* Volume.checkTogether(volumes, sockets)
     const command = invocation.command
-    const secretEnv = yield* GuestEnvironment.parseReferences(command, "--secret-env", all(invocation, "--secret-env"))
-    const secretFiles = yield* GuestEnvironment.parseReferences(
+    const { files: secretFiles, variables: secretEnv } = yield* GuestEnvironment.parseReferences(
       command,
-      "--secret-file",
+      all(invocation, "--secret-env"),
       all(invocation, "--secret-file")
     )
     const env = GuestEnvironment.parsePairs(all(invocation, "--env"))
@@ -540,6 +539,7 @@ const packCreate = (context: Context, invocation: Invocation) =>
     Effect.gen(function* () {
       yield* refuseUnsupported(invocation)
       const output = Path.resolve(context.cwd, one(invocation, "--output") ?? "")
+      yield* Pack.checkOutput(output)
       const isSingle = invocation.flags.has("--single-file")
       const vm = one(invocation, "--from-vm")
       const image = one(invocation, "--image")
