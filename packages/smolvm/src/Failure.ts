@@ -145,11 +145,35 @@ export const isTimedOut = ({ exitCode, stderr }: Outcome): boolean =>
   exitCode === 124 || (exitCode === 1 && /\btimed out after \d+ ?m?s\b/.test(errorLine(stderr)))
 
 /**
+ * The host cannot run machines, and why, or `undefined`: `kvm not available: R`, `hypervisor not available: R`, or, where
+ * the user may not use it, `kvm permission denied: R`.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const hypervisorProblem = ({ exitCode, stderr }: Outcome): "missing" | "forbidden" | undefined => {
+  const line = exitCode === 1 ? errorLine(stderr) : ""
+  if (/^Error: (?:kvm|hypervisor) not available: /.test(line)) return "missing"
+  return line.startsWith("Error: kvm permission denied: ") ? "forbidden" : undefined
+}
+
+/**
  * A failure that smolvm itself reports: exit 1 and a last line of one of its families of errors.
  *
  * @since 0.1.0
  * @category predicates
  */
 export const isRuntimeFailure = ({ exitCode, stderr }: Outcome): boolean =>
-  exitCode === 1 &&
-  /^Error: (?:(?:agent|config|io|storage|mount|database) |vm not found: |vm |invalid vm state: )/.test(lastLine(stderr))
+  exitCode === 1 && families.test(lastLine(stderr))
+
+const families = new RegExp(
+  `^Error: (?:${[
+    "(?:agent|config|vm|io|storage|mount|database|rootfs) operation failed",
+    "vm (?:not found|creation failed)",
+    "invalid vm state",
+    "(?:hypervisor|kvm|database) not available",
+    "kvm permission denied",
+    "invalid mount path",
+    "mount source not found"
+  ].join("|")}): `
+)

@@ -248,6 +248,28 @@ export class ImageNeedsNetwork extends Schema.TaggedError<ImageNeedsNetwork>("@b
 }
 
 /**
+ * The host cannot run machines: it has no hypervisor that smolvm can use (`missing`), or one that this user may not use
+ * (`forbidden`).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HypervisorUnavailable extends Schema.TaggedError<HypervisorUnavailable>(
+  "@bottle/smolvm/HypervisorUnavailable"
+)("HypervisorUnavailable", { ...failure, problem: Schema.Literal("missing", "forbidden") }) {
+  override get message(): string {
+    const problem = this.problem === "missing" ? "has no hypervisor to use" : "lets this user use no hypervisor"
+    return `${this.program} ${this.command}: the host ${problem}${reason(this.stderr)}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.problem === "missing"
+      ? "Switch virtualization on (on Linux: /dev/kvm must be there), or use another host."
+      : "Let this user use it (on Linux: read and write /dev/kvm, by the group kvm)."
+  }
+}
+
+/**
  * The machine did not run a command within the time given, or, where that is `null`, failed so often that more time would
  * not help; `lastFailure` is what the last attempt ended with.
  *
@@ -496,6 +518,7 @@ export type SmolvmError =
   | MachineNotReady
   | HostPortInUse
   | ImageNeedsNetwork
+  | HypervisorUnavailable
   | SmolvmTimedOut
   | SmolvmKilled
   | OutputNotUnderstood

@@ -19,6 +19,9 @@ const texts = {
     "Error: agent operation failed: start: cannot publish host TCP 127.0.0.1:9222 to guest TCP 9222: Address already in use (os error 98)\n",
   offline:
     "Error: config operation failed: create machine: image 'alpine' must be pulled from a registry, but this machine has no network, so the pull can never succeed. Add --net (or publish a port with -p)\n",
+  noKvm: "Error: kvm not available: /dev/kvm: No such file or directory\n",
+  noHypervisor: "Error: hypervisor not available: not entitled\n",
+  forbiddenKvm: "Error: kvm permission denied: /dev/kvm\n",
   locked: "Error: agent operation failed: start: another process is already starting or running this VM\n",
   timedOut: "Error: agent operation failed: exec: timed out after 30000ms\n",
   usage:
@@ -39,6 +42,11 @@ const predicates: ReadonlyArray<
   ["isMachineBusy", Failure.isMachineBusy, ["locked"]],
   ["wrongState", (outcome) => Failure.wrongState(outcome) !== undefined, ["state"]],
   ["portInUse", (outcome) => Failure.portInUse(outcome) !== undefined, ["port", "portElsewhere"]],
+  [
+    "hypervisorProblem",
+    (outcome) => Failure.hypervisorProblem(outcome) !== undefined,
+    ["noKvm", "noHypervisor", "forbiddenKvm"]
+  ],
   ["imageNeedsNetwork", (outcome) => Failure.imageNeedsNetwork(outcome) !== undefined, ["offline"]],
   [
     "isRuntimeFailure",
@@ -53,6 +61,9 @@ const predicates: ReadonlyArray<
       "port",
       "portElsewhere",
       "offline",
+      "noKvm",
+      "noHypervisor",
+      "forbiddenKvm",
       "locked",
       "timedOut"
     ]
@@ -83,6 +94,8 @@ describe("Failure", () => {
     assert.deepStrictEqual(Failure.portInUse(failed(texts.port)), { port: 80, holder: "other" })
     assert.deepStrictEqual(Failure.portInUse(failed(texts.portElsewhere)), { port: 9222, holder: null })
     assert.strictEqual(Failure.imageNeedsNetwork(failed(texts.offline)), "alpine")
+    assert.strictEqual(Failure.hypervisorProblem(failed(texts.noKvm)), "missing")
+    assert.strictEqual(Failure.hypervisorProblem(failed(texts.forbiddenKvm)), "forbidden")
   })
 
   it("minds the exit code", () => {
@@ -95,6 +108,7 @@ describe("Failure", () => {
       assert.isUndefined(Failure.wrongState(failed(texts.state, exitCode)))
       assert.isUndefined(Failure.portInUse(failed(texts.port, exitCode)))
       assert.isUndefined(Failure.imageNeedsNetwork(failed(texts.offline, exitCode)))
+      assert.isUndefined(Failure.hypervisorProblem(failed(texts.noKvm, exitCode)))
     }
     assert.isTrue(Failure.isTimedOut(failed("", 124)))
     assert.isFalse(Failure.isUsageRefused(failed(texts.usage, 1)))
@@ -144,6 +158,9 @@ describe("ExecOrigin", () => {
   it("is unknown where either could have ended so", () => {
     assert.strictEqual(of(1), "unknown")
     assert.strictEqual(of(1, "Error: cannot find module\n"), "unknown")
+    for (const said of ["config file is missing", "io timeout", "agent: x", "kvm", "vm2 is gone", "storage full"]) {
+      assert.strictEqual(of(1, `Error: ${said}\n`), "unknown", said)
+    }
     assert.strictEqual(of(1, `${texts.missing}and more\n`), "unknown")
     assert.strictEqual(of(1, "error: stream failed\n"), "unknown")
     assert.strictEqual(of(2), "unknown")

@@ -407,6 +407,16 @@ describe("failures", () => {
       },
       "image 'alpine' must be pulled, and the machine has no network"
     ],
+    [
+      "HypervisorUnavailable",
+      { exit: 1, stderr: "Error: kvm not available: /dev/kvm: No such file or directory\n" },
+      "the host has no hypervisor to use: kvm not available: /dev/kvm: No such file"
+    ],
+    [
+      "HypervisorUnavailable",
+      { exit: 1, stderr: "Error: kvm permission denied: /dev/kvm\n" },
+      "the host lets this user use no hypervisor: kvm permission denied: /dev/kvm"
+    ],
     ["SmolvmNotInstalled", { notFound: true }, "smolvm is not installed"]
   ] as const) {
     it.effect(`are ${tag}: ${message}`, () =>

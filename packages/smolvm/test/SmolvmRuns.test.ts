@@ -77,6 +77,9 @@ for (const { argv, attach, deadline, follow, kind, run, usage } of kinds) {
           if (port._tag === "HostPortInUse") assert.deepInclude(port, { port: 80, holder: "m" })
           const image = yield* errorOf("1.9.3", `${argv} -- cmd`, { exit: 1, stderr: offline }, run)
           assert.strictEqual(image._tag, "ImageNeedsNetwork")
+          const stderr = "Error: kvm permission denied: /dev/kvm\n"
+          const kvm = yield* errorOf("1.9.3", `${argv} -- cmd`, { exit: 1, stderr }, run)
+          assert.strictEqual(kvm._tag, "HypervisorUnavailable")
           assert.strictEqual((yield* ran({ exit: 1, stderr: `${taken}and more\n` })).exitCode, 1)
           assert.strictEqual((yield* ran({ exit: 3, stderr: taken })).exitCode, 3)
         })

@@ -7,6 +7,7 @@ import type { SmolvmError } from "../SmolvmError.js"
 import {
   CommandFailed,
   HostPortInUse,
+  HypervisorUnavailable,
   ImageNeedsNetwork,
   MachineAlreadyExists,
   MachineBusy,
@@ -83,6 +84,8 @@ export const fromCaptured = (call: Call, captured: Captured): SmolvmError => {
   if (port !== undefined) return new HostPortInUse({ ...fields, ...port })
   const image = Failure.imageNeedsNetwork(said)
   if (image !== undefined) return new ImageNeedsNetwork({ ...fields, image })
+  const problem = Failure.hypervisorProblem(outcome)
+  if (problem !== undefined) return new HypervisorUnavailable({ ...fields, problem })
   if (Failure.isTimedOut(outcome)) return new SmolvmTimedOut({ ...fields, timeoutMillis: null })
   return new CommandFailed(fields)
 }

@@ -54,7 +54,9 @@ const nameOf = ({ name = "default" }: DetachedRun): string => name
 
 /** What smolvm says of the machine before there is a command that could say the like. */
 const isRefused = (outcome: Failure.Outcome): boolean =>
-  Failure.portInUse(outcome) !== undefined || Failure.imageNeedsNetwork(outcome) !== undefined
+  Failure.portInUse(outcome) !== undefined ||
+  Failure.imageNeedsNetwork(outcome) !== undefined ||
+  Failure.hypervisorProblem(outcome) !== undefined
 
 const capture = ({ capBytes, stdin, timeoutMillis }: CapturedRun | CapturedPackRun, slackMillis: number) => ({
   capBytes,
