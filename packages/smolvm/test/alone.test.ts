@@ -171,11 +171,12 @@ describe("the package, packed and installed alone", () => {
     )
 
     it.effect(
-      "is used as docs/guides/smolvm-alone.md shows it",
+      "is used as README.md shows it, and docs/guides/smolvm-alone.md",
       () =>
         Effect.gen(function* () {
           const { compile, node } = yield* Alone
-          const page = Fs.readFileSync(here("../../../docs/guides/smolvm-alone.md"), "utf8")
+          const pages = ["../README.md", "../../../docs/guides/smolvm-alone.md"]
+          const page = pages.map((path) => Fs.readFileSync(here(path), "utf8")).join("")
           const shown = shownIn(page)
           assert.strictEqual(shown.length, page.split("```ts\n").length - 1, "each block begins with its file's name")
           assert.strictEqual(
