@@ -2,14 +2,16 @@
  * `smolvm machine create`: registers a machine, which `machine start` boots.
  *
  * It builds the argv that is asked for. Whether a release holds a policy is the caller's judgement, by `Capabilities`:
- * before 1.8.0 `--from` drops the allow options in silence, which `dropped` tells, and before 1.1.3 the default backend
- * does not hold them.
+ * before 1.8.0 `--from` drops the allow options in silence, and before 1.1.3 the default backend does not hold them, which
+ * `dropped` tells.
  *
  * @since 0.1.0
  */
 import type * as Either from "effect/Either"
 import type { Capabilities } from "./Capabilities.js"
 import { neededVersion } from "./Capabilities.js"
+import type { DroppedOption } from "./internal/dropped.js"
+import { droppedOf } from "./internal/dropped.js"
 import * as Rules from "./internal/rules.js"
 import type { ArgumentError } from "./SmolvmError.js"
 import * as Subcommand from "./Subcommand.js"
@@ -22,6 +24,14 @@ export type {
    */
   Volume
 } from "./Value.js"
+
+export type {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  DroppedOption
+} from "./internal/dropped.js"
 
 /**
  * What a machine is made of.
@@ -227,61 +237,12 @@ export const argv = (
   )
 
 /**
- * An option that smolvm takes, and that does not have its effect, or may not have it.
- *
- * @since 0.1.0
- * @category models
- */
-export interface DroppedOption {
-  /** The long name: `--allow-cidr`. */
-  readonly option: string
-  /** Why, in one sentence. */
-  readonly reason: string
-  /** The first version that heeds it; `null` where no known one does. */
-  readonly neededVersion: string | null
-  /** Whether it is part of an egress policy: without it the machine reaches more than was asked for. */
-  readonly isPolicy: boolean
-}
-
-/**
- * What of these options the release takes and drops in silence: a policy with `--from` before 1.8.0, and 4 processors or
- * 8192 MiB, which smolvm cannot tell from its defaults, beside a pack or a Smolfile that may say otherwise.
+ * What of these options the release takes and drops in silence: a policy with `--from` before 1.8.0 or on the TSI backend
+ * before 1.1.3, and 4 processors or 8192 MiB, which smolvm cannot tell from its defaults, beside a pack or a Smolfile
+ * that may say otherwise.
  *
  * @since 0.1.0
  * @category predicates
  */
-export const dropped = (
-  options: MachineCreateOptions,
-  { policyHeldWithFrom }: Capabilities
-): ReadonlyArray<DroppedOption> => {
-  const isPolicyLost = options.from !== undefined && !policyHeldWithFrom
-  const isOverridden = options.from !== undefined || options.smolfile !== undefined
-  const policy: ReadonlyArray<readonly [option: string, isAsked: boolean]> = [
-    ["--allow-cidr", (options.allowCidrs ?? []).length > 0],
-    ["--allow-host", (options.allowHosts ?? []).length > 0],
-    ["--outbound-localhost-only", options.outboundLocalhostOnly === true]
-  ]
-  const defaults: ReadonlyArray<readonly [option: string, isAsked: boolean]> = [
-    ["--cpus", options.cpus === 4],
-    ["--mem", options.memMib === 8192]
-  ]
-  return [
-    ...policy.flatMap(([option, isAsked]) =>
-      isPolicyLost && isAsked
-        ? [{ option, reason: "create --from drops it in silence", neededVersion: "1.8.0", isPolicy: true }]
-        : []
-    ),
-    ...defaults.flatMap(([option, isAsked]) =>
-      isOverridden && isAsked
-        ? [
-            {
-              option,
-              reason: "it is smolvm's own default, which does not override what a pack or a Smolfile says",
-              neededVersion: null,
-              isPolicy: false
-            }
-          ]
-        : []
-    )
-  ]
-}
+export const dropped: (options: MachineCreateOptions, capabilities: Capabilities) => ReadonlyArray<DroppedOption> =
+  droppedOf

@@ -7,6 +7,8 @@
  */
 import type * as Either from "effect/Either"
 import type { Capabilities } from "./Capabilities.js"
+import type { DroppedOption } from "./internal/dropped.js"
+import { droppedOf } from "./internal/dropped.js"
 import * as Rules from "./internal/rules.js"
 import type { ArgumentError } from "./SmolvmError.js"
 import * as Subcommand from "./Subcommand.js"
@@ -246,3 +248,13 @@ export const argv = (
   options: MachineRunOptions,
   capabilities: Capabilities
 ): Either.Either<ReadonlyArray<string>, ArgumentError> => Subcommand.argv(subcommand, options, capabilities)
+
+/**
+ * What of these options the release takes and drops in silence: a policy on the TSI backend before 1.1.3, and 4 processors
+ * or 8192 MiB, which smolvm cannot tell from its defaults, beside a pack or a Smolfile that may say otherwise.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const dropped: (options: MachineRunOptions, capabilities: Capabilities) => ReadonlyArray<DroppedOption> =
+  droppedOf

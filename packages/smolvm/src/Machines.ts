@@ -255,7 +255,7 @@ const refuseDroppedPolicy = (options: CreateOptions): Effect.Effect<void, Smolvm
       command: "machine create",
       option: lost.option,
       version: capabilities.version,
-      circumstance: "with --from",
+      circumstance: lost.circumstance,
       neededVersion: lost.neededVersion
     })
   })

@@ -236,13 +236,29 @@ describe("create", () => {
       "--outbound-localhost-only policy 1.8.0"
     ])
     assert.deepStrictEqual(of(policy, "1.8.0"), [])
-    assert.deepStrictEqual(of({ ...policy, from: undefined, image: "i" }, "0.8.0"), [])
+    assert.deepStrictEqual(of({ ...policy, from: undefined, image: "i" }, "1.1.3"), [])
+    const named = { name: "a", allowHosts: ["192.0.2.1"] }
+    assert.deepStrictEqual(of(named, "1.0.1"), ["--allow-host policy 1.0.2"])
+    assert.deepStrictEqual(of(named, "1.1.2"), ["--allow-host policy 1.1.3"])
+    assert.deepStrictEqual(of({ ...named, netBackend: "virtio-net" }, "1.0.2"), [])
+    assert.deepStrictEqual(of(named, "1.1.3"), [])
+    assert.deepStrictEqual(of({ name: "a", net: true }, "0.8.0"), [])
     assert.include(create(policy, "1.7.7"), "--net --allow-cidr 10.0.0.1 --allow-host a --outbound-localhost-only")
     const defaults = { name: "a", cpus: 4, memMib: 8192 }
     assert.deepStrictEqual(of({ ...defaults, from: "p" }, "1.9.3"), ["--cpus number null", "--mem number null"])
     assert.deepStrictEqual(of({ ...defaults, smolfile: "s" }, "0.8.0"), ["--cpus number null", "--mem number null"])
     assert.deepStrictEqual(of({ ...defaults, image: "i" }, "1.9.3"), [])
     assert.deepStrictEqual(of({ name: "a", from: "p", cpus: 3, memMib: 512 }, "1.9.3"), [])
+    assert.strictEqual(
+      MachineCreate.dropped({ ...defaults, smolfile: "s" }, on("1.9.3"))[0]?.circumstance,
+      "with --smolfile"
+    )
+    const ofRun = (options: MachineRun.MachineRunOptions, version: string) =>
+      MachineRun.dropped(options, on(version)).map(({ option }) => option)
+    assert.deepStrictEqual(ofRun({ from: "p", cpus: 4, memMib: 512 }, "1.9.3"), ["--cpus"])
+    assert.deepStrictEqual(ofRun({ image: "i", command: ["x"], cpus: 4 }, "1.9.3"), [])
+    assert.deepStrictEqual(ofRun({ image: "i", command: ["x"], allowHosts: ["a"] }, "1.1.2"), ["--allow-host"])
+    assert.deepStrictEqual(ofRun({ image: "i", command: ["x"], allowHosts: ["a"] }, "1.1.3"), [])
   })
 
   it("has a proxy for all egress only where the help shows it", () => {
