@@ -1,3 +1,4 @@
+import { listing } from "@bottle/testing/Listing"
 import { waitUntil } from "@bottle/testing/Wait"
 import * as Temp from "@bottle/testing/Temp"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -17,7 +18,6 @@ import type { LaunchPlan } from "../src/LaunchPlan.js"
 import * as Ledger from "../src/Ledger.js"
 import { failing, type Host, makeHost, put, unreachable } from "./fixtures/cleaning.js"
 import { as, directoriesIn, planIn, type StandIn, standIn } from "./fixtures/ledgers.js"
-import { listing } from "@bottle/testing/Listing"
 
 const smolvm = { kind: "smolvm", program: "smolvm", version: "", line: "", isPrivate: false } as const
 

@@ -1,3 +1,4 @@
+import { listing } from "@bottle/testing/Listing"
 import * as Temp from "@bottle/testing/Temp"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
@@ -11,7 +12,6 @@ import type { LaunchOptions } from "../src/LaunchOptions.js"
 import * as Ledger from "../src/Ledger.js"
 import * as Prune from "../src/Prune.js"
 import { as, directoriesIn, planIn, type StandIn, standIn } from "./fixtures/ledgers.js"
-import { listing } from "@bottle/testing/Listing"
 
 const DAY = 86_400_000
 

@@ -1,11 +1,12 @@
 /** Copies on a real machine of the local runtime. */
+import * as Endpoint from "@bottle/smolvm/Transfer"
+import { listing } from "@bottle/testing/Listing"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Launch from "../src/Launch.js"
 import * as Transfer from "../src/Transfer.js"
-import { listing } from "@bottle/testing/Listing"
 import { shell, withMachines } from "./fixtures/machines.js"
 
 const TIMEOUT_MILLIS = 60_000
@@ -34,6 +35,32 @@ describe("on a machine", () => {
           yield* Transfer.copyIn(bottle, { host: out, guest: "back" })
           yield* Transfer.copyOut(bottle, { guest: "back", host: `${directory}/again` })
           assert.deepStrictEqual(listing(`${directory}/again`, { times: true }), listing(out, { times: true }))
+        })
+      ),
+    TIMEOUT_MILLIS
+  )
+
+  it.live(
+    "a machine that is asked for by its name is copied to and from as its bottle is",
+    () =>
+      withMachines((directory) =>
+        Effect.gen(function* () {
+          const bottle = yield* Launch.bottle({ source: { _tag: "Bare" }, bundle: "none" })
+          const machine = yield* Endpoint.endpoint({ name: bottle.plan.machine, workdir: "/tmp", isBare: true })
+          const made = `${directory}/made`
+          Fs.mkdirSync(`${made}/sub`, { recursive: true })
+          Fs.writeFileSync(`${made}/sub/all`, Buffer.from(Array.from({ length: 500_000 }, (_, at) => at % 256)))
+          Fs.chmodSync(`${made}/sub/all`, 0o751)
+          yield* Endpoint.copyIn(machine, { host: made, guest: "t" })
+          const events = yield* Stream.runCollect(
+            Endpoint.copyOutStream(machine, { guest: "t", host: `${directory}/out` })
+          )
+          assert.strictEqual(Array.from(events).at(-1)?._tag, "Copied")
+          assert.deepStrictEqual(listing(`${directory}/out`, { times: true }), listing(made, { times: true }))
+          yield* Endpoint.fileIn(machine, { host: `${made}/sub/all`, guest: "one", mode: 0o640 })
+          assert.strictEqual(yield* shell(bottle, "stat -c %a /tmp/one"), "640")
+          yield* Endpoint.fileOut(machine, { guest: "one", host: `${directory}/one` })
+          assert.isTrue(Fs.readFileSync(`${directory}/one`).equals(Fs.readFileSync(`${made}/sub/all`)))
         })
       ),
     TIMEOUT_MILLIS

@@ -1,3 +1,4 @@
+import { listing } from "@bottle/testing/Listing"
 import * as Temp from "@bottle/testing/Temp"
 import * as Wait from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
@@ -9,7 +10,6 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Archive from "../src/Archive.js"
 import type { ArchiveError } from "../src/ArchiveError.js"
-import { listing } from "@bottle/testing/Listing"
 import * as Tar from "./fixtures/tar.js"
 
 // What comes out of an archive is less open by it.

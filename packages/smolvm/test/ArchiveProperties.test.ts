@@ -1,4 +1,5 @@
 /** What holds for every archive, whoever made it: each property is tried on the same few hundred of them every time. */
+import { listing } from "@bottle/testing/Listing"
 import * as Temp from "@bottle/testing/Temp"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -8,7 +9,6 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Archive from "../src/Archive.js"
-import { listing } from "@bottle/testing/Listing"
 import * as Tar from "./fixtures/tar.js"
 
 const seed = 4

@@ -1,3 +1,4 @@
+import { listing } from "@bottle/testing/Listing"
 import * as Temp from "@bottle/testing/Temp"
 import * as Wait from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
@@ -8,7 +9,6 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Archive from "../src/Archive.js"
 import * as Transfer from "../src/Transfer.js"
-import { listing } from "@bottle/testing/Listing"
 import { type Pretended, pretend } from "./fixtures/pretending.js"
 
 // What comes out of a guest is less open by it.
