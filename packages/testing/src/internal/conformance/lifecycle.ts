@@ -239,6 +239,9 @@ const ending: ReadonlyArray<Case> = [
       const missing = yield* Checks.freshName
       yield* Checks.succeeds(Checks.on("stop", missing))
       yield* Checks.isListed(missing, false)
+      const name = yield* Checks.created()
+      yield* Checks.succeeds(Checks.on("stop", name))
+      yield* Checks.isListed(name, true)
     })
   },
   {
