@@ -5,11 +5,14 @@
  */
 import type { EgressEvent } from "@bottle/egress/EgressEvent"
 import type { Policy } from "@bottle/egress/Policy"
-import type { Unended } from "@bottle/smolvm/Reap"
-import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
-import * as Schema from "effect/Schema"
+import type {
+  CommandExit,
+  CommandOptions,
+  ExecError,
+  ExecResult,
+  Output as BottleOutput
+} from "@bottle/smolvm/GuestCommand"
 import type * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
 import type * as Stream from "effect/Stream"
 import type { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
@@ -18,104 +21,9 @@ import type { BundleDied, OptionRefused } from "./LaunchError.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 import type { ProofRecord } from "./ProofRecord.js"
 
-/**
- * Who an exit code comes from: the guest's command, the runtime that was to run it, or it cannot be told.
- *
- * @since 0.1.0
- * @category models
- */
-export const ExitOrigin = Schema.Literal("guest", "runtime", "unknown")
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type ExitOrigin = typeof ExitOrigin.Type
-
-/**
- * How a command in a bottle ended. A non-zero code is a value, not an error.
- *
- * - `exitCode`: the command's own, 128+n when signal n ended it, 124 when `timedOut`
- * - `origin`: `guest` only where a witness in the guest agrees, or where the code is 0
- *
- * @since 0.1.0
- * @category models
- */
-export class CommandExit extends Schema.Class<CommandExit>("@bottle/engine/CommandExit")({
-  exitCode: Schema.Number,
-  origin: ExitOrigin,
-  timedOut: Schema.Boolean
-}) {}
-
-/**
- * What a captured command printed, byte for byte, and how it ended.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ExecResult {
-  readonly exit: CommandExit
-  readonly stdout: Uint8Array
-  readonly stderr: Uint8Array
-}
-
-/**
- * What a streamed command says: its output as it comes, and exactly one `Exit` at the end.
- *
- * @since 0.1.0
- * @category models
- */
-export type BottleOutput =
-  | { readonly _tag: "Stdout"; readonly bytes: Uint8Array }
-  | { readonly _tag: "Stderr"; readonly bytes: Uint8Array }
-  | { readonly _tag: "Exit"; readonly exit: CommandExit }
-
+export { CapturedTooMuch, CommandExit, ExitOrigin } from "@bottle/smolvm/GuestCommand"
+export type { CommandOptions, ExecResult, Output as BottleOutput } from "@bottle/smolvm/GuestCommand"
 export type { Unended } from "@bottle/smolvm/Reap"
-
-/**
- * A command of the guest.
- *
- * - `command`: the words, never read by a shell of ours
- * - `env`: added to the bottle's own environment, which it overrides
- * - `secrets`: variables of this command alone, whose values are in no command line; they override both
- * - `timeoutMillis`: after it the command is killed and the exit says `timedOut`
- * - `isLast`: the bottle goes down when the command ends, so what the command leaves running is not ended before
- * - `onUnended`: run before the call returns when the command had to be ended and may go on, in a bottle that is up
- *
- * A command that ends by itself may leave processes behind. One that is interrupted, overdue or abandoned leaves none:
- * all that it started has ended when the call returns, unless `onUnended` says otherwise.
- *
- * @since 0.1.0
- * @category models
- */
-export interface CommandOptions {
-  readonly command: ReadonlyArray<string>
-  readonly env?: ReadonlyArray<readonly [name: string, value: string]> | undefined
-  readonly secrets?: ReadonlyMap<string, Redacted.Redacted> | undefined
-  readonly workdir?: string | undefined
-  readonly timeoutMillis?: number | undefined
-  readonly isLast?: boolean | undefined
-  readonly onUnended?: ((what: Unended) => Effect.Effect<void>) | undefined
-}
-
-/**
- * A captured command printed more than fits in memory, and was killed. Output as a stream has no such limit.
- *
- * @since 0.1.0
- * @category errors
- */
-export class CapturedTooMuch extends Schema.TaggedError<CapturedTooMuch>("@bottle/engine/CapturedTooMuch")(
-  "CapturedTooMuch",
-  { stream: Schema.Literal("stdout", "stderr"), capBytes: Schema.Number }
-) {
-  override get message(): string {
-    return `the command printed more than ${this.capBytes} bytes on ${this.stream}`
-  }
-  /** What to do next. */
-  get suggestion(): string {
-    return "Use stream instead of exec, or raise capBytes."
-  }
-}
 
 /**
  * What a commit is asked for.
@@ -148,7 +56,7 @@ export interface Committed {
  * @since 0.1.0
  * @category errors
  */
-export type BottleError = SmolvmError | BundleDied | MachineLost | CapturedTooMuch
+export type BottleError = ExecError | BundleDied | MachineLost
 
 /**
  * A ready bottle.

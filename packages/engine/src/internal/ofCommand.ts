@@ -1,13 +1,13 @@
 import type { ReapOptions } from "@bottle/smolvm/Reap"
 import type { LaunchPlan } from "../LaunchPlan.js"
 
+/** The quiet of a reap: the local runtime starts nothing once its client has ended. */
+export const quietMillis = ({ runtime }: Pick<LaunchPlan, "runtime">): number | undefined =>
+  runtime.kind === "local" ? 0 : undefined
+
 /** What ends a command of this machine that has this place. */
-export const ofCommand = (
-  { machine, runtime }: Pick<LaunchPlan, "machine" | "runtime">,
-  place: string
-): ReapOptions => ({
-  name: machine,
+export const ofCommand = (plan: Pick<LaunchPlan, "machine" | "runtime">, place: string): ReapOptions => ({
+  name: plan.machine,
   place,
-  // The local runtime starts nothing once its client has ended.
-  quietMillis: runtime.kind === "local" ? 0 : undefined
+  quietMillis: quietMillis(plan)
 })
