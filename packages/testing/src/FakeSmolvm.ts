@@ -148,6 +148,7 @@ export const make = (
       images: options?.images,
       machines: new Map(),
       reserved: new Set(),
+      starting: new Set(),
       orphans: [],
       processes: new Map(),
       registry: new Map(),

@@ -215,6 +215,21 @@ export const start = (call: Call): Effect.Effect<Done, Stop> =>
 
 /** Boots a machine that does not run, or does not answer. */
 export const boot = (call: Call, machine: Machine): Effect.Effect<Machine, Stop> =>
+  Effect.suspend(() => {
+    const { starting } = call.world
+    const { name } = machine
+    if (starting.has(name)) {
+      return fail("agent operation failed: lock: another process is already starting or running this VM")
+    }
+    starting.add(name)
+    // The system frees the lock of a process that has ended, however that was.
+    return Effect.ensuring(
+      bootLocked(call, machine),
+      Effect.sync(() => starting.delete(name))
+    )
+  })
+
+const bootLocked = (call: Call, machine: Machine): Effect.Effect<Machine, Stop> =>
   Effect.gen(function* () {
     const { world } = call
     const { name } = machine

@@ -153,6 +153,7 @@ const shadow = (world: World): World => ({
   host: { ...world.host, write: () => undefined },
   machines: new Map(world.machines),
   reserved: new Set(world.reserved),
+  starting: new Set(world.starting),
   orphans: [...world.orphans],
   processes: new Map(),
   registry: new Map(world.registry)

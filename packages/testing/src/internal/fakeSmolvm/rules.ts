@@ -169,7 +169,7 @@ const offlineImage: Rule = (call) => {
     image !== undefined &&
     !isLocalImage(call, image) &&
     !hasNetworkIntent(call)
-    ? refuse(call, `image '${image}' has to be pulled, and the machine has no network: add --net`)
+    ? refuse(call, `image '${image}' must be pulled from a registry, but this machine has no network: add --net`)
     : undefined
 }
 

@@ -33,6 +33,8 @@ export interface World {
   readonly machines: Map<string, Machine>
   /** Names that a create has taken and not yet filled. */
   readonly reserved: Set<string>
+  /** Machines whose lock a start has, as long as its process lives. */
+  readonly starting: Set<string>
   readonly orphans: Array<Orphan>
   readonly processes: Map<string, Map<number, Running>>
   /** Packs that were pushed, by reference. */
