@@ -60,18 +60,20 @@ export const examples = {
   "pack prune": { keep: 2, dryRun: true }
 }
 
+const policy = { allowCidrs: ["192.0.2.0/24"], allowHosts: ["192.0.2.10"], outboundLocalhostOnly: true }
+const defaults = { cpus: 4, memMib: 8192 }
+
 /** Options that a release may drop in silence. */
 export const circumstances = {
   "machine create": [
-    {
-      name: "box",
-      from: "/srv/web.smolmachine",
-      cpus: 4,
-      memMib: 8192,
-      net: true,
-      allowCidrs: ["192.0.2.0/24"],
-      allowHosts: ["192.0.2.10"],
-      outboundLocalhostOnly: true
-    }
+    { name: "box", from: "/srv/web.smolmachine", ...policy },
+    { name: "box", from: "/srv/web.smolmachine", ...defaults },
+    { name: "box", smolfile: "/srv/Smolfile", ...defaults },
+    { name: "box", image: "alpine:3.20", ...policy }
+  ],
+  "machine run": [
+    { from: "/srv/web.smolmachine", ...defaults },
+    { smolfile: "/srv/Smolfile", ...defaults },
+    { image: "alpine:3.20", ...policy, command: ["true"] }
   ]
 }

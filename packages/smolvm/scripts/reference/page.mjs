@@ -21,7 +21,7 @@ export const pageOf = (reference, { module, subcommand }) => {
     optionsSection(reference, subcommand, module, members, problems),
     rulesSection(subcommand),
     ignoredSection(reference, module, subcommand),
-    droppedSection(reference, module, subcommand),
+    droppedSection(reference, module, subcommand, members),
     commandLines(reference, module, subcommand, problems),
     resultSection(reference, members),
     errorsSection(reference, module, subcommand, problems)
@@ -152,6 +152,9 @@ const rulesSection = ({ options, rules }) => {
   return sentences.length === 0 ? "" : `## What goes together\n\nChecked before anything runs:\n\n${list(sentences)}`
 }
 
+/** A text with its options as code. */
+const marked = (text) => text.replace(/--[\w-]+/g, code)
+
 const untilVersion = (neededVersion) => (neededVersion === null ? "on every release" : `before ${neededVersion}`)
 
 /** What releases would take and ignore, found by asking for it. */
@@ -160,7 +163,7 @@ const ignoredSection = (reference, module, subcommand) => {
   for (const error of refused(reference, module, subcommand)) {
     if (error._tag !== "IgnoredOption") continue
     const { circumstance, neededVersion, option } = error
-    const cells = [code(option), circumstance.replace(/--[\w-]+/g, code), untilVersion(neededVersion)]
+    const cells = [code(option), marked(circumstance), untilVersion(neededVersion)]
     rows.set(cells.join(), cells)
   }
   const intro = "smolvm takes these and does nothing with them, so they are refused with `IgnoredOption`:"
@@ -170,20 +173,30 @@ const ignoredSection = (reference, module, subcommand) => {
 }
 
 /** What releases take and drop, found by asking for it. */
-const droppedSection = ({ capabilities, lines, modules }, module, { command }) => {
+const droppedSection = ({ capabilities, find, lines, modules }, module, { command }, members) => {
   const { dropped } = modules.get(module)
   if (dropped === undefined) return ""
   const rows = new Map()
-  for (const line of lines) {
-    for (const options of circumstances[command] ?? []) {
-      for (const { isPolicy, neededVersion, option, reason } of dropped(options, capabilities.fromVersion(line))) {
-        rows.set(option, [code(option), untilVersion(neededVersion), reason, isPolicy ? "yes" : "no"])
+  for (const options of circumstances[command] ?? []) {
+    for (const release of lines.map((line) => capabilities.fromVersion(line))) {
+      if (Either.isLeft(build(modules.get(module), options, release))) continue
+      for (const { circumstance, isPolicy, neededVersion, option, reason } of dropped(options, release)) {
+        // From oldest to newest: of two releases that need different ones, the newer says until when it is so.
+        const key = [circumstance, reason].join()
+        const cells = [marked(circumstance), untilVersion(neededVersion), reason, isPolicy ? "yes" : "no"]
+        rows.set(key, { cells, options: new Set(rows.get(key)?.options).add(option) })
       }
     }
   }
-  const intro =
-    "These are sent as asked, and named in the result (`dropped`), since nothing shows whether they had an effect:"
-  return `## What may have no effect\n\n${wrapped(intro)}\n\n${table(["option", "when", "why", "policy"], [...rows.values()])}`
+  const inResult = members.some(({ type }) =>
+    Types.namesIn(Types.signatureOf(type).value).some((named) =>
+      find(named, "Smolvm")?.fields.some(({ key }) => key === "dropped")
+    )
+  )
+  const told = `${code(`${module}.dropped`)} names them for a release${inResult ? ", and the result of a call for its own" : ""}`
+  const intro = `These are sent as asked, and nothing shows whether they have an effect. ${told}:`
+  const body = [...rows.values()].map(({ cells, options }) => [[...options].map(code).join(", "), ...cells])
+  return `## What may have no effect\n\n${wrapped(intro)}\n\n${table(["option", "where", "when", "why", "policy"], body)}`
 }
 
 /** What a release makes of options; without those that it lacks, which are named. */
