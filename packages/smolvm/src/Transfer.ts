@@ -23,6 +23,8 @@ import { chooseTarget, guestSource, sourceKind } from "./internal/transfer/sides
 import * as Single from "./internal/transfer/single.js"
 import * as Tar from "./internal/transfer/tar.js"
 import * as Words from "./internal/transfer/words.js"
+import * as Exec from "./Exec.js"
+import type { ExecError } from "./GuestCommand.js"
 import * as MachineCp from "./MachineCp.js"
 import { Smolvm } from "./Smolvm.js"
 import type { SmolvmError } from "./SmolvmError.js"
@@ -129,11 +131,11 @@ const temporary: Effect.Effect<string, ArchiveError, Scope.Scope> = Effect.acqui
     const above = Os.tmpdir()
     return attempt(above, () => Fs.mkdtempSync(Path.join(Fs.realpathSync(above), "bottle-cp-")))
   }),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
+  (path) => Effect.ignore(Effect.try(() => Fs.rmSync(path, { recursive: true, force: true })))
 )
 
 /**
- * A machine of smolvm's as a copy sees it. Its capabilities are read once.
+ * A machine of smolvm's as a copy sees it: its commands are run by `Exec`. Its capabilities are read once.
  *
  * @since 0.1.0
  * @category constructors
@@ -144,9 +146,10 @@ export const endpoint = ({
   isBare = false,
   name,
   workdir = "/"
-}: EndpointOptions): Effect.Effect<Endpoint<SmolvmError>, SmolvmError | ArchiveError, Smolvm | Scope.Scope> =>
+}: EndpointOptions): Effect.Effect<Endpoint<ExecError>, SmolvmError | ArchiveError, Smolvm | Scope.Scope> =>
   Effect.gen(function* () {
     const smolvm = yield* Smolvm
+    const { run, stream } = yield* Exec.make({ name, source: isBare ? "bare" : "image" })
     const inMachine = (path: string) => MachineCp.inMachine({ name, path })
     return {
       workdir,
@@ -154,15 +157,8 @@ export const endpoint = ({
       guestWritable,
       capabilities: yield* smolvm.capabilities,
       isBare,
-      exec: (command) =>
-        Effect.map(smolvm.machineExec({ ...command, name }), ({ exitCode, stdout }) => ({
-          exit: { exitCode },
-          stdout
-        })),
-      stream: (command) =>
-        Stream.map(smolvm.machineExecFollow({ ...command, name }), (event): EndpointOutput =>
-          event._tag === "Exit" ? { _tag: "Exit", exit: { exitCode: event.exit.code } } : event
-        ),
+      exec: run,
+      stream,
       cpIn: ({ guest, host, mode }) => smolvm.machineCp({ src: host, dst: inMachine(guest), mode }),
       cpOut: ({ guest, host }) => smolvm.machineCp({ src: inMachine(guest), dst: host })
     }

@@ -1,7 +1,10 @@
 import { listing } from "@bottle/testing/Listing"
+import * as Survivors from "@bottle/testing/Survivors"
 import * as Temp from "@bottle/testing/Temp"
+import * as Wait from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Transfer from "../src/Transfer.js"
@@ -86,6 +89,29 @@ describe("Transfer.endpoint", () => {
           Transfer.fileOut(good, { guest: `${directory}/none`, host: `${directory}/out` })
         )
         assert.strictEqual(gone._tag, "CommandFailed")
+      }).pipe(Effect.scoped, Effect.provide(smolvm.layer))
+    })
+  )
+
+  it.live("an interrupted copy leaves nothing in the guest, no process and no file", () =>
+    Temp.withTempDir((directory) => {
+      Fs.mkdirSync(`${directory}/bin`)
+      Fs.mkdirSync(`${directory}/guest`)
+      const slow = '#!/bin/sh\nwhile [ "$1" != -C ]; do shift; done; touch "$2/begun"; sleep 1000\n'
+      Fs.writeFileSync(`${directory}/bin/tar`, slow, { mode: 0o755 })
+      const smolvm = hostSmolvm(directory, "1.9.3", `${directory}/bin:/usr/bin:/bin`)
+      return Effect.gen(function* () {
+        const machine = yield* Transfer.endpoint({ name: "m" })
+        tree(`${directory}/tree`)
+        const copy = Transfer.copyIn(machine, { host: `${directory}/tree`, guest: `${directory}/guest/new` })
+        const fiber = yield* Effect.fork(copy)
+        const hasBegun = () =>
+          Fs.readdirSync(`${directory}/guest`).some((name) => Fs.existsSync(`${directory}/guest/${name}/begun`))
+        yield* Wait.waitUntil(Effect.sync(hasBegun), { boundMillis: 20_000, what: "the unpacking" })
+        yield* Fiber.interrupt(fiber)
+        assert.deepStrictEqual(Fs.readdirSync(`${directory}/guest`), [])
+        const isNone = Effect.map(Survivors.find(directory), (left) => Survivors.count(left) === 0)
+        yield* Wait.waitUntil(isNone, { boundMillis: 20_000, what: "the end of all that the copy began" })
       }).pipe(Effect.scoped, Effect.provide(smolvm.layer))
     })
   )
