@@ -506,6 +506,43 @@ describe("a guest without", () => {
   }
 })
 
+describe("a guest without tar, made from an image, before 1.7.3", () => {
+  it.live("gets files where its commands see them, and gives those that they see", () =>
+    withSides(
+      ({ asked, directory, guest, host, machine }) =>
+        Effect.gen(function* () {
+          Fs.writeFileSync(`${host}/in`, "in")
+          const { guest: to } = yield* Transfer.copyIn(machine, { host: `${host}/in`, guest })
+          assert.strictEqual(to, `${guest}/in`)
+          assert.strictEqual(text(to), "in")
+          yield* Transfer.copyOut(machine, { guest: to, host: `${host}/out` })
+          assert.strictEqual(text(`${host}/out`), "in")
+          assert.include(asked, "cat")
+          assert.deepStrictEqual(Fs.readdirSync(`${directory}/beneath`), [])
+        }),
+      { version: "1.7.2", programs: ["mkdir", "mv", "rm", "chmod", "cat"] }
+    )
+  )
+
+  it.live("refuses to put a file where they would not, and takes one below /workspace", () =>
+    withSides(
+      ({ directory, guest, host, machine }) =>
+        Effect.gen(function* () {
+          Fs.writeFileSync(`${host}/in`, "in")
+          const error = yield* Effect.flip(Transfer.copyIn(machine, { host: `${host}/in`, guest: `${guest}/x` }))
+          assert.strictEqual(error._tag, "GuestPathRefused")
+          assert.strictEqual(
+            "suggestion" in error ? error.suggestion : "",
+            "Name a file below /workspace, or use smolvm 1.7.3 or later."
+          )
+          yield* Transfer.copyIn(machine, { host: `${host}/in`, guest: "/workspace/x" })
+          assert.strictEqual(text(`${directory}/workspace/x`), "in")
+        }),
+      { version: "1.7.2", shell: false, programs: [] }
+    )
+  )
+})
+
 const mode = (path: string): string => (Fs.statSync(path).mode & 0o7777).toString(8)
 
 describe("Transfer.fileIn", () => {
