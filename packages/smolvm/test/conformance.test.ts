@@ -5,16 +5,35 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Grammar from "../src/Grammar.js"
 
-const lacking: Conformance.Lacking = { volumes: "machines in memory see no directory of the host" }
+const casesOf = (version: string) =>
+  Conformance.casesOf(version).filter((one) => Conformance.lack(one, lacking) === undefined)
+
+const run = ({ run: effect }: Conformance.Case, version: string) =>
+  Effect.provide(
+    effect,
+    Layer.provide(Conformance.layer({ program: "smolvm", env: {} }), FakeSmolvm.layer({ version, host: "real" }))
+  )
 
 describe.concurrent.each(Grammar.lines)("the conformance of the fake smolvm %s", (line) => {
-  for (const one of Conformance.casesOf(line).filter((found) => Conformance.lack(found, lacking) === undefined)) {
-    it.scopedLive(one.name, () =>
-      one.run.pipe(
-        Effect.provide(
-          Layer.provide(Conformance.layer({ program: "smolvm", env: {} }), FakeSmolvm.layer({ line, host: "real" }))
-        )
-      )
-    )
-  }
+  for (const one of casesOf(line)) it.scopedLive(one.name, () => run(one, line))
+})
+
+// The last release before a change and the first one with it, where those are not lines of their own.
+const edges = [
+  "0.8.1",
+  "1.0.0",
+  "1.0.1",
+  "1.0.2",
+  "1.1.2",
+  "1.1.3",
+  "1.2.2",
+  "1.3.0",
+  "1.6.4",
+  "1.7.0",
+  "1.7.2"
+].concat(["1.7.3", "1.7.7", "1.8.0", "1.8.1"])
+
+describe.concurrent.each(edges)("what changed at the fake smolvm %s", (version) => {
+  const changed = casesOf(version).filter(({ before, since }) => before !== undefined || since !== undefined)
+  for (const one of changed) it.scopedLive(one.name, () => run(one, version))
 })
