@@ -33,11 +33,15 @@ export const failures = [
   },
   {
     text: "Error: agent operation failed: start: host port 80 is already in use by running machine 'other'\n",
-    isSaid: among("machine start", "machine run")
+    isSaid: among("machine start", "machine run", "machine fork", "pack run")
   },
   {
     text: "Error: config operation failed: create machine: image 'alpine' must be pulled from a registry, but this machine has no network, so the pull can never succeed. Add --net (or publish a port with -p)\n",
     isSaid: among("machine create", "machine run")
+  },
+  {
+    text: "Error: kvm not available: /dev/kvm: No such file or directory\n",
+    isSaid: among("machine start", "machine run", "machine fork", "machine images", "machine monitor", "pack run")
   }
 ]
 
