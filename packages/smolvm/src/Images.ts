@@ -72,10 +72,17 @@ export const Images = Schema.Struct({
  */
 export type Images = typeof Images.Type
 
+/** What a boot says goes to stdout too (`Running 1 init command(s)`), in lines before the object. */
+const withoutNotes = Schema.transform(Schema.String, Schema.String, {
+  strict: true,
+  decode: (text) => text.slice(Math.max(0, text.search(/^\{/m))),
+  encode: (text) => text
+})
+
 /**
- * What `machine images --json` prints.
+ * What `machine images --json` prints: an object, after whatever a machine that had to be booted for it says.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Output = Schema.parseJson(Images)
+export const Output = Schema.compose(withoutNotes, Schema.parseJson(Images))

@@ -198,6 +198,13 @@ describe("the images of a machine", () => {
     })
   })
 
+  it("are read after what the boot of their machine says", () => {
+    const json = JSON.stringify({ images: [{ reference: "a" }] }, null, 2)
+    const { images } = read(Images.Output, `Running 1 init command(s)\n {x}\nStarted machine 'box'\n${json}\n`)
+    assert.strictEqual(images[0]?.reference, "a")
+    assert.isTrue(Either.isLeft(decode(Images.Output, `${json}\nand more\n`)))
+  })
+
   it("are not read from what is no list of images", () => {
     for (const value of ["", "[]", "{}", { images: {} }, { images: ["alpine"] }, { storage: 1, images: [] }]) {
       assert.isTrue(Either.isLeft(decode(Images.Output, value)), JSON.stringify(value))
