@@ -15,8 +15,9 @@ describe.concurrent.each(Grammar.lines)("the conformance of the fake smolvm %s",
   for (const one of Conformance.casesOf(line)) it.scopedLive(one.name, () => run(one, line))
 })
 
-// The last version before a change and the first one with it, where those are not lines of their own.
-const edges = "0.8.1 1.0.0 1.0.1 1.0.2 1.1.2 1.1.3 1.2.2 1.3.0 1.6.4 1.7.0 1.7.2 1.7.3 1.7.7 1.8.0 1.8.1".split(" ")
+// The last version before a change and the first one with it, where those are not lines of their own. Before 1.0.2 the
+// fake parses by the grammar of the line below.
+const edges = "1.0.2 1.1.2 1.1.3 1.2.2 1.3.0 1.6.4 1.7.0 1.7.2 1.7.3 1.7.7 1.8.0 1.8.1".split(" ")
 
 describe.concurrent.each(edges)("what has changed at the fake smolvm %s", (version) => {
   const changed = Conformance.casesOf(version).filter(({ before, since }) => (before ?? since) !== undefined)
