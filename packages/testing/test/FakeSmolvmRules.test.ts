@@ -292,6 +292,30 @@ describe("rules of one line", () => {
     }).pipe(Effect.provide(FakeSmolvm.layer({ version: "1.0.3" })))
   )
 
+  it.effect("1.0.0 takes names as arguments, and commands behind them, as it takes secrets", () =>
+    Effect.gen(function* () {
+      isTaken(yield* run("machine create --secret-env A=B -e C=D one echo a -e b"))
+      const made = yield* machine("one")
+      assert.deepStrictEqual(
+        [made.cmd, made.secretEnv, made.env],
+        [["echo", "a", "-e", "b"], [["A", "B"]], [["C", "D"]]]
+      )
+      isTaken(yield* run("machine create two -- true"))
+      assert.deepStrictEqual((yield* machine("two")).cmd, ["true"])
+      isTaken(yield* run("machine create"))
+      isRefused(yield* run("machine create --name three"), 2)
+      isRefused(yield* run("machine delete -f"), 2)
+      isTaken(yield* run("machine rm -f one"))
+      isTaken(yield* run("machine start --name two --forkable"))
+      isTaken(yield* run("machine fork two clone"))
+      assert.strictEqual((yield* machine("clone")).golden, "two")
+      isRefused(yield* run("machine fork --golden two --name other"), 2)
+      isRefused(yield* run("machine run --from /p.smolmachine -- true"), 2)
+      isTaken(yield* run("machine delete -f clone"))
+      isTaken(yield* run("machine delete -f two"))
+    }).pipe(Effect.provide(FakeSmolvm.layer({ version: "1.0.0", files })))
+  )
+
   it.effect("1.7.0 does not know an option that came with 1.8.0, and knows those before", () =>
     Effect.gen(function* () {
       isRefused(yield* run("machine create --name box --label a=b"), 2)
