@@ -38,6 +38,8 @@ export const Entry = Schema.Struct({
 })
 
 /**
+ * What is kept of a program.
+ *
  * @since 0.1.0
  * @category models
  */
