@@ -66,6 +66,16 @@ describe("packCreate", () => {
     })
   )
 
+  it.effect("says so of a machine that nobody has named", () =>
+    Effect.gen(function* () {
+      const stderr = "Error: invalid vm state: expected stopped, got running\n"
+      const error = yield* errorOf("1.9.3", "pack create --smolfile s -o out", { exit: 1, stderr }, (smolvm) =>
+        smolvm.packCreate({ smolfile: "s", output: "out" })
+      )
+      assert.strictEqual(error.message, "the machine is running, and must be stopped (smolvm pack create)")
+    })
+  )
+
   it.effect("is refused without a source, and for what the release lacks", () =>
     Effect.gen(function* () {
       const none = yield* refusalOf("1.9.3", (smolvm) =>

@@ -58,4 +58,17 @@ describe("smolvm as a process", () => {
       })
     )
   )
+
+  it.live("is there while its file may be run, and is refused by the system when it may not", () =>
+    using((smolvm, directory) =>
+      Effect.gen(function* () {
+        assert.isTrue(yield* smolvm.isAvailable)
+        yield* Effect.sync(() => Fs.chmodSync(`${directory}/smolvm`, 0o644))
+        const error = yield* Effect.flip(smolvm.machineStop({ name: "box" }))
+        assert.strictEqual(error._tag, "SmolvmNotStarted")
+        assert.include(error.message, "machine stop could not be started: ")
+        assert.include(error.suggestion, "executable")
+      })
+    )
+  )
 })
