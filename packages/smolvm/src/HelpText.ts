@@ -169,13 +169,13 @@ const readOption = (entry: Entry): HelpOption | undefined => {
       ...listOf(text, "short aliases").map((alias) => (alias.startsWith("-") ? alias : `-${alias}`))
     ],
     possibleValues: possibleValuesOf(entry, text),
-    default: /\[default: ([^\]]*)\]/.exec(text)?.[1] ?? null
+    default: /\[default: ([^[\]]*)\]/.exec(text)?.[1] ?? null
   }
 }
 
 /** The items of a note such as `[aliases: --one, --two]`. */
 const listOf = (text: string, note: string): ReadonlyArray<string> =>
-  (new RegExp(`\\[${note}: ([^\\]]*)\\]`).exec(text)?.[1] ?? "")
+  (new RegExp(`\\[${note}: ([^[\\]]*)\\]`).exec(text)?.[1] ?? "")
     .split(",")
     .map((item) => item.trim())
     .filter((item) => item !== "")

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
 import * as Grammar from "../src/Grammar.js"
 import * as HelpText from "../src/HelpText.js"
 import { contract } from "../src/internal/contract.js"
@@ -196,8 +197,81 @@ Note that
     })
   }
 
-  it("reads a long line of nothing in no time", () => {
-    const text = `Options:\n      --a ${"<".repeat(200_000)}\n${" ".repeat(200_000)}\n  ${"a, ".repeat(100_000)}`
+  it("does not lose itself in long lines", () => {
+    const lines = [
+      "<".repeat(200_000),
+      "[aliases: ".repeat(100_000),
+      "[default: ".repeat(100_000),
+      "a: ".repeat(200_000)
+    ]
+    const text = `Options:\n      --a ${lines.join("\n          ")}\n${" ".repeat(200_000)}\n  ${"a, ".repeat(100_000)}`
     assert.deepStrictEqual(HelpText.longs(HelpText.parse(text)), ["--a"])
   })
+
+  const word = fc.stringMatching(/^[a-z]{1,8}$/)
+  const prose = fc.array(fc.oneof(word, fc.constantFrom("--net", "-n,", "--name", "<NAME>", "Options", "...")), {
+    maxLength: 30
+  })
+  const options = fc
+    .uniqueArray(
+      fc.record({
+        long: fc.stringMatching(/^--[a-z][a-z-]{0,15}[a-z]$/),
+        short: fc.option(fc.stringMatching(/^-[a-zA-Z]$/)),
+        value: fc.option(fc.constantFrom("NAME", "KEY=VALUE", "HOST:GUEST[:ro]", "PORT[-END]|HOST:GUEST", "OS/ARCH")),
+        prose
+      }),
+      { selector: ({ long }) => long }
+    )
+    .map((all) => all.filter(({ long }) => long !== "--help" && long !== "--version"))
+  type Option = (typeof options extends fc.Arbitrary<infer A> ? A : never)[number]
+
+  const head = ({ long, short, value }: Option) =>
+    `  ${short === null ? "    " : `${short}, `}${long}${value === null ? "" : ` <${value}>`}`
+  /** The words in lines of some width, from some column on. */
+  const wrapped = (words: ReadonlyArray<string>, column: number, width: number): ReadonlyArray<string> => {
+    const lines: Array<string> = []
+    for (const it of words) {
+      const last = lines.at(-1)
+      if (last === undefined || last.length + it.length >= width) lines.push(`${" ".repeat(column)}${it}`)
+      else lines[lines.length - 1] = `${last} ${it}`
+    }
+    return lines
+  }
+  /** As clap does it with short descriptions: beside the options. */
+  const beside = (all: ReadonlyArray<Option>, width: number): string => {
+    const column = Math.max(...all.map((option) => head(option).length)) + 2
+    return all
+      .flatMap((option) => {
+        const [first = "", ...rest] = wrapped(option.prose, column, column + width)
+        return [`${head(option).padEnd(column)}${first.trimStart()}`, ...rest]
+      })
+      .join("\n")
+  }
+  /** As clap does it with long ones: below. */
+  const below = (all: ReadonlyArray<Option>, width: number): string =>
+    all.map((option) => `${[head(option), ...wrapped(option.prose, 10, 10 + width)].join("\n")}\n`).join("\n")
+
+  for (const [form, render] of [
+    ["beside", beside],
+    ["above", below]
+  ] as const) {
+    it(`finds every option that stands ${form} its description, and nothing else, at any width`, () =>
+      fc.assert(
+        fc.property(options, fc.integer({ min: 10, max: 100 }), (all, width) => {
+          const text = `About\n\nUsage: smolvm x [OPTIONS]\n\nOptions:\n${render(all, width)}\n  -h, --help  Print help\n`
+          assert.deepStrictEqual(
+            HelpText.parse(text).options.map(({ long, short, value }) => ({ long, short, value })),
+            all.map(({ long, short, value }) => ({ long, short, value }))
+          )
+        })
+      ))
+  }
+
+  it("reads any text", () =>
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(..."-<[>]:=.,ao \n\u001b"), maxLength: 200 }), (noise) => {
+        const { options } = HelpText.parse(`Options:\n${noise}`)
+        assert.isTrue(options.every(({ long }) => /^--[A-Za-z0-9][\w-]*$/.test(long)))
+      })
+    ))
 })
