@@ -15,11 +15,11 @@ describe.concurrent.each(Grammar.lines)("the conformance of the fake smolvm %s",
   for (const one of Conformance.casesOf(line)) it.scopedLive(one.name, () => run(one, line))
 })
 
-// The last version before a change and the first one with it, where those are not lines of their own. Before 1.0.2 the
-// fake parses by the grammar of the line below.
-const edges = "1.0.2 1.1.2 1.1.3 1.2.2 1.3.0 1.6.4 1.7.0 1.7.2 1.7.3 1.7.7 1.8.0 1.8.1".split(" ")
+// The first version with a change, where that is no line of its own. Before 1.0.2 the fake parses by the line below.
+const edges = ["1.0.2", "1.1.3", "1.2.2", "1.3.0", "1.6.4", "1.7.0", "1.7.3", "1.8.0", "1.8.1"]
 
-describe.concurrent.each(edges)("what has changed at the fake smolvm %s", (version) => {
-  const changed = Conformance.casesOf(version).filter(({ before, since }) => (before ?? since) !== undefined)
-  for (const one of changed) it.scopedLive(one.name, () => run(one, version))
+describe.concurrent.each(edges)("what is new at the fake smolvm %s", (version) => {
+  for (const one of Conformance.casesOf(version).filter(({ since }) => since === version)) {
+    it.scopedLive(one.name, () => run(one, version))
+  }
 })
