@@ -4,13 +4,11 @@ import * as Temp from "@bottle/testing/Temp"
 import * as Wait from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
-import * as TestClock from "effect/TestClock"
 import type { Bottle } from "../src/Bottle.js"
 import * as Launch from "../src/Launch.js"
 import type { LaunchOptions } from "../src/LaunchOptions.js"
@@ -99,22 +97,6 @@ describe("Bottle.exec", () => {
         assert.isTrue(reading !== undefined && isReading(reading))
         assert.isTrue(reaping !== undefined && isReaping(reaping))
       })
-    )
-  )
-
-  it.live("stops at its cap with a typed error, and takes what fits", () =>
-    inBottle(
-      [
-        { match: command("big"), stdout: "x".repeat(1001), hang: true },
-        reaped,
-        { match: command("fits"), stdout: "x".repeat(1000) }
-      ],
-      (bottle) =>
-        Effect.gen(function* () {
-          const error = yield* Effect.flip(bottle.exec({ command: ["big"], capBytes: 1000 }))
-          assert.deepInclude(error, { _tag: "CapturedTooMuch", stream: "stdout", capBytes: 1000 })
-          assert.strictEqual((yield* bottle.exec({ command: ["fits"], capBytes: 1000 })).stdout.length, 1000)
-        })
     )
   )
 
@@ -275,57 +257,6 @@ describe("what an interrupted command leaves", () => {
         yield* interrupted((it) => it.exec({ command: ["x"], isLast: true }))(bottle, stage)
         assert.deepStrictEqual(yield* since("x"), ["start x", "signal x", "exit x"])
       })
-    )
-  )
-
-  it.live("is not looked for when the command ended by itself, or never began", () =>
-    inBottle(
-      [
-        { match: command("x"), exit: 3 },
-        witness("3"),
-        { match: command("y") },
-        { match: command("z"), notFound: true }
-      ],
-      (bottle) =>
-        Effect.gen(function* () {
-          yield* bottle.exec({ command: ["x"] })
-          yield* bottle.exec({ command: ["y"] })
-          assert.strictEqual((yield* Effect.flip(bottle.exec({ command: ["z"] })))._tag, "SmolvmNotInstalled")
-        })
-    )
-  )
-
-  for (const [name, call] of [
-    ["stream", (bottle: Bottle) => Effect.map(bottle.exec({ command: ["x"], timeoutMillis: 50 }), (it) => it.exit)],
-    ["attach", (bottle: Bottle) => bottle.attach({ command: ["x"], timeoutMillis: 50, tty: true, interactive: true })]
-  ] as const) {
-    it.effect(`is ended when neither it nor its runtime keeps to its time: ${name}`, () =>
-      inBottle([{ match: command("x"), hang: true }, reaped], (bottle, stage) =>
-        Effect.gen(function* () {
-          const fiber = yield* Effect.fork(call(bottle))
-          yield* Wait.waitUntil(
-            Effect.map(stage.executed, (all) => all.some(command("x"))),
-            { boundMillis: 10_000 }
-          )
-          yield* TestClock.adjust("11 seconds")
-          assert.deepInclude(yield* Fiber.join(fiber), { exitCode: 124, timedOut: true })
-          assert.deepStrictEqual(yield* since("x"), ["start x", "signal x", "exit x", "start reap", "exit reap"])
-        })
-      )
-    )
-  }
-
-  it.live("holds nobody up when its machine hangs, not even by a client that ignores SIGTERM", () =>
-    inBottle(
-      [
-        { match: command("x"), hang: true },
-        { match: isReaping, hang: true }
-      ],
-      (bottle, stage) =>
-        Effect.gen(function* () {
-          const [taken] = yield* Effect.timed(interrupted(calls.exec)(bottle, stage))
-          assert.isBelow(Duration.toMillis(taken), 10_000)
-        })
     )
   )
 })
