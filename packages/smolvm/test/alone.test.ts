@@ -59,6 +59,19 @@ describe("the package, packed and installed alone", () => {
       })
     )
 
+    it.effect("bears the license of the repository, and runs on Node 20", () =>
+      Effect.gen(function* () {
+        const { directory } = yield* Alone
+        for (const name of ["process", "smolvm"]) {
+          const read = (file: string): string => Fs.readFileSync(Path.join(installed(directory, name), file), "utf8")
+          assert.strictEqual(read("LICENSE"), Fs.readFileSync(here("../../../LICENSE"), "utf8"))
+          const manifest: Record<string, unknown> = JSON.parse(read("package.json"))
+          assert.strictEqual(manifest["license"], "MIT")
+          assert.deepStrictEqual(manifest["engines"], { node: ">=20" })
+        }
+      })
+    )
+
     it.effect("has a declaration, and a source for its maps, of each module", () =>
       Effect.gen(function* () {
         const { files } = (yield* Alone).packed[1] ?? { files: [] }
