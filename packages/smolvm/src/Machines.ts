@@ -23,6 +23,7 @@ import { type DroppedOption, dropped, type MachineCreateOptions } from "./Machin
 import type { WaitOptions } from "./MachineExec.js"
 import type { MachineForkOptions } from "./MachineFork.js"
 import type { MachineStartOptions } from "./MachineStart.js"
+import * as Exec from "./Exec.js"
 import type { Machine as Found } from "./Machine.js"
 import type { WithSecrets } from "./Secrets.js"
 import { Smolvm } from "./Smolvm.js"
@@ -72,12 +73,23 @@ export interface ReleaseOptions {
 }
 
 /**
+ * What every command of the machine has unless it says otherwise.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommandOptions {
+  /** Variables, secrets, working directory and time, as `Exec.make` takes them. */
+  readonly exec?: Omit<Exec.ExecOptions, "name" | "session"> | undefined
+}
+
+/**
  * What `create` takes: a machine as `Smolvm.machineCreate` does, and how to release it.
  *
  * @since 0.1.0
  * @category models
  */
-export interface CreateOptions extends ReleaseOptions {
+export interface CreateOptions extends ReleaseOptions, CommandOptions {
   /** What the machine is made of. Without a name it gets one that no other machine has. */
   readonly create?: (MachineCreateOptions & WithSecrets) | undefined
 }
@@ -112,7 +124,7 @@ export interface AcquireOptions extends CreateOptions, StartOptions {}
  * @since 0.1.0
  * @category models
  */
-export interface StartedOptions extends StartOptions, ReleaseOptions {
+export interface StartedOptions extends StartOptions, ReleaseOptions, CommandOptions {
   readonly name: string
 }
 
@@ -122,7 +134,7 @@ export interface StartedOptions extends StartOptions, ReleaseOptions {
  * @since 0.1.0
  * @category models
  */
-export interface ForkedOptions extends ReleaseOptions, Pick<StartOptions, "ready"> {
+export interface ForkedOptions extends ReleaseOptions, CommandOptions, Pick<StartOptions, "ready"> {
   /** How it is cloned. Without a name the clone gets one that no other machine has. */
   readonly fork: Omit<MachineForkOptions, "namePrefix" | "count" | "parallel"> & WithSecrets
 }
@@ -135,6 +147,8 @@ export interface ForkedOptions extends ReleaseOptions, Pick<StartOptions, "ready
  */
 export interface ScopedMachine {
   readonly name: string
+  /** Runs commands in it while it runs. */
+  readonly exec: Exec.Operations
   /** The options that the release drops in silence, or may (`MachineCreate.dropped`). */
   readonly dropped: ReadonlyArray<DroppedOption>
 }
@@ -208,7 +222,7 @@ export const started = (options: StartedOptions): Effect.Effect<ScopedMachine, S
         yield* Effect.addFinalizer(() => releasing(name, "stop", options, stopForSure(smolvm, name)))
       }
       yield* bringUp(name, options)
-      return { name, dropped: [] }
+      return { name, exec: yield* Exec.make({ ...options.exec, name }), dropped: [] }
     })
   )
 
@@ -226,11 +240,11 @@ export const forked = (options: ForkedOptions): Effect.Effect<ScopedMachine, Smo
         ...options,
         name: options.fork.name,
         hasLabels: false,
-        make: (name) => Effect.as(smolvm.machineFork({ ...options.fork, name }), { name, dropped: [] })
+        make: (name) => Effect.as(smolvm.machineFork({ ...options.fork, name }), name)
       })
       const ready = options.fork.hold === true ? false : options.ready
-      yield* starting(waitReady(smolvm, made.name, ready))
-      return made
+      yield* starting(waitReady(smolvm, made, ready))
+      return { name: made, exec: yield* Exec.make({ ...options.exec, name: made }), dropped: [] }
     })
   )
 
@@ -314,13 +328,16 @@ const ownCreated = (options: CreateOptions): Effect.Effect<Owned<ScopedMachine>,
   Effect.gen(function* () {
     const smolvm = yield* Smolvm
     const { create: wanted = {} } = options
-    return yield* own({
+    const { made, starting } = yield* own({
       ...options,
       name: wanted.name,
       hasLabels: (yield* smolvm.capabilities).label,
       make: (name, labels = []) =>
         smolvm.machineCreate({ ...wanted, name, labels: [...(wanted.labels ?? []), ...labels] })
     })
+    const isBare = wanted.image === undefined && wanted.from === undefined && wanted.smolfile === undefined
+    const exec = yield* Exec.make({ source: isBare ? "bare" : "image", ...options.exec, name: made.name })
+    return { made: { ...made, exec }, starting }
   })
 
 /** The error of a failure; `undefined` of an interruption. */

@@ -40,15 +40,14 @@ describe.concurrent.each(Grammar.lines)("machines of a scope on %s", (line) => {
   test(
     "run commands, and are gone with it, running or not",
     Effect.gen(function* () {
-      const smolvm = yield* Smolvm
       const { machines } = yield* FakeSmolvm.FakeSmolvm
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const { name } = yield* Machines.acquire(box)
+          const { exec } = yield* Machines.acquire({ ...box, exec: { env: [["WORD", "said"]] } })
           yield* Machines.create({})
           assert.strictEqual((yield* machines).length, 2)
-          const { stdout } = yield* smolvm.machineExec({ name, command: ["echo", "said"] })
-          assert.strictEqual(new TextDecoder().decode(stdout), "said\n")
+          const { exit, stdout } = yield* exec.run({ command: ["sh", "-c", "echo $WORD; exit 3"] })
+          assert.deepStrictEqual([new TextDecoder().decode(stdout), exit.exitCode, exit.origin], ["said\n", 3, "guest"])
         })
       )
       yield* nothingLeft
@@ -104,7 +103,8 @@ describe.concurrent.each(Grammar.lines)("machines of a scope on %s", (line) => {
       yield* smolvm.machineCreate({ name: "box" })
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* Machines.started({ name: "box" })
+          const { exec } = yield* Machines.started({ name: "box" })
+          assert.strictEqual((yield* exec.run({ command: ["true"] })).exit.exitCode, 0)
           assert.strictEqual((yield* smolvm.machineStatus({ name: "box" })).state, "running")
         })
       )
@@ -149,7 +149,6 @@ describe.concurrent("machines of a scope leave nothing on any line when they are
 describe("clones of a scope", () => {
   it.live("are gone with it, and their golden stays", () =>
     Effect.gen(function* () {
-      const smolvm = yield* Smolvm
       const { machines } = yield* FakeSmolvm.FakeSmolvm
       yield* Effect.scoped(
         Effect.gen(function* () {
@@ -157,8 +156,8 @@ describe("clones of a scope", () => {
           const names = Effect.map(machines, (all) => all.map(({ name }) => name))
           yield* Effect.scoped(
             Effect.gen(function* () {
-              const { name } = yield* Machines.forked({ fork: { golden: "golden" } })
-              const { stdout } = yield* smolvm.machineExec({ name, command: ["echo", "said"] })
+              const { exec, name } = yield* Machines.forked({ fork: { golden: "golden" } })
+              const { stdout } = yield* exec.run({ command: ["echo", "said"] })
               assert.strictEqual(new TextDecoder().decode(stdout), "said\n")
               assert.deepStrictEqual(yield* names, ["golden", name])
             })

@@ -98,8 +98,8 @@ describe.skipIf(asked === "")("a real smolvm (SMOLVM_E2E)", () => {
       const name = yield* Effect.scoped(
         Effect.gen(function* () {
           const machine = yield* Machines.acquire({ create: { name: `bottle-conf-${process.pid}-scoped` } })
-          const { stdout } = yield* smolvm.machineExec({ name: machine.name, command: ["echo", "said"] })
-          assert.strictEqual(new TextDecoder().decode(stdout), "said\n")
+          const { exit, stdout } = yield* machine.exec.run({ command: ["sh", "-c", "echo said; exit 3"] })
+          assert.deepStrictEqual([new TextDecoder().decode(stdout), exit.exitCode, exit.origin], ["said\n", 3, "guest"])
           return machine.name
         })
       )
