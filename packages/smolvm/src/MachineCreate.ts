@@ -72,9 +72,12 @@ export interface MachineCreateOptions {
   readonly dns?: string | undefined
   /** The network to join, whose machines reach each other, from 1.8.3. It keeps nothing from the internet. */
   readonly network?: string | undefined
-  /** Addresses and networks that the machine may reach; leaves names resolvable (DNS open). */
+  /**
+   * Addresses and networks that the machine may reach; leaves names resolvable (DNS open). Before 1.1.3 held only with
+   * `netBackend: "virtio-net"`, and before 1.0.2 not at all, as `dropped` tells.
+   */
   readonly allowCidrs?: ReadonlyArray<string> | undefined
-  /** Hosts that the machine may reach; with an address literal, that address and no DNS. */
+  /** Hosts that the machine may reach; with an address literal, that address and no DNS. Held as `allowCidrs` are. */
   readonly allowHosts?: ReadonlyArray<string> | undefined
   /** Lets the machine reach 127.0.0.0/8 and ::1 only, which on virtio-net are the guest's own. */
   readonly outboundLocalhostOnly?: boolean | undefined

@@ -238,7 +238,7 @@ describe("create", () => {
     assert.deepStrictEqual(of(policy, "1.8.0"), [])
     assert.deepStrictEqual(of({ ...policy, from: undefined, image: "i" }, "1.1.3"), [])
     const named = { name: "a", allowHosts: ["192.0.2.1"] }
-    assert.deepStrictEqual(of(named, "1.0.1"), ["--allow-host policy 1.0.2"])
+    assert.deepStrictEqual(of(named, "1.0.1"), ["--allow-host policy 1.1.3"])
     assert.deepStrictEqual(of(named, "1.1.2"), ["--allow-host policy 1.1.3"])
     assert.deepStrictEqual(of({ ...named, netBackend: "virtio-net" }, "1.0.2"), [])
     assert.deepStrictEqual(of(named, "1.1.3"), [])

@@ -14,7 +14,7 @@ export interface DroppedOption {
   readonly circumstance: string
   /** Why, in one sentence. */
   readonly reason: string
-  /** The first version that can heed it; `null` where no known one does. */
+  /** The first version that heeds it as it is asked; `null` where no known one does. */
   readonly neededVersion: string | null
   /** Whether it is part of an egress policy: without it the machine reaches more than was asked for. */
   readonly isPolicy: boolean
@@ -56,7 +56,7 @@ const policyLoss = (
     return {
       circumstance: "on the TSI backend",
       reason: "the TSI backend takes it and lets other addresses through",
-      neededVersion: policyBackend === "none" ? "1.0.2" : "1.1.3"
+      neededVersion: "1.1.3"
     }
   }
   return undefined
