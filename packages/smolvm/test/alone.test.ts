@@ -1,10 +1,11 @@
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
+import * as FakeExample from "./fixtures/fakeExample.js"
 import * as Project from "./fixtures/aloneProject.js"
 
 class Alone extends Context.Tag("@bottle/smolvm/test/Alone")<Alone, Project.AloneProject>() {}
@@ -44,6 +45,20 @@ const publicModules = (directory: string): ReadonlyArray<string> =>
   Fs.readdirSync(Path.join(installed(directory, "smolvm"), "dist"))
     .filter((name) => name.endsWith(".d.ts"))
     .map((name) => name.replace(".d.ts", ""))
+
+describe("docs/guides/smolvm-alone.md", () => {
+  it("shows how a program is tested as it is run here", () => {
+    const page = Fs.readFileSync(here("../../../docs/guides/smolvm-alone.md"), "utf8")
+    const fake = shownIn(page).find(({ module }) => module === "fake")
+    assert.strictEqual(fake?.text, Fs.readFileSync(here("./fixtures/fakeExample.ts"), "utf8"))
+  })
+
+  it.effect("shows a test that finds what it says", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* Effect.scoped(FakeExample.result), { failedWith: "CommandFailed", left: [] })
+    })
+  )
+})
 
 describe("the package, packed and installed alone", () => {
   layer(Layer.scoped(Alone, Project.aloneProject), { timeout: 3 * BOUND_MILLIS, excludeTestServices: true })((it) => {
@@ -190,8 +205,9 @@ describe("the package, packed and installed alone", () => {
           const { compile, node } = yield* Alone
           const pages = ["../README.md", "../../../docs/guides/smolvm-alone.md"]
           const page = pages.map((path) => Fs.readFileSync(here(path), "utf8")).join("")
-          const shown = shownIn(page)
-          assert.strictEqual(shown.length, page.split("```ts\n").length - 1, "each block begins with its file's name")
+          const all = shownIn(page)
+          assert.strictEqual(all.length, page.split("```ts\n").length - 1, "each block begins with its file's name")
+          const shown = all.filter(({ module }) => module !== "fake")
           assert.strictEqual(
             yield* compile(Object.fromEntries(shown.map(({ module, text }) => [`${module}.ts`, text]))),
             ""
