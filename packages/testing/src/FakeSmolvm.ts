@@ -62,6 +62,31 @@ export interface RegistryImage {
 }
 
 /**
+ * What a pack of the fake's holds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PackManifest {
+  /** Whether it was made of an image, or of a bare machine. */
+  readonly mode: "container" | "vm"
+  readonly image: string | null
+  readonly entrypoint: ReadonlyArray<string>
+  readonly cmd: ReadonlyArray<string>
+  /** Variables, `NAME=VALUE`. */
+  readonly env: ReadonlyArray<string>
+  readonly workdir: string | null
+  readonly cpus: number
+  /** Memory in MiB. */
+  readonly mem: number
+  /** Whether it boots with a network unasked. */
+  readonly network: boolean
+  readonly gpu: boolean
+  /** The files of the guest, as base64 by absolute path. */
+  readonly files: Readonly<Record<string, string>>
+}
+
+/**
  * What a fake is made from.
  *
  * @since 0.1.0
@@ -124,7 +149,7 @@ export class FakeSmolvm extends Context.Tag("@bottle/testing/FakeSmolvm")<
  * @since 0.1.0
  * @category constructors
  */
-export const packFile = (manifest?: Partial<Pack.Manifest>): Uint8Array => Pack.encode({ ...Pack.empty, ...manifest })
+export const packFile = (manifest?: Partial<PackManifest>): Uint8Array => Pack.encode({ ...Pack.empty, ...manifest })
 
 /**
  * The fake and what can be asked of it. Whatever runs in its machines ends with the scope.

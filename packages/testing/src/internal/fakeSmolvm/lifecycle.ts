@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Machine, Policy } from "../../FakeMachine.js"
-import type { RegistryImage } from "../../FakeSmolvm.js"
+import type { PackManifest, RegistryImage } from "../../FakeSmolvm.js"
 import {
   all,
   type Call,
@@ -108,7 +108,7 @@ const describe = (call: Call, name: string, ephemeral: boolean): Effect.Effect<M
 
 const filesOf = (
   { world }: Call,
-  pack: Pack.Manifest | undefined,
+  pack: PackManifest | undefined,
   image: RegistryImage | undefined
 ): ReadonlyMap<string, Uint8Array> => {
   // Before 1.2.2 the disk of a pack of a bare machine is not seeded.

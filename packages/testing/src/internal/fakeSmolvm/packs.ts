@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import type { PackManifest } from "../../FakeSmolvm.js"
 import { all, type Call, type Done, done, fail, find, has, hostPath, number, one, type Stop } from "./call.js"
 import { digestOf } from "./inspect.js"
 import { blank, pairs } from "./lifecycle.js"
@@ -27,7 +28,7 @@ export const create = (call: Call): Effect.Effect<Done, Stop> =>
     return done(`Created pack: ${isSingle ? output : `${output}.smolmachine`}\n`)
   })
 
-const ofImage = (call: Call): Effect.Effect<Pack.Manifest, Stop> =>
+const ofImage = (call: Call): Effect.Effect<PackManifest, Stop> =>
   Effect.suspend(() => {
     const image = one(call, "--image") ?? null
     const { host, images } = call.world
@@ -54,7 +55,7 @@ const ofImage = (call: Call): Effect.Effect<Pack.Manifest, Stop> =>
     })
   })
 
-const ofMachine = (call: Call, name: string): Effect.Effect<Pack.Manifest, Stop> =>
+const ofMachine = (call: Call, name: string): Effect.Effect<PackManifest, Stop> =>
   Effect.gen(function* () {
     const machine = yield* find(call, name)
     if (machine.state !== "stopped" && machine.state !== "created") {
@@ -119,7 +120,7 @@ export const run = (call: Call): Effect.Effect<Done, Stop> =>
   })
 
 /** A manifest without what only the fake keeps in it. */
-const shown = (manifest: Pack.Manifest) => ({ ...manifest, files: undefined })
+const shown = (manifest: PackManifest) => ({ ...manifest, files: undefined })
 
 const reference = (call: Call): string => call.invocation.positionals[0] ?? ""
 
