@@ -7,7 +7,7 @@ import type { DroppedOption } from "./MachineCreate.js"
 import * as MachineName from "./MachineName.js"
 
 /**
- * A machine that was created.
+ * A machine that was created, by create or by a detached run.
  *
  * @since 0.1.0
  * @category models
@@ -17,7 +17,7 @@ export interface MachineCreated {
   readonly name: string
   /**
    * The options that the release drops in silence, or may. A machine that has lost a policy (`isPolicy`) reaches more than
-   * was asked for: do not start it.
+   * was asked for: delete it.
    */
   readonly dropped: ReadonlyArray<DroppedOption>
 }

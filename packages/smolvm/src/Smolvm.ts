@@ -67,6 +67,7 @@ import type {
   FollowedPackRun,
   FollowedRun
 } from "./RunOptions.js"
+import type { RunResult } from "./RunResult.js"
 import type { WithSecrets } from "./Secrets.js"
 import type { SmolvmError } from "./SmolvmError.js"
 
@@ -114,17 +115,24 @@ export class Smolvm extends Context.Tag("@bottle/smolvm/Smolvm")<
     /**
      * Runs a command in a machine made for it, to its end, and holds its output. A non-zero exit code is a value, with its
      * origin as for `machineExec`. stdout begins with what smolvm itself says on the way (`Running N init command(s)`,
-     * `Using cached image ...`): where that matters, let the command mark the beginning of its output.
+     * `Using cached image ...`): where that matters, let the command mark the beginning of its output. What of the options
+     * the release drops in silence, or may, stands in the result; `MachineRun.dropped` tells it beforehand.
      *
      * Interrupted, it ends smolvm; before 1.8.0 a machine may outlive a smolvm that was killed.
      */
-    readonly machineRun: (options: CapturedRun) => Effect.Effect<ExecResult, SmolvmError>
-    /** As `machineRun`, with the output as it comes, then exactly one `Exit`. Interactive unless told otherwise. */
+    readonly machineRun: (options: CapturedRun) => Effect.Effect<RunResult, SmolvmError>
+    /**
+     * As `machineRun`, with the output as it comes, then exactly one `Exit`. Interactive unless told otherwise. What the
+     * release drops is not said here: ask `MachineRun.dropped`.
+     */
     readonly machineRunFollow: (options: FollowedRun) => Stream.Stream<FollowEvent, SmolvmError>
-    /** Runs a command in a machine made for it, on the caller's own terminal. `-i` and `-t` are sent as asked for. */
+    /**
+     * Runs a command in a machine made for it, on the caller's own terminal. `-i` and `-t` are sent as asked for. What the
+     * release drops is not said here: ask `MachineRun.dropped`.
+     */
     readonly machineRunAttach: (options: AttachedRun) => Effect.Effect<Exit, SmolvmError>
-    /** Makes and starts a machine that goes on running, and gives its name: `default` where none was asked for. */
-    readonly machineRunDetached: (options: DetachedRun) => Effect.Effect<string, SmolvmError>
+    /** Makes and starts a machine that goes on running. The result names it: `default` where no name was asked for. */
+    readonly machineRunDetached: (options: DetachedRun) => Effect.Effect<MachineCreated, SmolvmError>
 
     /** Runs a command to its end and holds its output. A non-zero exit code is a value. */
     readonly machineExec: (options: CapturedOptions) => Effect.Effect<ExecResult, SmolvmError>

@@ -200,6 +200,51 @@ describe("machineRun", () => {
     )
   )
 
+  it.effect("marks a policy that the release does not hold, detached or not, and none where it does", () =>
+    Effect.gen(function* () {
+      const options = { image: "a", allowHosts: ["10.0.0.1"] }
+      const marked = (release: string) =>
+        using(
+          release,
+          [
+            reply("machine run --image a --allow-host 10.0.0.1 -- cmd"),
+            reply("machine run --image a --allow-host 10.0.0.1 -d --name box")
+          ],
+          (smolvm) =>
+            Effect.gen(function* () {
+              const ran = yield* smolvm.machineRun({ ...options, command: ["cmd"] })
+              const detached = yield* smolvm.machineRunDetached({ ...options, name: "box" })
+              return [ran, detached].map(({ dropped }) => dropped.map(({ isPolicy, option }) => [option, isPolicy]))
+            })
+        )
+      assert.deepStrictEqual(yield* marked("1.1.3"), [[], []])
+      assert.deepStrictEqual(yield* marked("1.1.2"), [[["--allow-host", true]], [["--allow-host", true]]])
+    })
+  )
+
+  it.effect("marks numbers that a Smolfile may override, detached or not, and no others", () =>
+    using(
+      "1.9.3",
+      [
+        reply("machine run --smolfile s --cpus 4"),
+        reply("machine run --smolfile s --cpus 4 -d"),
+        reply("machine run --smolfile s --cpus 3")
+      ],
+      (smolvm) =>
+        Effect.gen(function* () {
+          const ran = yield* smolvm.machineRun({ smolfile: "s", cpus: 4 })
+          const detached = yield* smolvm.machineRunDetached({ smolfile: "s", cpus: 4 })
+          for (const { dropped } of [ran, detached]) {
+            assert.deepStrictEqual(
+              dropped.map(({ isPolicy, option }) => [option, isPolicy]),
+              [["--cpus", false]]
+            )
+          }
+          assert.deepStrictEqual((yield* smolvm.machineRun({ smolfile: "s", cpus: 3 })).dropped, [])
+        })
+    )
+  )
+
   it.effect("is refused for what the release lacks, and runs where it has it", () =>
     Effect.gen(function* () {
       const from = (smolvm: Service) => smolvm.machineRun({ from: "p", command: ["cmd"] })
@@ -219,8 +264,8 @@ describe("machineRunDetached", () => {
       (smolvm) =>
         Effect.gen(function* () {
           const named = yield* smolvm.machineRunDetached({ image: "a", name: "box", command: ["cmd"] })
-          assert.strictEqual(named, "box")
-          assert.strictEqual(yield* smolvm.machineRunDetached({ image: "a" }), "default")
+          assert.deepStrictEqual(named, { name: "box", dropped: [] })
+          assert.strictEqual((yield* smolvm.machineRunDetached({ image: "a" })).name, "default")
         })
     )
   )

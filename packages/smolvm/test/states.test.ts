@@ -818,7 +818,7 @@ describe.each(Grammar.lines)("smolvm %s: what machines are made of", (line) => {
       // What smolvm says itself stands before it on stdout.
       assert.strictEqual(text(ran.stdout), "Using cached image alpine\nsaid\n")
       assert.deepStrictEqual(yield* machines, [])
-      assert.strictEqual(yield* smolvm.machineRunDetached({ name: "box" }), "box")
+      assert.strictEqual((yield* smolvm.machineRunDetached({ name: "box" })).name, "box")
       assert.strictEqual(yield* stateOf("box"), "running")
       const going = yield* Effect.fork(smolvm.machineRun({ command: ["sleep", "infinity"] }))
       while ((yield* machines).length < 2) yield* Effect.yieldNow()

@@ -4,7 +4,7 @@ import type { Deadlines } from "../Deadlines.js"
 import * as Failure from "../Failure.js"
 import * as MachineRun from "../MachineRun.js"
 import * as PackRun from "../PackRun.js"
-import type { AttachedRun, CapturedPackRun, CapturedRun, DetachedRun, FollowedPackRun } from "../RunOptions.js"
+import type { AttachedRun, CapturedPackRun, CapturedRun, FollowedPackRun } from "../RunOptions.js"
 import type { Smolvm } from "../Smolvm.js"
 import * as Passing from "./passing.js"
 import type { Runner } from "./runner.js"
@@ -23,14 +23,20 @@ type Calls = Pick<
 /** The calls that run a command in a machine of its own. */
 export const runCalls = (runner: Runner, deadlines: Deadlines): Calls => ({
   machineRun: (options) =>
-    Passing.captured(runner, machineRun(withStdin(options)), capture(options, deadlines.machineRun)),
+    Effect.gen(function* () {
+      const passing = machineRun(withStdin(options))
+      const result = yield* Passing.captured(runner, passing, capture(options, deadlines.machineRun))
+      return { ...result, dropped: MachineRun.dropped(options, yield* runner.capabilities) }
+    }),
   machineRunFollow: ({ stdin, ...options }) => Passing.followed(runner, machineRun(live(options)), stdin),
   machineRunAttach: (options) => Passing.attached(runner, machineRun(options)),
   machineRunDetached: (options) =>
-    Effect.as(
-      runner.execute({ ...machineRun({ ...options, detach: true }), name: nameOf(options) }, deadlines.machineRun),
-      nameOf(options)
-    ),
+    Effect.gen(function* () {
+      // smolvm's own name for a machine without one.
+      const { name = "default" } = options
+      yield* runner.execute({ ...machineRun({ ...options, detach: true }), name }, deadlines.machineRun)
+      return { name, dropped: MachineRun.dropped(options, yield* runner.capabilities) }
+    }),
   packRun: (options) => Passing.captured(runner, packRun(withStdin(options)), capture(options, deadlines.packRun)),
   packRunFollow: ({ stdin, ...options }) => Passing.followed(runner, packRun(live(options)), stdin),
   packRunAttach: (options) => Passing.attached(runner, packRun(options))
@@ -48,9 +54,6 @@ const packRun = (options: PackRun.PackRunOptions) => ({
   build: (capabilities: Capabilities) => PackRun.argv(options, capabilities),
   isRefused
 })
-
-/** The name that smolvm gives a detached machine without one. */
-const nameOf = ({ name = "default" }: DetachedRun): string => name
 
 /** What smolvm says of the machine before there is a command that could say the like. */
 const isRefused = (outcome: Failure.Outcome): boolean =>
