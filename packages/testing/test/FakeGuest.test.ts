@@ -3,7 +3,9 @@ import * as Witness from "@bottle/smolvm/Witness"
 import * as FakeGuest from "@bottle/testing/FakeGuest"
 import * as FakeSmolvm from "@bottle/testing/FakeSmolvm"
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { machine, run, runWords, started } from "./support/fake.js"
@@ -151,6 +153,22 @@ describe("the standard guest", () => {
         })
       })
     )
+  )
+})
+
+describe("a guest that is broken", () => {
+  const broken = fake({ guest: FakeGuest.programs({ broken: () => Effect.dieMessage("the guest is broken") }) })
+
+  it.effect("breaks its test, in every mode, and nothing else", () =>
+    Effect.gen(function* () {
+      yield* started("box")
+      for (const flags of ["", "-i ", "--stream "]) {
+        const exit = yield* Effect.exit(run(`machine exec --name box ${flags}-- broken`))
+        assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+        assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", "the guest is broken")
+      }
+      assert.strictEqual((yield* run("machine exec --name box -- true")).code, 0)
+    }).pipe(broken)
   )
 })
 

@@ -200,6 +200,9 @@ describe.each(Grammar.lines)("the other subcommands of smolvm %s", (line) => {
       const directory = yield* smolvm.machineDataDir({ name: "box" })
       assert.match(directory, /^\/home\/user\/\.cache\/smolvm\/vms\/[0-9a-f]{16}$/)
       assert.strictEqual(yield* refused(smolvm.machineDataDir({ name: "no" })), "MachineNotFound")
+      const args = ["machine", "data-dir", ...(Line.compare(line, "1.0.2") < 0 ? [] : ["--name"]), "box"]
+      const moved = yield* runWords(args, {}, { SMOLVM_DATA_DIR: "/d", XDG_CACHE_HOME: "/x" })
+      assert.isTrue(moved.stdout.startsWith(Line.compare(line, "1.2.5") < 0 ? "/x/smolvm" : "/d/.cache/smolvm"))
     }).pipe(Effect.provide(on({ line })))
   )
 

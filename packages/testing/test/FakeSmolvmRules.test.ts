@@ -285,6 +285,27 @@ describe.each(Grammar.lines)("smolvm %s, after parsing", (line) => {
 })
 
 describe("rules of one line", () => {
+  it.effect("a pack that brings its network along is enough for virtio-net", () =>
+    Effect.gen(function* () {
+      isRefused(yield* run("machine create --name box --from /p.smolmachine --net-backend virtio-net"))
+      isTaken(yield* run("machine create --name box --from /net.smolmachine --net-backend virtio-net"))
+      assert.deepInclude(yield* machine("box"), { network: true, netBackend: "virtio-net" })
+    }).pipe(
+      Effect.provide(
+        FakeSmolvm.layer({ files: { ...files, "/net.smolmachine": FakeSmolvm.packFile({ network: true }) } })
+      )
+    )
+  )
+
+  it.effect("a Smolfile must be there", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* run("machine create --name box --smolfile /no")).code, 1)
+      isTaken(yield* run("machine create --name box --smolfile /data/file"))
+      assert.strictEqual((yield* run("pack create --smolfile /no -o /out")).code, 1)
+      isTaken(yield* run("pack create --smolfile /data/file -o /out"))
+    }).pipe(Effect.provide(FakeSmolvm.layer({ files })))
+  )
+
   it.effect("1.0.2 and 1.0.3 publish a port on virtio-net only where that is asked for", () =>
     Effect.gen(function* () {
       isRefused(yield* run("machine create --name box -p 80"))

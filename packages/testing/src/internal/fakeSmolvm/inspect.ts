@@ -32,8 +32,11 @@ export const status = (call: Call): Effect.Effect<Done, Stop> =>
 /** `machine data-dir`. */
 export const dataDir = (call: Call): Effect.Effect<Done, Stop> =>
   Effect.map(find(call), ({ name }) => {
-    const cache = call.env["XDG_CACHE_HOME"] ?? `${call.env["HOME"] ?? ""}/.cache`
-    return done(`${cache}/smolvm/vms/${createHash("sha256").update(name).digest("hex").slice(0, 16)}\n`)
+    // From 1.2.5 one variable moves everything; it goes before those of XDG.
+    const moved = call.world.release.since("1.2.5") ? call.env["SMOLVM_DATA_DIR"] : undefined
+    const cache = moved === undefined ? call.env["XDG_CACHE_HOME"] : undefined
+    const caches = cache ?? `${moved ?? call.env["HOME"] ?? ""}/.cache`
+    return done(`${caches}/smolvm/vms/${createHash("sha256").update(name).digest("hex").slice(0, 16)}\n`)
   })
 
 /** `machine images`: boots a machine that is stopped, to look. */

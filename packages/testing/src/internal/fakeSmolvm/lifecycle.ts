@@ -39,15 +39,16 @@ export const register = (call: Call, name: string, ephemeral: boolean): Effect.E
   Effect.gen(function* () {
     const { world } = call
     const { since } = world.release
-    if (world.machines.has(name) || world.reserved.has(name)) {
-      const being = since("1.0.0") ? " or is being created" : ""
-      return yield* fail(`config operation failed: create machine: machine '${name}' already exists${being}`)
-    }
+    const being = since("1.0.0") ? " or is being created" : ""
+    const taken = fail(`config operation failed: create machine: machine '${name}' already exists${being}`)
+    if (world.machines.has(name) || world.reserved.has(name)) return yield* taken
     const machine = yield* describe(call, name, ephemeral)
     // A create that dies here keeps the name for an hour; no clock of ours frees it.
     if (since("1.0.0")) world.reserved.add(name)
     yield* call.moment("half-way")
     world.reserved.delete(name)
+    // Without a reservation another may have been quicker.
+    if (world.machines.has(name)) return yield* taken
     yield* World.put(world, machine)
     return machine
   })

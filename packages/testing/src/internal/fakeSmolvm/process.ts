@@ -68,7 +68,10 @@ export const start = (
     yield* process.surroundings.note(`start ${InMemoryProcess.words(process.argv)}`)
     yield* Effect.addFinalizer(() => InMemoryProcess.close(process, Effect.dieMessage))
     yield* InMemoryProcess.feed(process)
-    const work = Effect.flatMap(main(world, run), (ending) => InMemoryProcess.end(process, ending))
+    const work = Effect.flatMap(main(world, run), (ending) => InMemoryProcess.end(process, ending)).pipe(
+      // A guest or a misbehaviour of the test's that breaks must not leave whoever waits for the process waiting.
+      Effect.catchAllDefect((defect) => Effect.asVoid(Deferred.die(process.ended, defect)))
+    )
     yield* Effect.raceFirst(work, Effect.asVoid(Deferred.await(process.ended))).pipe(
       Effect.ensuring(Effect.zipRight(run.stdout.end, run.stderr.end)),
       Effect.forkScoped

@@ -2,6 +2,7 @@ import * as MachineName from "@bottle/smolvm/MachineName"
 import { isIP } from "node:net"
 import type { Volume } from "../../FakeMachine.js"
 import { all, type Call, givenName, has, hostPath, number, one } from "./call.js"
+import * as Pack from "./pack.js"
 
 /** Why a command line that parses is refused, in words of ours behind smolvm's family of errors. */
 type Rule = (call: Call) => string | undefined
@@ -108,8 +109,14 @@ const allowHosts: Rule = (call) => {
   return undefined
 }
 
+/** Whether the pack that a machine is made from brings a network along. */
+const hasPackedNetwork = (call: Call): boolean => {
+  const bytes = call.world.host.read(hostPath(call, one(call, "--from") ?? one(call, "--sidecar") ?? "/"))
+  return bytes !== undefined && Pack.decode(bytes)?.network === true
+}
+
 const virtioNeedsNetwork: Rule = (call) =>
-  one(call, "--net-backend") === "virtio-net" && !hasNetworkIntent(call)
+  one(call, "--net-backend") === "virtio-net" && !hasNetworkIntent(call) && !hasPackedNetwork(call)
     ? refuse(call, "--net-backend virtio-net needs a network: --net, -p or an allow option")
     : undefined
 
@@ -228,7 +235,16 @@ const update: Rule = (call) => {
   return wrong === undefined ? undefined : refuse(call, `--env '${wrong}' is not KEY=VALUE`)
 }
 
+// Nothing is read in it: what a Smolfile says is not known here.
+const smolfile: Rule = (call) => {
+  const path = one(call, "--smolfile")
+  return path === undefined || call.world.host.kind(hostPath(call, path)) === "file"
+    ? undefined
+    : `io operation failed: read Smolfile: ${path}: No such file or directory (os error 2)`
+}
+
 const machine: ReadonlyArray<Rule> = [
+  smolfile,
   uniquePorts,
   volumes,
   uniqueTargets,
@@ -248,6 +264,6 @@ const rules: Readonly<Record<string, ReadonlyArray<Rule>>> = {
   "machine update": [volumes, uniqueTargets, update, sizes],
   "machine exec": [secrets],
   "machine fork": [clone, forkNames, secrets],
-  "pack create": [packName],
+  "pack create": [packName, smolfile],
   "pack run": [volumes, virtioNeedsNetwork, tsiWith("1.0.2", "-p", (call) => has(call, "--port"))]
 }
