@@ -214,6 +214,7 @@ const words = (
   Either.gen(function* () {
     const { key, kind, long, negated, written } = option
     if (key === null) return [written]
+    yield* typed(command, option, value)
     if (!isUsed(option, value)) return option.required === true ? yield* refuse(command, long, "must be given") : []
     if (kind === "flag" || kind === "toggle") return [value === false ? (negated ?? long) : written]
     const texts = yield* textsOf(command, option, value)
@@ -232,6 +233,7 @@ const wordsOf = (
       if (value === undefined) return required ? yield* refuse(command, name, "must be given") : []
       return yield* textsOf(command, { ...positional, kind: "value", long: name }, value)
     }
+    yield* typed(command, { kind: "list", long: "the command" }, value)
     const trailing: ReadonlyArray<string> = Array.isArray(value) ? value : []
     if (trailing.length === 0)
       return required ? yield* refuse(command, "the command", "must have at least one word") : []
@@ -239,6 +241,17 @@ const wordsOf = (
       ? ["--", ...trailing]
       : yield* refuse(command, "the command", "must have words that are texts")
   })
+
+/** What a program without types gives in the place of a flag or a list is refused, not left out. */
+const typed = (
+  command: string,
+  { kind, long }: Pick<Option, "kind" | "long">,
+  value: unknown
+): Either.Either<void, ArgumentError> => {
+  if (value === undefined || kind === "value") return Either.void
+  if (kind === "list") return Array.isArray(value) ? Either.void : refuse(command, long, "must be a list")
+  return typeof value === "boolean" ? Either.void : refuse(command, long, "must be true or false")
+}
 
 const textsOf = (
   command: string,

@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
 import * as Capabilities from "../src/Capabilities.js"
 import { contract } from "../src/internal/contract.js"
 import type { Definition } from "../src/internal/contractTypes.js"
 import { releaseOf } from "../src/internal/releases.js"
 import * as Line from "../src/Line.js"
 import type { Option, Subcommand } from "../src/Subcommand.js"
+import { argv } from "../src/Subcommand.js"
 import * as Subcommands from "../src/Subcommands.js"
 
 /** What no known release has; it is sent where `--help` shows it. */
@@ -20,6 +22,14 @@ const named = (command: string): Subcommand => {
   if (found === undefined) throw new Error(`no ${command}`)
   return found
 }
+
+/** Values for what a subcommand cannot do without, so that nothing else is missed first. */
+const needed = ({ options, positionals }: Subcommand): Record<string, unknown> =>
+  Object.fromEntries(
+    [...options, ...positionals].flatMap(({ key, kind, required }) =>
+      key === null || required !== true ? [] : [[key, kind === "trailing" ? ["true"] : key === "dst" ? "a:/x" : "a"]]
+    )
+  )
 
 const ofLong = ({ options }: Subcommand, long: string): Option | undefined =>
   options.find((option) => option.long === long || option.negated === long)
@@ -80,6 +90,32 @@ describe("the subcommands", () => {
     assert.isNotEmpty(always)
     for (const [command, long] of always) {
       assert.strictEqual(Capabilities.neededVersion(command, long), Capabilities.neededVersion(command), command)
+    }
+  })
+
+  it("leave out nothing that is of a wrong type", () => {
+    const refusal = (subcommand: Subcommand, key: string, value: unknown): string => {
+      // What a program without types can give.
+      const built = argv(
+        subcommand,
+        { ...needed(subcommand), [key]: value } as never,
+        Capabilities.fromVersion("1.9.3")
+      )
+      return Either.isLeft(built) ? `${built.left._tag} ${built.left.message}` : "accepted"
+    }
+    for (const subcommand of Subcommands.all) {
+      for (const { key, kind, long } of subcommand.options) {
+        if (key === null) continue
+        for (const value of [null, {}, Symbol("x"), kind === "flag" || kind === "toggle" ? "true" : true]) {
+          assert.include(refusal(subcommand, key, value), `InvalidArgument ${subcommand.command}: ${long} must`, key)
+        }
+      }
+      for (const { key, kind, name } of subcommand.positionals) {
+        for (const value of [null, {}, kind === "trailing" ? "true" : ["true"], [7]]) {
+          const shown = kind === "trailing" ? "the command" : name
+          assert.include(refusal(subcommand, key, value), `InvalidArgument ${subcommand.command}: ${shown} must`, key)
+        }
+      }
     }
   })
 })

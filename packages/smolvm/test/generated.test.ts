@@ -179,14 +179,17 @@ const readBack = (subcommand: Subcommand.Subcommand, invocation: Grammar.Invocat
   return read
 }
 
-/** What was asked for: a flag that is `false` and an empty list were not; a host's path is written behind `./`. */
+/**
+ * What was asked for: a flag that is `false` and an empty list were not. A host's path is written behind `./`, a part of a
+ * millisecond as a whole one, and -0 as 0.
+ */
 const asked = (subcommand: Subcommand.Subcommand, options: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(
     Object.entries(options).flatMap(([key, value]) => {
       const isFlag = subcommand.options.some((option) => option.key === key && option.kind === "flag")
       if ((isFlag && value === false) || (Array.isArray(value) && value.length === 0)) return []
       const isSide = subcommand.command === "machine cp" && typeof value === "string" && value.startsWith("-")
-      return [[key, isSide ? `./${value}` : typeof value === "number" ? Math.ceil(value) : value]]
+      return [[key, isSide ? `./${value}` : typeof value === "number" ? Math.ceil(value) + 0 : value]]
     })
   )
 
