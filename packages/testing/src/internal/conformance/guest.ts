@@ -56,6 +56,19 @@ const lives: ReadonlyArray<Case> = [
     })
   },
   {
+    name: "machine start without a name makes and starts the machine called default",
+    needs: ["alone", "guest"],
+    run: Effect.gen(function* () {
+      yield* Checks.removeLater("default")
+      yield* Checks.fails(Checks.on("start", yield* Checks.freshName), /vm not found: /)
+      yield* Checks.succeeds(["machine", "start"])
+      yield* Checks.isIn("default", "running")
+      yield* Checks.answers(["machine", "start"], { code: 0, stdout: /already running/ })
+      yield* Checks.succeeds(["machine", "stop"])
+      yield* Checks.isIn("default", "stopped")
+    })
+  },
+  {
     name: "machine create refuses the name of a machine that runs, which goes on",
     needs: ["guest"],
     run: Effect.gen(function* () {

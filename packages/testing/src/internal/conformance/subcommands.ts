@@ -95,6 +95,16 @@ const telling: ReadonlyArray<Case> = [
     })
   },
   {
+    name: "machine egress-events --json prints a list, and fails for a machine that is missing",
+    needs: ["subcommands", "guest", "network"],
+    since: "1.8.1",
+    run: Effect.gen(function* () {
+      const name = yield* Checks.running(["--net", "--allow-host", "10.0.0.1"])
+      yield* Checks.answers(Checks.on("egress-events", name, "--json"), { code: 0, stdout: /^\[[^]*\]\n$/ })
+      yield* Checks.fails(Checks.on("egress-events", yield* Checks.freshName, "--json"), /not found/)
+    })
+  },
+  {
     name: "machine run refuses a command that looks like an image, and leaves no machine",
     needs: [],
     run: Effect.gen(function* () {
