@@ -23,7 +23,7 @@ export const pagesOf = async (directory, load) => {
 const read = async (directory, load) => {
   const sources = readSources(directory)
   const modules = new Map()
-  for (const name of sources.keys()) modules.set(name, await load(name))
+  for (const name of sources.keys()) if (!name.includes("/")) modules.set(name, await load(name))
   const moduleOf = (subcommand) => [...modules].find(([, module]) => module.subcommand === subcommand)?.[0]
   const subcommands = modules.get("Subcommands").all.map((subcommand) => ({ module: moduleOf(subcommand), subcommand }))
   return {

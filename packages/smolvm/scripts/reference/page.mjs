@@ -260,8 +260,10 @@ const resultSection = (reference, members) => {
     for (const named of Types.namesIn(type)) {
       const declared = found.has(named.name) ? undefined : reference.find(named, from)
       if (declared === undefined) continue
-      found.set(named.name, declared)
-      for (const field of declared.fields) follow(field.type, declared.module)
+      const own = declared.fields.map((field) => ({ ...field, module: declared.module }))
+      const fields = declared.parents === undefined ? own : Types.fieldsOf(reference.find, named.name, declared.module)
+      found.set(named.name, { ...declared, fields })
+      for (const field of fields) follow(field.type, field.module)
     }
   }
   for (const { type } of members) follow(Types.signatureOf(type).value, "Smolvm")
@@ -269,15 +271,15 @@ const resultSection = (reference, members) => {
   return `## Result\n\n${[...found.values()].map((declared) => resultTable(reference, declared)).join("\n\n")}`
 }
 
-const resultTable = ({ aliases, modules }, { doc, fields, module, name }) => {
-  const schema = modules.get(module)[name]
+const resultTable = ({ aliases, modules }, { doc, fields, importedFrom, module, name }) => {
+  const schema = modules.get(module)?.[name]
   const types = schema?.ast === undefined ? new Map() : Types.schemaTypes(schema)
   const rows = fields.map((field) => {
     const type = types.get(field.key)
     const text = type === undefined || type.includes("Struct") ? Types.ofSchema(field.type) : type
     return [code(field.key), code(aliases.get(text) ?? Types.shown(text)), field.doc]
   })
-  const what = wrapped(`${code(name)} of ${code(`@bottle/smolvm/${module}`)}: ${lowered(doc)}`)
+  const what = wrapped(`${code(name)} of ${code(`@bottle/smolvm/${importedFrom}`)}: ${lowered(doc)}`)
   return `${what}\n\n${table(["field", "type", "meaning"], rows)}`
 }
 

@@ -3,12 +3,14 @@
 import { readdirSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 
-/** The sources of a directory by module: `MachineCreate` → its text. */
+/** The sources of a directory by module: `MachineCreate` → its text. Those below `internal` are named with it. */
 export const readSources = (directory) =>
   new Map(
-    readdirSync(directory)
-      .filter((name) => name.endsWith(".ts"))
-      .map((name) => [name.slice(0, -3), readFileSync(path.join(directory, name), "utf8")])
+    ["", "internal/"].flatMap((below) =>
+      readdirSync(path.join(directory, below))
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => [below + name.slice(0, -3), readFileSync(path.join(directory, below, name), "utf8")])
+    )
   )
 
 /** The sentences of a doc comment, without its tags. */
@@ -98,13 +100,13 @@ export const errorsOf = (text) =>
     ])
   )
 
-/** Where a module has its names from: `Volume` → `Value`, by `import { Volume }` or by `import * as Value`. */
-export const importsOf = (text) => {
+/** Where a module has its names from: `Volume` → `Value`, by `import { Volume }`, `import * as Value` or `export { Volume }`. */
+export const importsOf = (module, text) => {
   const found = new Map()
-  for (const [, namespace, names, module] of text.matchAll(
-    /^import (?:type )?(?:\* as (\w+)|\{([^}]*)\}) from "\.\/(\w+)\.js"$/gm
-  )) {
-    for (const name of namespace === undefined ? names.matchAll(/\w+/g) : [[namespace]]) found.set(name[0], module)
+  const statement = /^(?:import|export) (?:type )?(?:\* as (\w+)|\{([^}]*)\}) from "(\.[^"]+)\.js"$/gm
+  for (const [, namespace, names, from] of text.replace(/^\s+\/\*\*[^]*?\*\/\n/gm, "").matchAll(statement)) {
+    const target = path.posix.join(path.posix.dirname(module), from)
+    for (const name of namespace === undefined ? names.matchAll(/\w+/g) : [[namespace]]) found.set(name[0], target)
   }
   return found
 }

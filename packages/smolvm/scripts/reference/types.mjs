@@ -24,14 +24,18 @@ export const declarations = (sources) => {
     [...sources].map(([module, text]) => {
       // An interface says more than the struct of the same name.
       const own = new Map([...structsOf(text), ...interfacesOf(text)])
-      return [module, { own, imports: importsOf(text) }]
+      return [module, { own, imports: importsOf(module, text) }]
     })
   )
   return ({ module: qualifier, name }, from) => {
-    const asking = modules.get(from)
-    const module = asking?.imports.get(qualifier ?? name) ?? from
-    const declared = modules.get(module)?.own.get(name)
-    return declared === undefined ? undefined : { ...declared, module }
+    const asked = modules.get(from)?.imports.get(qualifier ?? name) ?? from
+    // A name may be passed on by the module that it is asked of; programs import it from there.
+    for (let module = asked; module !== undefined;) {
+      const declared = modules.get(module)?.own.get(name)
+      if (declared !== undefined) return { ...declared, module, importedFrom: asked }
+      module = modules.get(module)?.imports.get(name)
+    }
+    return undefined
   }
 }
 
