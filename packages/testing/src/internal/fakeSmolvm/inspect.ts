@@ -39,11 +39,12 @@ export const dataDir = (call: Call): Effect.Effect<Done, Stop> =>
     return done(`${caches}/smolvm/vms/${createHash("sha256").update(name).digest("hex").slice(0, 16)}\n`)
   })
 
-/** `machine images`: boots a machine that is stopped, to look. */
+/** `machine images`: boots a machine that is stopped, to look. What a start says on stdout, it is taken to say too. */
 export const images = (call: Call): Effect.Effect<Done, Stop> =>
   Effect.gen(function* () {
     const found = yield* find(call)
     const machine = isUp(found) ? found : yield* boot(call, found)
+    if (!isUp(found)) yield* call.write("stdout", `Machine '${machine.name}' running (PID: ${machine.pid})\n`)
     const known = machine.image === null ? undefined : call.world.images?.[machine.image]
     const held =
       machine.image === null
