@@ -64,7 +64,10 @@ export interface MachineCreateOptions {
   readonly gpuVramMib?: number | undefined
   /** The largest image that is taken, in bytes, from 1.2.0. */
   readonly maxImageBytes?: number | undefined
-  /** Asks for a network. Sent anyway where `allowCidrs` is not empty; `false` refuses everything that needs one. */
+  /**
+   * Asks for a network. Sent anyway where `allowCidrs` is not empty; `false` refuses everything that needs one. A pack that
+   * was made with a network has one without being asked.
+   */
   readonly net?: boolean | undefined
   /** The network backend. Without it smolvm chooses: TSI, and virtio-net for what needs it (from 1.0.4). */
   readonly netBackend?: "tsi" | "virtio-net" | undefined
