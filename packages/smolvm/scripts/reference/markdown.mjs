@@ -36,6 +36,9 @@ export const paragraphs = (doc) =>
 /** A list of sentences. */
 export const list = (items) => items.map((item) => wrapped(`- ${item}`, "  ")).join("\n")
 
+/** A sentence as it stands after a colon. */
+export const lowered = (doc) => doc.replace(/^(An?|The|What|How|One) /, (word) => word.toLowerCase())
+
 /** A text inside a cell of a table. */
 export const cell = (text) => text.replace(/\s+/g, " ").replaceAll("|", "\\|").trim()
 

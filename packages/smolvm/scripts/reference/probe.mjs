@@ -25,11 +25,12 @@ const texts = [
   "640"
 ]
 
-const sampleOf = ({ kind, schema }) => {
+const sampleOf = ({ key, kind, schema }) => {
   if (kind === "flag" || kind === "toggle") return true
   if (kind === "trailing") return ["true"]
   const decode = Schema.decodeUnknownEither(schema ?? Schema.String)
   const value = texts.map((text) => decode(text)).find(Either.isRight)?.right
+  if (value === undefined) throw new Error(`none of the texts here is a value of ${key}`)
   return kind === "list" ? [value] : value
 }
 
