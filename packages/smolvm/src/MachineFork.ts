@@ -109,7 +109,7 @@ export const subcommand: Subcommand.Subcommand<MachineForkOptions> = {
     // The names, last.
     { ...value("golden", "--golden", Value.MachineName), positional: "GOLDEN", required: true },
     { ...value("name", "--name", Value.MachineName), positional: "CLONE" },
-    value("namePrefix", "--name-prefix", Value.MachineName)
+    value("namePrefix", "--name-prefix", Value.NamePrefix)
   ],
   positionals: [],
   rules: [...names, heldIsNotForked, Rules.portsOnce, Rules.secretsOnce]

@@ -171,6 +171,16 @@ export const Reference: Value<string> = asItIs((text) => {
 export const MachineName: Value<string> = asItIs(Machines.problem)
 
 /**
+ * What the names of several machines begin with, before their numbers; so it may end in `-`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const NamePrefix: Value<string> = asItIs((text) =>
+  text === "" ? "must not be empty" : Machines.problem(`${text}0`)
+)
+
+/**
  * A whole number between two bounds.
  *
  * @since 0.1.0
@@ -343,7 +353,9 @@ export const OciPlatform: Value<string> = asItIs((text) =>
  * @category schemas
  */
 export const ProxyUrl: Value<string> = asItIs((text) => {
-  if (!URL.canParse(text)) return "must be a URL such as http://proxy.example:3128"
+  if (!/^(?:https?|socks5h?):\/\/[^/]/.test(text) || !URL.canParse(text)) {
+    return "must be a URL such as http://proxy.example:3128"
+  }
   const { password, username } = new URL(text)
   return username === "" && password === ""
     ? undefined
