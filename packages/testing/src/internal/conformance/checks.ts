@@ -111,21 +111,24 @@ export const on = (verb: string, name: string, ...rest: ReadonlyArray<string>): 
 /** Registers the removal of whatever machine has the name when the case is over. */
 export const removeLater = (name: string): Checked<void> =>
   Effect.gen(function* () {
-    const subject = yield* Subject
+    const { call: run, capabilities } = yield* Subject
     const line = yield* deleteLine(name)
-    yield* Effect.addFinalizer(() =>
-      // 0.8.0 orphans a machine that is deleted while it runs.
-      Effect.ignore(subject.call(on("stop", name))).pipe(Effect.zipRight(Effect.ignore(subject.call(line))))
-    )
+    // 0.8.0 orphans a machine that is deleted while it runs.
+    const stop = capabilities.deleteStopsFirst ? Effect.void : Effect.ignore(run(on("stop", name)))
+    yield* Effect.addFinalizer(() => Effect.zipRight(stop, Effect.ignore(run(line))))
   })
 
 /** Fails unless a create with these options is refused, and makes nothing. */
 export const isNotCreated = (options: ReadonlyArray<string>): Checked<void> =>
   Effect.gen(function* () {
     const name = yield* freshName
-    yield* removeLater(name)
-    yield* answers(yield* createLine(name, options), { code: "failure", stderr: /^[Ee]rror: /m })
-    yield* isListed(name, false)
+    const refused = yield* Effect.either(
+      answers(yield* createLine(name, options), { code: "failure", stderr: /^[Ee]rror: /m })
+    )
+    const isMade = (yield* names).includes(name)
+    if (isMade) yield* removeLater(name)
+    yield* refused
+    yield* verify(!isMade, `expected no machine after a create that failed, and ${name} is there`)
   })
 
 /** A machine that is created, until the case is over; gives its name. */
