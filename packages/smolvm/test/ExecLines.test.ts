@@ -1,6 +1,7 @@
 // The truth about commands, on every line of the fake smolvm: whose exit it was, that time is kept, and that nothing is left.
 import * as FakeGuest from "@bottle/testing/FakeGuest"
 import * as FakeSmolvm from "@bottle/testing/FakeSmolvm"
+import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -45,7 +46,8 @@ const nothing = { processes: [], files: [] }
 const untilRuns = (program: string) =>
   Effect.gen(function* () {
     const { processes } = yield* FakeSmolvm.FakeSmolvm
-    while (!(yield* processes("box")).some(({ words }) => words[0] === program)) yield* Effect.yieldNow()
+    const runs = Effect.map(processes("box"), (all) => all.some(({ words }) => words[0] === program))
+    yield* waitUntil(runs, { boundMillis: 10_000, everyMillis: 1, what: program })
   })
 
 for (const source of ["bare", "image"] as const) {

@@ -2,6 +2,7 @@
 import * as FakeGuest from "@bottle/testing/FakeGuest"
 import * as FakeSmolvm from "@bottle/testing/FakeSmolvm"
 import type { How, Misbehaviour } from "@bottle/testing/Misbehaviour"
+import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -51,17 +52,23 @@ const fileOf = (name: string, path: string) =>
 
 const hostFiles = Effect.map(FakeSmolvm.FakeSmolvm, ({ files }) => [...files.keys()].sort())
 
+const within = (what: string) => ({ boundMillis: 10_000, everyMillis: 1, what })
+
 /** Begins a call, and gives it with its process of smolvm once that has started. */
 const begin = <A, E, R>(command: string, call: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const { recorded } = yield* FakeSmolvm.FakeSmolvm
     const before = (yield* recorded).length
     const fiber = yield* Effect.fork(call)
-    for (;;) {
-      const run = (yield* recorded).slice(before).find(({ argv }) => argv.slice(1).join(" ").startsWith(command))
-      if (run !== undefined) return { fiber, run }
-      yield* Effect.yieldNow()
-    }
+    const begun = Effect.map(recorded, (all) =>
+      all.slice(before).find(({ argv }) => argv.slice(1).join(" ").startsWith(command))
+    )
+    yield* waitUntil(
+      Effect.map(begun, (run) => run !== undefined),
+      within(command)
+    )
+    const run = yield* begun
+    return run === undefined ? yield* Effect.dieMessage(`no ${command}`) : { fiber, run }
   })
 
 /** The calls that are one process of smolvm, on machines `run` (running) and `new` (created), and the deadline of each. */
@@ -482,9 +489,10 @@ describe("a guest that does not end", () => {
       const smolvm = yield* running("box")
       const { processes } = yield* FakeSmolvm.FakeSmolvm
       const call = yield* Effect.fork(smolvm.machineExec({ name: "box", command: ["forever"] }))
-      while ((yield* processes("box")).length === 0) yield* Effect.yieldNow()
+      const goesOn = Effect.map(processes("box"), ({ length }) => length > 0)
+      yield* waitUntil(goesOn, within("the command"))
       yield* Fiber.interrupt(call)
-      while ((yield* processes("box")).length > 0) yield* Effect.yieldNow()
+      yield* waitUntil(Effect.negate(goesOn), within("the command's end"))
       yield* smolvm.machineDelete({ name: "box" })
     }).pipe(on("1.9.3", { guest: FakeGuest.programs({ forever: () => Effect.never }) }))
   )

@@ -5,6 +5,7 @@ import type { FollowEvent } from "@bottle/process/Follow"
 import * as FakeGuest from "@bottle/testing/FakeGuest"
 import type { State } from "@bottle/testing/FakeMachine"
 import * as FakeSmolvm from "@bottle/testing/FakeSmolvm"
+import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -98,11 +99,14 @@ const during = <A, E, R>(call: Effect.Effect<A, E, R>, time: string & Parameters
     return yield* Fiber.join(fiber)
   })
 
+const within = (what: string) => ({ boundMillis: 10_000, everyMillis: 1, what })
+
 /** Waits until so many processes run in a machine. */
 const processesIn = (name: string, count: number) =>
   Effect.gen(function* () {
     const { processes } = yield* FakeSmolvm.FakeSmolvm
-    while ((yield* processes(name)).length !== count) yield* Effect.yieldNow()
+    const there = Effect.map(processes(name), ({ length }) => length === count)
+    yield* waitUntil(there, within(`${count} processes in ${name}`))
   })
 
 describe.each(Grammar.lines)("smolvm %s: exit codes", (line) => {
@@ -590,7 +594,8 @@ describe.each(Grammar.lines)("smolvm %s: doing it again", (line) => {
       yield* smolvm.machineCreate({ name: "box" })
       yield* misbehave({ when: "machine start", how: "hang", at: "half-way" })
       const first = yield* Effect.fork(smolvm.machineStart({ name: "box" }))
-      while ((yield* stateOf("box")) !== "unreachable") yield* Effect.yieldNow()
+      const isHalfWay = Effect.map(stateOf("box"), (state) => state === "unreachable")
+      yield* waitUntil(isHalfWay, within("a start that is half-way"))
       assert.strictEqual(yield* tagOf(smolvm.machineStart({ name: "box" })), "MachineBusy")
       yield* Fiber.interrupt(first)
       yield* smolvm.machineStart({ name: "box" })
@@ -821,7 +826,10 @@ describe.each(Grammar.lines)("smolvm %s: what machines are made of", (line) => {
       assert.strictEqual((yield* smolvm.machineRunDetached({ name: "box" })).name, "box")
       assert.strictEqual(yield* stateOf("box"), "running")
       const going = yield* Effect.fork(smolvm.machineRun({ command: ["sleep", "infinity"] }))
-      while ((yield* machines).length < 2) yield* Effect.yieldNow()
+      yield* waitUntil(
+        Effect.map(machines, ({ length }) => length === 2),
+        within("the machine of a run")
+      )
       yield* Fiber.interrupt(going)
       assert.deepStrictEqual(
         (yield* machines).map(({ name }) => name),

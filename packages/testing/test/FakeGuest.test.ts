@@ -2,6 +2,7 @@ import * as Reap from "@bottle/smolvm/Reap"
 import * as Witness from "@bottle/smolvm/Witness"
 import * as FakeGuest from "@bottle/testing/FakeGuest"
 import * as FakeSmolvm from "@bottle/testing/FakeSmolvm"
+import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -227,7 +228,10 @@ describe("a witness in the standard guest", () => {
       const left = yield* Effect.fork(inBox(Witness.wrap(place, ["sleep", "infinity"]), { env: [mark] }))
       const other = yield* Effect.fork(inBox(["sleep", "infinity"]))
       const programs = Effect.map(processes("box"), (all) => all.map(({ words }) => words[0]).sort())
-      while ((yield* programs).length < 3) yield* Effect.yieldNow()
+      yield* waitUntil(
+        Effect.map(programs, ({ length }) => length === 3),
+        { boundMillis: 10_000, everyMillis: 1, what: "three processes" }
+      )
       yield* Fiber.interrupt(left)
       assert.deepStrictEqual(yield* programs, ["sh", "sleep", "sleep"])
       assert.strictEqual((yield* inBox(Reap.command({ place }))).stdout, "gone")

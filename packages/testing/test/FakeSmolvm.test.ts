@@ -6,6 +6,7 @@ import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Smolvm from "@bottle/smolvm/Smolvm"
 import * as FakeSmolvm from "@bottle/testing/FakeSmolvm"
 import { strayNote } from "@bottle/testing/Misbehaviour"
+import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
@@ -260,9 +261,14 @@ describe.each(Grammar.lines)("the other subcommands of smolvm %s", (line) => {
         Effect.flip,
         Effect.fork
       )
-      while ((yield* Ref.get(seen)).length < 2) yield* Effect.yieldNow()
+      const hasSeen = (text: string) =>
+        waitUntil(
+          Effect.map(Ref.get(seen), (all) => all.includes(text)),
+          { boundMillis: 10_000, everyMillis: 1, what: text }
+        )
+      yield* hasSeen("state: running")
       yield* smolvm.machineStop({ name: "box" })
-      while (!(yield* Ref.get(seen)).includes("state: stopped")) yield* Effect.yieldNow()
+      yield* hasSeen("state: stopped")
       yield* smolvm.machineDelete({ name: "box" })
       assert.strictEqual((yield* Fiber.join(watching))._tag, "MachineNotFound")
     }).pipe(Effect.provide(on({ line })))
