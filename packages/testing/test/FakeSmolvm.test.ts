@@ -119,6 +119,27 @@ describe("the fake as a program", () => {
     }).pipe(Effect.provide(FakeSmolvm.layer({ version: "1.22.2" })))
   )
 
+  it.effect("writes a stray note on every command of 1.7.0, which is no one's last word", () =>
+    Effect.gen(function* () {
+      const smolvm = yield* running({ name: "box" })
+      assert.deepInclude(yield* run("--version"), { stdout: "smolvm 1.7.0\n", stderr: strayNote })
+      assert.strictEqual(yield* refused(smolvm.machineStart({ name: "no" })), "MachineNotFound")
+      const failed = yield* smolvm.machineExec({ name: "box", command: ["no-such"] })
+      assert.strictEqual(failed.origin, "runtime")
+      assert.strictEqual((yield* smolvm.machineLs).length, 1)
+    }).pipe(Effect.provide(on({ version: "1.7.0" })))
+  )
+
+  it.effect("packs into one file where that is asked for", () =>
+    Effect.gen(function* () {
+      const { files } = yield* FakeSmolvm.FakeSmolvm
+      assert.include((yield* run("pack create --image alpine --single-file -o /one")).stdout, "/one")
+      assert.deepStrictEqual([...files.keys()], ["/one"])
+      assert.strictEqual((yield* run("machine create --name box --from /one")).code, 0)
+      assert.strictEqual((yield* run("pack create --image no-such -o /two")).code, 1)
+    }).pipe(Effect.provide(FakeSmolvm.layer({ images: { alpine: {} } })))
+  )
+
   it.effect("is the only program there is, by its name", () =>
     Effect.gen(function* () {
       const named = (program: string) => capture({ program, args: ["--version"] })

@@ -8,7 +8,7 @@ import * as HashMap from "effect/HashMap"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { How, Misbehaviour } from "../../Misbehaviour.js"
+import { type How, type Misbehaviour, strayNote } from "../../Misbehaviour.js"
 import * as InMemoryProcess from "../inMemoryProcess.js"
 import { type Call, type Done, done, fail, isTold, type Stop } from "./call.js"
 import * as Faults from "./faults.js"
@@ -108,6 +108,7 @@ const main = (world: World, run: Run): Effect.Effect<InMemoryProcess.Ending> =>
         run.printed[stream].push(bytes)
         return run[stream].offer(bytes)
       })
+    if (world.release.version === "1.7.0") yield* write("stderr", strayNote)
     yield* Faults.begin(faults, write)
     const finish = (end: Done) =>
       Effect.as(Effect.zipRight(write("stdout", Faults.garbled(faults, end.stdout)), write("stderr", end.stderr)), {
