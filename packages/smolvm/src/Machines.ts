@@ -207,7 +207,8 @@ export const create = (options: CreateOptions): Effect.Effect<ScopedMachine, Smo
   atOnce(Effect.map(ownCreated(options), ({ made }) => made))
 
 /**
- * A machine that exists, started for as long as the scope lasts and then stopped. One that runs already goes on running.
+ * A machine that exists, started for as long as the scope lasts and then stopped. One that runs already goes on running,
+ * and so does one in a state such as `frozen`, which a stop would take more than a start from.
  *
  * @since 0.1.0
  * @category constructors
@@ -218,7 +219,7 @@ export const started = (options: StartedOptions): Effect.Effect<ScopedMachine, S
       const smolvm = yield* Smolvm
       const { name } = options
       const before = yield* smolvm.machineStatus({ name })
-      if (before.state !== "running") {
+      if (isDown.has(before.state)) {
         yield* Effect.addFinalizer(() => releasing(name, "stop", options, stopForSure(smolvm, name)))
       }
       yield* bringUp(name, options)
@@ -247,6 +248,9 @@ export const forked = (options: ForkedOptions): Effect.Effect<ScopedMachine, Smo
       return { name: made, exec: yield* Exec.make({ ...options.exec, name: made }), dropped: [] }
     })
   )
+
+/** The states that a start is the way out of, and a stop the way back. */
+const isDown: ReadonlySet<string> = new Set(["created", "stopped", "failed", "unreachable"])
 
 /**
  * What is known of a machine of ours.

@@ -548,9 +548,19 @@ describe.concurrent("started", () => {
     )
   )
 
-  it.effect("leaves a machine running that ran before", () =>
+  it.effect("leaves a machine alone that ran before, or is in a state that a start does not bring about", () =>
+    Effect.forEach(["running", "frozen", "paused"], (state) =>
+      Effect.scoped(Machines.started({ name: "box" })).pipe(
+        Effect.provide(on("1.5.2", [reply(statusOf, status({ state })), ...starts]))
+      )
+    )
+  )
+
+  it.effect("stops a machine again that did not answer before", () =>
     Effect.scoped(Machines.started({ name: "box" })).pipe(
-      Effect.provide(on("1.5.2", [reply(statusOf, status({ state: "running" })), ...starts]))
+      Effect.provide(
+        on("1.5.2", [reply(statusOf, status({ state: "unreachable" })), ...starts, reply("machine stop --name box")])
+      )
     )
   )
 
