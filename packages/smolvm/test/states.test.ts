@@ -266,6 +266,7 @@ describe.each(Grammar.lines)("smolvm %s: modes of exec", (line) => {
       const large = yield* stream(12)
       assert.strictEqual(large.exit?.code, since(line, "1.3.8") ? 1 : 0)
       assert.strictEqual(large.stdout, (since(line, "1.3.8") ? 11 : 12) * MEBIBYTE)
+      yield* processesIn("box", 0)
     }).pipe(on(line))
   )
 

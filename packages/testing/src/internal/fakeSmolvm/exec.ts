@@ -63,7 +63,7 @@ export const inMachine = (call: Call, machine: Machine, words: ReadonlyArray<str
     const waited = waitFor(call, machine, running)
     const ended = yield* Effect.raceFirst(
       isLive ? waited : Effect.onInterrupt(waited, () => Fiber.interrupt(running.fiber)),
-      Deferred.await(output.overflowed)
+      Effect.tapError(Deferred.await(output.overflowed), () => Fiber.interrupt(running.fiber))
     )
     yield* call.moment("half-way")
     const code = yield* codeOf(call, machine, ended)
@@ -137,7 +137,7 @@ const live = (call: Call, overflowed: Deferred.Deferred<never, Stop>): Call["wri
       return isCapped && written > capBytes
         ? Effect.zipRight(
             Deferred.fail(overflowed, { code: 1, stderr: `error: output exceeds ${capBytes} bytes\n` }),
-            // It is ended with its client.
+            // Whoever writes on has nobody who reads, and is ended.
             Effect.never
           )
         : call.write(isMerged ? "stdout" : stream, content)
