@@ -4,7 +4,11 @@
  * The release is registered before anything runs, so that an interruption at any point leaves nothing, and it is the
  * same on every release line: on 0.8.0, whose delete orphans a running machine, it stops first; a machine that is gone
  * is a success; what fails is tried again, after a stop; each release is bounded, and a failure of it is told to
- * `onReleaseFailure`. A machine of the same name that somebody else made is never deleted.
+ * `onReleaseFailure`.
+ *
+ * A machine of the same name that somebody else made is not deleted. Where our own call was cut off, a label proves whose
+ * machine it is, from 1.8.0 (`ownerLabel`). Before that, and for clones, it counts as ours if there was no machine of the
+ * name just before: somebody who takes the name in that moment loses it.
  *
  * @since 0.1.0
  */
@@ -19,12 +23,12 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
+import * as Exec from "./Exec.js"
+import type { Machine as Found } from "./Machine.js"
 import { type DroppedOption, dropped, type MachineCreateOptions } from "./MachineCreate.js"
 import type { WaitOptions } from "./MachineExec.js"
 import type { MachineForkOptions } from "./MachineFork.js"
 import type { MachineStartOptions } from "./MachineStart.js"
-import * as Exec from "./Exec.js"
-import type { Machine as Found } from "./Machine.js"
 import type { WithSecrets } from "./Secrets.js"
 import { Smolvm } from "./Smolvm.js"
 import { IgnoredOption, type SmolvmError } from "./SmolvmError.js"
@@ -219,7 +223,7 @@ export const started = (options: StartedOptions): Effect.Effect<ScopedMachine, S
       const smolvm = yield* Smolvm
       const { name } = options
       const before = yield* smolvm.machineStatus({ name })
-      if (isDown.has(before.state)) {
+      if (downStates.has(before.state)) {
         yield* Effect.addFinalizer(() => releasing(name, "stop", options, stopForSure(smolvm, name)))
       }
       yield* bringUp(name, options)
@@ -250,7 +254,7 @@ export const forked = (options: ForkedOptions): Effect.Effect<ScopedMachine, Smo
   )
 
 /** The states that a start is the way out of, and a stop the way back. */
-const isDown: ReadonlySet<string> = new Set(["created", "stopped", "failed", "unreachable"])
+const downStates: ReadonlySet<string> = new Set(["created", "stopped", "failed", "unreachable"])
 
 /**
  * What is known of a machine of ours.
