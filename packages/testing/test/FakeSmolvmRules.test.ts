@@ -337,12 +337,12 @@ describe("rules of one line", () => {
     }).pipe(Effect.provide(FakeSmolvm.layer({ version: "1.0.0", files })))
   )
 
-  it.effect("1.7.0 does not know an option that came with 1.8.0, and knows those before", () =>
+  it.effect("1.7.1 does not know an option that came with 1.8.0, and knows those before", () =>
     Effect.gen(function* () {
       isRefused(yield* run("machine create --name box --label a=b"), 2)
       isRefused(yield* run("machine egress-events --name box"), 2)
       isTaken(yield* run("machine create --name box --mount-socket /a:/b"))
-    }).pipe(Effect.provide(FakeSmolvm.layer({ version: "1.7.0" })))
+    }).pipe(Effect.provide(FakeSmolvm.layer({ version: "1.7.1" })))
   )
 
   it.effect("remote volumes are mounted from 1.9.3 on", () =>
