@@ -25,7 +25,7 @@ export interface Outcome {
  * @category accessors
  */
 export const errorLine = (stderr: string): string =>
-  stderr.split(/\r?\n/).findLast((line) => line.startsWith("Error: ")) ?? ""
+  lastLines(stderr).findLast((line) => line.startsWith("Error: ")) ?? ""
 
 /**
  * The last line of stderr that is not blank, or an empty text.
@@ -33,7 +33,16 @@ export const errorLine = (stderr: string): string =>
  * @since 0.1.0
  * @category accessors
  */
-export const lastLine = (stderr: string): string => stderr.split(/\r?\n/).findLast((line) => line.trim() !== "") ?? ""
+export const lastLine = (stderr: string): string => lastLines(stderr).findLast((line) => line.trim() !== "") ?? ""
+
+/** What smolvm itself has to say is short; the rest is of commands in the guest, which can make it as long as they like. */
+const charactersMax = 16_384
+
+/** The lines at the end; one whose beginning is not among them is left out. */
+const lastLines = (stderr: string): ReadonlyArray<string> => {
+  const lines = stderr.slice(-charactersMax).split(/\r?\n/)
+  return stderr.length > charactersMax ? lines.slice(1) : lines
+}
 
 /**
  * The parser refused the arguments: exit 2, stderr begins `error: ` and shows the usage or where to find it.
@@ -119,7 +128,8 @@ export const portInUse = ({
   const line = exitCode === 1 ? errorLine(stderr) : ""
   const [, own, holder] = /\bhost port (\d{1,5}) is already in use by running machine '([^']*)'/.exec(line) ?? []
   if (own !== undefined && holder !== undefined) return { port: Number(own), holder }
-  const [, other] = /\bcannot publish host TCP \S*:(\d{1,5}) to .*: Address already in use\b/.exec(line) ?? []
+  const [, other] =
+    /\bcannot publish host TCP \S{1,100}:(\d{1,5}) to .{1,100}: Address already in use\b/.exec(line) ?? []
   return other === undefined ? undefined : { port: Number(other), holder: null }
 }
 

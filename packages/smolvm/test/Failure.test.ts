@@ -169,3 +169,23 @@ describe("ExecOrigin", () => {
     assert.strictEqual(of(124, "", true), "unknown")
   })
 })
+
+describe("what a guest prints by the megabyte", () => {
+  const bytes = 4 * 1024 * 1024
+  const repeated = (text: string) => text.repeat(bytes / text.length)
+
+  it("is judged by its end, where smolvm's own words are", () => {
+    const own = texts.port
+    assert.deepStrictEqual(Failure.portInUse(failed(`${repeated("x")}\n${own}`)), { port: 80, holder: "other" })
+    assert.deepStrictEqual(Failure.portInUse(failed(repeated("\n") + own)), { port: 80, holder: "other" })
+    assert.isTrue(Failure.isRuntimeFailure(failed(`${repeated("Error: x\n")}${texts.missing}`)))
+  })
+
+  // Each took minutes when the whole of it was looked at.
+  it("is nobody's words where they would not end", () => {
+    const line = `Error: ${repeated("cannot publish host TCP a:1 to ")}`
+    assert.isUndefined(Failure.portInUse(failed(line)))
+    assert.isUndefined(Failure.portInUse(failed(`${line}\n${repeated("\n")}`)))
+    assert.strictEqual(Failure.lastLine(`${repeated("y")}z`), "")
+  })
+})
