@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Capabilities from "../src/Capabilities.js"
 import * as Grammar from "../src/Grammar.js"
+import type { MachineExecOptions } from "../src/MachineExec.js"
 import { Smolvm } from "../src/Smolvm.js"
 import * as SmolvmLayer from "../src/Smolvm.js"
 import type { SmolvmError } from "../src/SmolvmError.js"
@@ -590,11 +591,20 @@ describe("machineExec", () => {
   it.effect("feeds stdin, and is interactive then", () =>
     Effect.gen(function* () {
       const smolvm = yield* Smolvm
-      yield* smolvm.machineExec({ name: "box", command: ["cat"], stdin: "hello" })
-      const { recorded } = yield* CommandScript.CommandScript
-      const run = (yield* recorded)[1]
-      assert.strictEqual(yield* run?.stdin ?? Effect.succeed(""), "hello")
-    }).pipe(Effect.provide(on("1.9.3", [reply("machine exec --name box -i -- cat")])))
+      const said = Effect.gen(function* () {
+        const { recorded } = yield* CommandScript.CommandScript
+        return yield* (yield* recorded).at(-1)?.stdin ?? Effect.succeed("")
+      })
+      const cat = { name: "box", command: ["cat"] }
+      yield* smolvm.machineExec({ ...cat, stdin: "hello" })
+      assert.strictEqual(yield* said, "hello")
+      yield* smolvm.machineExec({ ...cat, stdin: "again", interactive: undefined })
+      assert.strictEqual(yield* said, "again")
+    }).pipe(
+      Effect.provide(
+        on("1.9.3", [reply("machine exec --name box -i -- cat"), reply("machine exec --name box -i -- cat")])
+      )
+    )
   )
 
   it.effect("fails when the output is larger than the cap", () =>
@@ -633,17 +643,19 @@ describe("machineExecFollow", () => {
   it.effect("asks for another mode where it is told to", () =>
     Effect.gen(function* () {
       const smolvm = yield* Smolvm
-      const run = (options: { readonly stream?: boolean; readonly tty?: boolean; readonly interactive?: boolean }) =>
+      const run = (options: Pick<MachineExecOptions, "stream" | "tty" | "interactive">) =>
         Stream.runDrain(smolvm.machineExecFollow({ name: "box", command: ["x"], ...options }))
       yield* run({ stream: true })
       yield* run({ interactive: false })
       yield* run({ tty: true, interactive: true })
+      yield* run({ interactive: undefined })
     }).pipe(
       Effect.provide(
         on("1.9.3", [
           reply("machine exec --name box --stream -- x"),
           reply("machine exec --name box -- x"),
-          reply("machine exec --name box -i -t -- x")
+          reply("machine exec --name box -i -t -- x"),
+          reply("machine exec --name box -i -- x")
         ])
       )
     )
@@ -787,6 +799,28 @@ describe("lists", () => {
     )
   }
 
+  it.effect("are shown without a secret where they are not understood, cut off or not", () =>
+    Effect.gen(function* () {
+      const smolvm = yield* Smolvm
+      for (let turn = 0; turn < 2; turn++) {
+        const error = yield* Effect.flip(smolvm.machineLs)
+        assert.strictEqual(error._tag, "OutputNotUnderstood")
+        assert.include(error.message, "xxxx")
+        assert.notInclude(JSON.stringify(error), "hunter22")
+      }
+    }).pipe(
+      Effect.provide(
+        on(
+          "1.9.3",
+          [10, 130].map((before) =>
+            reply("machine ls --json", { stdout: JSON.stringify(["x".repeat(before) + "hunter22".repeat(20)]) })
+          ),
+          { secrets: { HOST_T: "hunter22".repeat(20) } }
+        )
+      )
+    )
+  )
+
   it.effect("say that a machine is missing", () =>
     Effect.gen(function* () {
       const stderr = "Error: config operation failed: machine status: machine 'box' not found\n"
@@ -858,6 +892,27 @@ describe("waitExecReady", () => {
       )
       assert.strictEqual((yield* argvs).length, 1 + 3)
     }).pipe(Effect.provide(on("1.9.3", [poll({ exit: 1, stderr: "a\nprlimit: not permitted\n", times: "any" })])))
+  )
+
+  it.effect("says it without a secret and without what a terminal would take for orders", () =>
+    Effect.gen(function* () {
+      const smolvm = yield* Smolvm
+      const waiting = yield* Effect.fork(
+        Effect.flip(smolvm.waitExecReady({ name: "box", timeoutMillis: 60_000, failuresMax: 1 }))
+      )
+      yield* TestClock.adjust("5 millis")
+      const error = yield* Fiber.join(waiting)
+      assert.strictEqual(
+        error.message,
+        "machine 'box' is not ready: it runs no command; the last attempt: exit code 1: no <redacted>"
+      )
+    }).pipe(
+      Effect.provide(
+        on("1.9.3", [poll({ exit: 1, stderr: "\u001b]0;x\u0007no \u001b[31mhunter22\n" })], {
+          secrets: { HOST_T: "hunter22" }
+        })
+      )
+    )
   )
 
   it.effect("is content with a command that exits 0 before there were so many failures", () =>

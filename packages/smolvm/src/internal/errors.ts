@@ -101,7 +101,8 @@ export const notUnderstood = (call: Call, captured: Captured, problem: string): 
 export const fromParse = (call: Call, captured: Captured, error: ParseResult.ParseError): OutputNotUnderstood => {
   const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
   const path = issue?.path.map(String).join(".") ?? ""
-  const text = plain(issue?.message ?? "")
+  // Secrets first: one that is cut would no longer be found.
+  const text = plain(Redact.secrets(issue?.message ?? "", Object.values(call.secrets)))
     .replace(/\s+/g, " ")
     .slice(0, 200)
   return notUnderstood(call, captured, path === "" ? text : `${path}: ${text}`)

@@ -14,6 +14,7 @@ import { MachineNotReady } from "../SmolvmError.js"
 import { notUnderstood } from "./errors.js"
 import * as Passing from "./passing.js"
 import type { Runner } from "./runner.js"
+import { tail } from "./tail.js"
 
 /** Runs a command to its end. `graceMillis` is how long it may take to end once it is told to. */
 export const exec = (
@@ -25,7 +26,7 @@ export const exec = (
   Passing.captured(
     runner,
     {
-      ...request(stdin === undefined ? options : { interactive: true, ...options }),
+      ...request(stdin === undefined ? options : { ...options, interactive: options.interactive ?? true }),
       isRefused: (outcome) => isRefusedFor(options.name, outcome)
     },
     { capBytes, graceMillis, stdin, timeoutMillis: options.timeoutMillis, slackMillis: deadlines.exec }
@@ -36,8 +37,8 @@ export const follow = (
   runner: Runner,
   { stdin, ...options }: MachineExec.FollowedOptions
 ): Stream.Stream<FollowEvent, SmolvmError> => {
-  const interactive = options.stream !== true && options.tty !== true
-  return Passing.followed(runner, request({ interactive, ...options }), stdin)
+  const interactive = options.interactive ?? (options.stream !== true && options.tty !== true)
+  return Passing.followed(runner, request({ ...options, interactive }), stdin)
 }
 
 /** Runs a command on the caller's terminal. */
@@ -93,12 +94,12 @@ const longestPauseMillis = 250
 /** What one attempt failed with, or `null`. */
 const attempt = (runner: Runner, deadlines: Deadlines, name: string): Effect.Effect<string | null, SmolvmError> =>
   exec(runner, deadlines, { name, command: ["true"] }, attemptGraceMillis).pipe(
-    Effect.map(({ exitCode, stderr }) => (exitCode === 0 ? null : failureOf(exitCode, stderr))),
+    Effect.map(({ exitCode, stderr }) => (exitCode === 0 ? null : failureOf(exitCode, stderr, runner.secrets))),
     Effect.catchAll((error) => (isLasting(error) ? Effect.fail(error) : Effect.succeed(error.message)))
   )
 
-const failureOf = (exitCode: number, stderr: Uint8Array): string => {
-  const said = Failure.lastLine(new TextDecoder().decode(stderr)).trim().slice(0, failureLengthMax)
+const failureOf = (exitCode: number, stderr: Uint8Array, secrets: ReadonlyArray<string>): string => {
+  const said = Failure.lastLine(tail(stderr, secrets)).trim().slice(0, failureLengthMax)
   return said === "" ? `exit code ${exitCode}` : `exit code ${exitCode}: ${said}`
 }
 

@@ -23,7 +23,7 @@ const ownWord = (before: string, word: string): string => {
   if (commands.has(before)) return redacted
   const attached = /^(--[a-z-]+)=/.exec(word)?.[1] ?? ""
   if (variables.has(attached) || commands.has(attached)) return `${attached}=${redacted}`
-  return word.replace(/:\/\/[^/@]*@/, `://${redacted}@`)
+  return word.replace(/:\/\/[^/]*@/, `://${redacted}@`)
 }
 
 /** Shorter values, and shorter lines of values, would blot out the text. */

@@ -49,6 +49,8 @@ export interface Runner {
   /** Prepares a call, and runs it. */
   readonly execute: (request: Request, timeoutMillis: number) => Effect.Effect<Done, SmolvmError>
   readonly toProgram: (call: Call) => Program
+  /** The values of the secrets that every call has which reads any. */
+  readonly secrets: ReadonlyArray<string>
 }
 
 /** What a runner is made from; see `SmolvmOptions`. */
@@ -115,7 +117,8 @@ export const makeRunner = (
     const execute = (request: Request, timeoutMillis: number) =>
       Effect.flatMap(prepare(request), (call) => succeed(call, timeoutMillis))
 
-    return { executor, capabilities, prepare, capture, succeed, execute, toProgram }
+    const secrets = Object.values(options.secrets ?? {})
+    return { executor, capabilities, prepare, capture, succeed, execute, toProgram, secrets }
   })
 
 /** What the call printed, as its schema says. */
