@@ -57,6 +57,7 @@ describe("redaction", () => {
     assert.strictEqual(shown("--env=A=b"), "--env=<redacted>")
     assert.strictEqual(shown("--proxy", "http://u:p@h:1/x"), "--proxy http://<redacted>@h:1/x")
     assert.strictEqual(shown("--proxy=http://u:p@h"), "--proxy=http://<redacted>@h")
+    assert.strictEqual(shown("--from", "http://u:p@q@h:1/x"), "--from http://<redacted>@h:1/x")
     const plain = "machine run --proxy http://h:1/a@b --workdir=-x --image a@sha256:0 -v /a:/b"
     assert.strictEqual(shown(...plain.split(" ")), plain)
   })
@@ -92,6 +93,14 @@ describe("tail", () => {
     assert.isAtMost(tail(bytes(lines)).split("\n").length, 20)
     assert.isAtMost(tail(bytes("x".repeat(1_000_000))).length, 4_096)
     assert.strictEqual(tail(bytes("")), "")
+  })
+
+  it("shows no part of a secret that begins before what is looked at", () => {
+    const secret = Array.from({ length: 1000 }, (_, index) => `${index}-`).join("")
+    const shown = tail(bytes(`${secret}\n`.repeat(9)), [secret])
+    assert.notInclude(shown, secret.slice(-8))
+    assert.include(shown, "<redacted>\n<redacted>")
+    assert.strictEqual(tail(bytes(`${secret} said`), [secret]), "<redacted> said")
   })
 
   it("strips terminal sequences, control characters and marks of direction", () => {

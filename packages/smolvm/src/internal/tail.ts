@@ -2,16 +2,19 @@ import * as Redact from "./redact.js"
 
 const maxLines = 20
 const maxCharacters = 4_096
+/** What is looked at; what is taken out of it is not shown. */
+const endLength = maxCharacters * 2
 
 /**
  * The last lines of what a program wrote, fit to be kept in an error: at most 20 lines and 4096 characters, without the
  * given secrets, terminal sequences and control characters other than line feeds.
  */
 export const tail = (bytes: Uint8Array, secrets: ReadonlyArray<string> = []): string => {
-  // Only the end is decoded: the output may be large, and a character is at most four bytes.
-  const end = new TextDecoder().decode(bytes.subarray(Math.max(0, bytes.length - maxCharacters * 8)))
-  // Secrets first: one that a cut or a cleaned character has changed would no longer be found.
-  const lines = plain(Redact.secrets(end, secrets)).split("\n")
+  // Only the end is decoded, since the output may be large: a character is at most four bytes. Not where there are secrets,
+  // since the rest of one that begins before the end would no longer be found.
+  const start = secrets.length > 0 ? 0 : Math.max(0, bytes.length - endLength * 4)
+  const text = Redact.secrets(new TextDecoder().decode(bytes.subarray(start)), secrets).slice(-endLength)
+  const lines = plain(text).split("\n")
   return lines.slice(-maxLines).join("\n").slice(-maxCharacters).trim()
 }
 
