@@ -99,11 +99,12 @@ for (const { argv, attach, deadline, follow, kind, run, usage } of kinds) {
     )
 
     it.effect("feeds stdin, and is interactive then", () =>
-      using("1.9.3", [reply(`${argv} -i -- cmd`, { stdout: "o" })], (smolvm) =>
+      using("1.9.3", [reply(`${argv} -i -- cmd`), reply(`${argv} -i -- cmd`)], (smolvm) =>
         Effect.gen(function* () {
           yield* run(smolvm, { stdin: "hello" })
-          const [done] = yield* runs
-          assert.strictEqual(yield* done?.stdin ?? Effect.succeed(""), "hello")
+          yield* run(smolvm, { stdin: "again", interactive: undefined })
+          const read = yield* Effect.forEach(yield* runs, ({ stdin }) => stdin)
+          assert.deepStrictEqual(read, ["hello", "again"])
         })
       )
     )
@@ -133,7 +134,12 @@ for (const { argv, attach, deadline, follow, kind, run, usage } of kinds) {
     it.effect("follows: live unless there is a terminal, and the exit last", () =>
       using(
         "1.9.3",
-        [reply(`${argv} -i -- cmd`, { stdout: "o", exit: 3 }), reply(`${argv} -t -- cmd`), reply(`${argv} -- cmd`)],
+        [
+          reply(`${argv} -i -- cmd`, { stdout: "o", exit: 3 }),
+          reply(`${argv} -t -- cmd`),
+          reply(`${argv} -- cmd`),
+          reply(`${argv} -i -- cmd`)
+        ],
         (smolvm) =>
           Effect.gen(function* () {
             const stdin = Stream.make(new TextEncoder().encode("in"))
@@ -143,6 +149,7 @@ for (const { argv, attach, deadline, follow, kind, run, usage } of kinds) {
             assert.strictEqual(yield* (yield* runs)[0]?.stdin ?? Effect.succeed(""), "in")
             yield* Stream.runDrain(follow(smolvm, { tty: true }))
             yield* Stream.runDrain(follow(smolvm, { interactive: false }))
+            yield* Stream.runDrain(follow(smolvm, { interactive: undefined }))
           })
       )
     )

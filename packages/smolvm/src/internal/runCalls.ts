@@ -70,10 +70,10 @@ const capture = ({ capBytes, stdin, timeoutMillis }: CapturedRun | CapturedPackR
 
 /** A command that reads something has to be told so. */
 const withStdin = <Options extends CapturedRun | CapturedPackRun>(options: Options) =>
-  options.stdin === undefined ? options : { interactive: true, ...options }
+  options.stdin === undefined ? options : { ...options, interactive: options.interactive ?? true }
 
 /** Interactive output is live; with a terminal it is asked for as it was. */
 const live = <Options extends Omit<AttachedRun | FollowedPackRun, "stdin">>(options: Options) => ({
-  interactive: options.tty !== true,
-  ...options
+  ...options,
+  interactive: options.interactive ?? options.tty !== true
 })
