@@ -291,7 +291,9 @@ export const Cidr: Value<string> = asItIs((text) => {
  * @category schemas
  */
 export const HostName: Value<string> = asItIs((text) =>
-  isIPv6(text) || /^[A-Za-z0-9_*][A-Za-z0-9_.*-]*$/.test(text) ? undefined : "must be a host name or an address"
+  (isIPv6(text) && !text.includes("%")) || /^[A-Za-z0-9_*][A-Za-z0-9_.*-]*$/.test(text)
+    ? undefined
+    : "must be a host name or an address"
 )
 
 /**
