@@ -62,6 +62,7 @@ const checks: Readonly<Record<string, Check>> = {
       Effect.gen(function* () {
         isRefused(yield* run("machine run alpine:3.20"))
         isRefused(yield* run("machine run library/alpine"))
+        isRefused(yield* run("machine run ./true"))
         isTaken(yield* run("machine run -- /bin/echo a:b"))
         isTaken(yield* run("machine run --image alpine --net -- sh -c :"))
       }),
@@ -348,6 +349,11 @@ describe("rules of one line", () => {
   it.effect("remote volumes are mounted from 1.9.3 on", () =>
     Effect.gen(function* () {
       isTaken(yield* runWords(["machine", "create", "--name", "box", "-v", "s3://bucket/a:/v"]))
+      isTaken(yield* runWords(["machine", "create", "--name", "two", "-v", "remote:a/b:/v:ro"]))
+      const fake = yield* FakeSmolvm.FakeSmolvm
+      const mounted = (name: string) => Effect.map(fake.machine(name), (it) => it?.volumes)
+      assert.deepStrictEqual(yield* mounted("box"), [{ host: "s3://bucket/a", guest: "/v", readonly: false }])
+      assert.deepStrictEqual(yield* mounted("two"), [{ host: "remote:a/b", guest: "/v", readonly: true }])
       isRefused(yield* runWords(["machine", "run", "-v", "s3://bucket/a:/v", "--", "true"]))
     }).pipe(Effect.provide(FakeSmolvm.layer({ line: "1.9.3" })))
   )

@@ -22,11 +22,15 @@ export const pair = (text: string): readonly [string, string] | undefined => {
   return equals < 0 ? undefined : [text.slice(0, equals), text.slice(equals + 1)]
 }
 
+/** The host's side of `-v` is `s3://…` or rclone's `NAME:PATH`. */
+const isRemoteVolume = (text: string): boolean =>
+  /^(?:s3:\/\/[^:]+|[A-Za-z0-9_][\w.+@-]*:[^:]*):\/[^:]*(?::r[ow])?$/.test(text)
+
 /** `HOST:GUEST[:ro|:rw]`. */
 export const volume = (text: string): Volume => {
   const mode = /:(ro|rw)$/.exec(text)
   const rest = mode === null ? text : text.slice(0, -3)
-  const colon = rest.indexOf(":")
+  const colon = isRemoteVolume(rest) ? rest.lastIndexOf(":") : rest.indexOf(":")
   return {
     host: colon < 0 ? rest : rest.slice(0, colon),
     guest: colon < 0 ? "" : rest.slice(colon + 1),
@@ -67,8 +71,6 @@ const uniquePorts: Rule = (call) => {
 const protectedPaths: ReadonlySet<string> = new Set(
   "/ /etc /usr /bin /sbin /lib /boot /proc /sys /dev /run /var/run /var/log".split(" ")
 )
-
-const isRemoteVolume = (text: string): boolean => /^(?:s3:\/\/|rclone:)/.test(text)
 
 const volumes: Rule = (call) => {
   const { since } = call.world.release
@@ -224,7 +226,7 @@ const nothingToRun: Rule = (call) => {
 
 const mistakenImage: Rule = (call) => {
   const [first = ""] = call.invocation.trailing
-  const looksLikeOne = first.includes(":") || (first.includes("/") && !/^[./]/.test(first))
+  const looksLikeOne = first.includes(":") || first.indexOf("/") > 0
   return looksLikeOne && !["--image", "--from", "--smolfile"].some((option) => has(call, option))
     ? refuse(call, `'${first}' looks like an image: did you mean --image ${first}?`)
     : undefined
