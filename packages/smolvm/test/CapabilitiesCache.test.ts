@@ -56,6 +56,21 @@ describe("CapabilitiesCache", () => {
     })
   )
 
+  it.scopedLive("tells a file by all that an update changes", () =>
+    Effect.gen(function* () {
+      const { found, program } = yield* kept
+      const { ctimeNs, dev, ino, mtimeNs, size } = Fs.statSync(program, { bigint: true })
+      assert.deepStrictEqual(found.stamp, {
+        path: Fs.realpathSync(program),
+        device: String(dev),
+        inode: String(ino),
+        size: String(size),
+        modifiedNanos: String(mtimeNs),
+        changedNanos: String(ctimeNs)
+      })
+    })
+  )
+
   it.scopedLive("keeps its files to their owner", () =>
     Effect.gen(function* () {
       const { directory, file } = yield* kept
@@ -79,6 +94,9 @@ describe("CapabilitiesCache", () => {
         yield* cache.write(found, entry)
         assert.isTrue(Option.isNone(yield* cache.read(now)))
         yield* cache.write(now, entry)
+        assert.deepStrictEqual(yield* cache.read(now), Option.some(entry))
+        // Whoever asked the file that was there before comes too late.
+        yield* cache.write(found, { ...entry, versionText: "smolvm 1.9.9" })
         assert.deepStrictEqual(yield* cache.read(now), Option.some(entry))
         assert.lengthOf(Fs.readdirSync(directory), 1)
       })
