@@ -10,6 +10,7 @@ import type { Capabilities } from "./Capabilities.js"
 import type { DroppedOption } from "./internal/dropped.js"
 import { droppedOf } from "./internal/dropped.js"
 import * as Rules from "./internal/rules.js"
+import * as NewMachine from "./NewMachine.js"
 import type { ArgumentError } from "./SmolvmError.js"
 import * as Subcommand from "./Subcommand.js"
 import * as Value from "./Value.js"
@@ -20,13 +21,9 @@ import * as Value from "./Value.js"
  * @since 0.1.0
  * @category models
  */
-export interface MachineRunOptions {
-  /** The image to boot; excludes `from`. Local archives and directories from 1.1.0. */
-  readonly image?: string | undefined
+export interface MachineRunOptions extends NewMachine.NewMachineOptions {
   /** The `.smolmachine` file of a pack to boot, from 1.0.2; excludes `image`, `smolfile` and much else. */
   readonly from?: string | undefined
-  /** The Smolfile that describes the machine; excludes `from`. */
-  readonly smolfile?: string | undefined
   /** The program and its arguments, as they are: no shell reads them. */
   readonly command?: ReadonlyArray<string> | undefined
   /** The name of a detached machine, `default` without one. Ignored without `detach`, and so refused. */
@@ -37,39 +34,10 @@ export interface MachineRunOptions {
   readonly timeoutMillis?: number | undefined
   /** Which of an image's platforms to take: `linux/amd64`. */
   readonly ociPlatform?: string | undefined
-  /** Virtual processors, 1 to 255; smolvm's own default is 4, and 4 does not override the number of a pack or a Smolfile. */
-  readonly cpus?: number | undefined
-  /** Memory in MiB, at least 64; smolvm's own default is 8192, and 8192 does not override that of a pack or a Smolfile. */
-  readonly memMib?: number | undefined
-  /** Size of the machine's storage in GiB, at least 1; smolvm's own default is 20, sparse. */
-  readonly storageGib?: number | undefined
-  /** Size of the writable layer in GiB, at least 1; smolvm's own default is 10, sparse. */
-  readonly overlayGib?: number | undefined
   /** Memory of the virtual GPU in MiB, at least 1. */
   readonly gpuVramMib?: number | undefined
-  /** The largest image that is taken, in bytes, from 1.2.0. */
-  readonly maxImageBytes?: number | undefined
   /** Asks for a network; `false` refuses everything that needs one. */
   readonly net?: boolean | undefined
-  /** The network backend. Without it smolvm chooses: TSI, and virtio-net for what needs it (from 1.0.4). */
-  readonly netBackend?: "tsi" | "virtio-net" | undefined
-  /** The IPv4 address of the resolver to use, from 1.2.5; asks for a network. It permits nothing by itself. */
-  readonly dns?: string | undefined
-  /** The network to join, whose machines reach each other, from 1.8.3. It keeps nothing from the internet. */
-  readonly network?: string | undefined
-  /**
-   * Addresses and networks that the machine may reach; leaves names resolvable (DNS open). Before 1.1.3 held only with
-   * `netBackend: "virtio-net"`, and before 1.0.2 not at all, as `dropped` tells.
-   */
-  readonly allowCidrs?: ReadonlyArray<string> | undefined
-  /** Hosts that the machine may reach; with an address literal, that address and no DNS. Held as `allowCidrs` are. */
-  readonly allowHosts?: ReadonlyArray<string> | undefined
-  /** Lets the machine reach 127.0.0.0/8 and ::1 only, which on virtio-net are the guest's own. */
-  readonly outboundLocalhostOnly?: boolean | undefined
-  /** The SOCKS5 listener of the host through which all TCP and DNS goes: `socks5://127.0.0.1:1080`. On no known release. */
-  readonly egressProxy?: string | undefined
-  /** Ports of the host, on its loopback, that lead to ports of the guest; TCP. */
-  readonly ports?: ReadonlyArray<Value.Ports> | undefined
   /** The proxy through which an image is pulled, without a user and a password, from 0.8.1. The machine does not see it. */
   readonly proxy?: string | undefined
   /** The hosts that are pulled from without that proxy, from 0.8.1. */
@@ -80,12 +48,6 @@ export interface MachineRunOptions {
   readonly gpu?: boolean | undefined
   /** Translates x86-64 programs by Rosetta on Apple silicon, from 1.5.0. */
   readonly rosetta?: boolean | undefined
-  /** Offers CUDA in the guest, from 1.3.2. */
-  readonly cuda?: boolean | undefined
-  /** smolvm's `--auto-graph`, for CUDA, from 1.7.2. */
-  readonly autoGraph?: boolean | undefined
-  /** Offers a docker socket in the guest, from 1.6.0. */
-  readonly dockerSocket?: boolean | undefined
   /** Gives the guest the docker configuration of the host, with the credentials in it. */
   readonly dockerConfig?: boolean | undefined
   /** Offers the agent of `SSH_AUTH_SOCK` in the guest; without that variable it fails. */
@@ -176,29 +138,14 @@ export const subcommand: Subcommand.Subcommand<MachineRunOptions> = {
   summary: "Runs a command in a machine made for it, which goes with the command unless it is detached.",
   options: [
     // The source.
-    value("image", "--image", Value.Text),
-    value("from", "--from", Value.Text),
-    value("smolfile", "--smolfile", Value.Text),
+    ...NewMachine.source,
     // Single values, then numbers.
     value("workdir", "--workdir", Value.Text, "-w"),
     value("timeoutMillis", "--timeout", Value.DurationMillis),
     value("ociPlatform", "--oci-platform", Value.OciPlatform),
-    value("cpus", "--cpus", Value.Cpus),
-    value("memMib", "--mem", Value.MemMib),
-    value("storageGib", "--storage", Value.Size),
-    value("overlayGib", "--overlay", Value.Size),
-    value("gpuVramMib", "--gpu-vram", Value.Positive),
-    value("maxImageBytes", "--max-image-size", Value.ByteCount),
+    ...NewMachine.sizes,
     // The network.
-    flag("net", "--net"),
-    value("netBackend", "--net-backend", Value.NetBackend),
-    value("dns", "--dns", Value.Ipv4),
-    value("network", "--network", Value.Text),
-    list("allowCidrs", "--allow-cidr", Value.Cidr),
-    list("allowHosts", "--allow-host", Value.HostName),
-    flag("outboundLocalhostOnly", "--outbound-localhost-only"),
-    value("egressProxy", "--egress-proxy", Value.SocksUrl),
-    list("ports", "--port", Value.Ports, "-p"),
+    ...NewMachine.network,
     value("proxy", "--proxy", Value.ProxyUrl),
     value("noProxy", "--no-proxy", Value.ProxyExceptions),
     // Mounts.
