@@ -83,10 +83,10 @@ export const visible = (text: string, maxLength: number = maxLineLength): string
 export const prefix = (name: string, text: string, isWords: boolean): string =>
   visible(`${name} ${isWords ? "!" : "|"} ${text}`)
 
-const encodeEvent = Schema.encodeSync(EgressEvent)
-
 const eventJson = (event: EgressEvent): string =>
-  JSON.stringify(encodeEvent(event), (_key, value: unknown) => (typeof value === "string" ? visible(value) : value))
+  JSON.stringify(Schema.encodeSync(EgressEvent)(event), (_key, value: unknown) =>
+    typeof value === "string" ? visible(value) : value
+  )
 
 /**
  * What a daemon prints on its standard output for a line, without its name: init puts that in front. `Said` has no such
@@ -143,7 +143,7 @@ const refusedForm = /^reload refused(?: ([0-9a-f]{16}))?: (.*)$/
 // All text of an event is visible ASCII, so no other escapes occur; one such as \u001b would bring a control character.
 const plainJson = /^\{(?:[^\\]|\\["\\])*\}$/
 
-const decodeEvent = Schema.decodeUnknownEither(Schema.parseJson(EgressEvent))
+const EventJson = Schema.parseJson(EgressEvent)
 
 const parseInit = (text: string): Line | undefined => {
   const ready = readyForm.exec(text)?.[1]
@@ -169,7 +169,7 @@ const parseDaemon = (name: string, text: string): Line | undefined => {
   const [, refused, reason] = refusedForm.exec(text) ?? []
   if (reason !== undefined) return { _tag: "ReloadRefused", name, policy: refused ?? null, reason }
   if (!plainJson.test(text)) return undefined
-  const event = decodeEvent(text)
+  const event = Schema.decodeUnknownEither(EventJson)(text)
   return Either.isRight(event) ? { _tag: "Event", name, event: event.right } : undefined
 }
 

@@ -7,6 +7,7 @@
 import { EgressEvent } from "@bottle/egress/EgressEvent"
 import { DownReason } from "@bottle/engine/ControlError"
 import type { Entry } from "@bottle/engine/RecordStore"
+import { lazy } from "@bottle/process/Lazy"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -67,7 +68,7 @@ const launchText = (value: Value): string | undefined => {
   }
 }
 
-const decodeEvent = Schema.decodeUnknownOption(EgressEvent)
+const decodeEvent = lazy(() => Schema.decodeUnknownOption(EgressEvent))
 
 const hostText = ({ host, port }: EgressEvent): string => {
   if (host === null) return "a request"

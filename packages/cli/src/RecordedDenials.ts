@@ -6,6 +6,7 @@
 import { EgressEvent } from "@bottle/egress/EgressEvent"
 import type { LaunchPlan } from "@bottle/engine/LaunchPlan"
 import * as Record from "@bottle/engine/Record"
+import { lazy } from "@bottle/process/Lazy"
 import * as Release from "@bottle/process/Release"
 import * as Text from "@bottle/process/Text"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -25,7 +26,7 @@ const CHUNK_BYTES = 64 * 1024
 /** How long what was written last may take to be read and told. */
 const DRAIN_MILLIS = 1000
 
-const decode = Schema.decodeUnknownOption(Schema.parseJson(EgressEvent))
+const decode = lazy(() => Schema.decodeUnknownOption(Schema.parseJson(EgressEvent)))
 
 /** What comes into a file after so many bytes, until it is over; the file need not be there yet. */
 const bytesAfter = (

@@ -9,6 +9,7 @@ import * as Ledger from "@bottle/engine/Ledger"
 import * as Recovery from "@bottle/engine/Recovery"
 import type { Runtimes } from "@bottle/engine/Runtimes"
 import * as Sweep from "@bottle/engine/Sweep"
+import { lazy } from "@bottle/process/Lazy"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -50,7 +51,7 @@ export const recover = (
 
 const Words = Schema.Tuple(Schema.String.pipe(Schema.startsWith("/")), BottleId, Schema.NonEmptyString)
 
-const decodeWords = Schema.decodeUnknownOption(Words)
+const decodeWords = lazy(() => Schema.decodeUnknownOption(Words))
 
 /**
  * Runs the recovery that the words name, and ends the process.

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { lazy } from "@bottle/process/Lazy"
 import * as Schema from "effect/Schema"
 
 /**
@@ -36,13 +37,15 @@ const Document = Schema.parseJson(Schema.Struct({ Client: Side, Server: Schema.o
  * @since 0.1.0
  * @category parsing
  */
-export const decode = Schema.decode(
-  Schema.transform(Document, Schema.typeSchema(DockerVersion), {
-    strict: true,
-    decode: ({ Client, Server }) => new DockerVersion({ client: Client.Version, server: Server?.Version ?? null }),
-    encode: ({ client, server }) => ({
-      Client: { Version: client },
-      Server: server === null ? null : { Version: server }
+export const decode = lazy(() =>
+  Schema.decode(
+    Schema.transform(Document, Schema.typeSchema(DockerVersion), {
+      strict: true,
+      decode: ({ Client, Server }) => new DockerVersion({ client: Client.Version, server: Server?.Version ?? null }),
+      encode: ({ client, server }) => ({
+        Client: { Version: client },
+        Server: server === null ? null : { Version: server }
+      })
     })
-  })
+  )
 )

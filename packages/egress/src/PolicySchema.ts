@@ -23,5 +23,7 @@ const untitled = (value: unknown): unknown => {
  * @since 0.1.0
  * @category models
  */
-// Of its fields: what has an identifier would be a reference to itself.
-export const schema: unknown = untitled(JSONSchema.make(Schema.Struct(PolicyDocument.fields)))
+export const schema: unknown = untitled(
+  // Of its fields: what has an identifier would be a reference to itself.
+  JSONSchema.make(Schema.Struct(PolicyDocument.fields))
+)

@@ -58,6 +58,8 @@ export interface RunningBundle {
 }
 
 /**
+ * What starts a bundle: the proxy, and the daemons beside it, that a bottle reaches the network by.
+ *
  * @since 0.1.0
  * @category services
  */

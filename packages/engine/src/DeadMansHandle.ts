@@ -95,7 +95,12 @@ const REPLACE_PAUSE_MILLIS_MAX = 60_000
 export const layer = (settings: HandleSettings): Layer.Layer<never> =>
   Layer.succeed(DeadMansHandle, { arm: (about) => arm(settings, about) })
 
-/** An environment without what holds a secret of the guest's. */
+/**
+ * An environment without what holds a secret of the guest's.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
 export const without = (
   env: Readonly<Record<string, string>>,
   secrets: ReadonlyArray<string>

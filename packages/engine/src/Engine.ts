@@ -61,12 +61,16 @@ export interface EngineSettings {
 }
 
 /**
+ * The settings of the engine, given once per program.
+ *
  * @since 0.1.0
  * @category services
  */
 export class Engine extends Context.Tag("@bottle/engine/Engine")<Engine, EngineSettings>() {}
 
 /**
+ * These settings.
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -36,6 +36,8 @@ export const GUEST_SOCKET = "/run/bottle-egress.sock"
 export const PROGRAMS = ["socat", "node", "python3", "perl"] as const
 
 /**
+ * One of `PROGRAMS`.
+ *
  * @since 0.1.0
  * @category models
  */

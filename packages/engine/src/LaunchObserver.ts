@@ -34,6 +34,8 @@ export type LaunchEvent =
   | { readonly _tag: "BundleSaid"; readonly daemon: string | null; readonly text: string }
 
 /**
+ * Who is told of what happens to a bottle.
+ *
  * @since 0.1.0
  * @category services
  */

@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import { lazy } from "@bottle/process/Lazy"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -265,7 +266,7 @@ export const makeNonce: Effect.Effect<string> = Effect.sync(() => randomBytes(NO
  */
 export const resourcesOf: (plan: LaunchPlan) => ReadonlyArray<Resource> = Claiming.resourcesOf
 
-const decodePlan = Schema.decodeUnknown(Schema.parseJson(LaunchPlan))
+const decodePlan = lazy(() => Schema.decodeUnknown(Schema.parseJson(LaunchPlan)))
 
 const failedAt = (path: string) => (reason: string) => new LedgerFailed({ path, reason })
 

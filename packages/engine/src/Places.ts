@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import * as Environment from "@bottle/process/Environment"
+import { lazy } from "@bottle/process/Lazy"
 import { printable } from "@bottle/process/Text"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -143,7 +144,7 @@ const pathOf = (program: string, search: string): string | null => {
 }
 
 const Config = Schema.parseJson(Schema.Struct({ currentContext: Schema.optional(Schema.String) }))
-const decodeConfig = Schema.decodeUnknownEither(Config)
+const decodeConfig = lazy(() => Schema.decodeUnknownEither(Config))
 
 /** The context that docker's own configuration chooses: somebody may choose another one meanwhile. */
 const contextOf = (environment: Environment.Variables): string => {

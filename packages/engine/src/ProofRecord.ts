@@ -15,6 +15,8 @@ import * as Schema from "effect/Schema"
 export const TOOLS = ["perl", "python3", "node", "socat", "bash", "nc", "curl", "wget"] as const
 
 /**
+ * One of `TOOLS`.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -14,6 +14,7 @@
  */
 import { EgressEvent } from "@bottle/egress/EgressEvent"
 import type { PolicyDocument } from "@bottle/egress/PolicyDocument"
+import { lazy } from "@bottle/process/Lazy"
 import * as Release from "@bottle/process/Release"
 import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -151,9 +152,9 @@ export const OUTPUT_FILE = "output.log"
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 
-const encodePlan = Schema.encodeSync(LaunchPlan)
-const encodeProof = Schema.encodeSync(ProofRecord)
-const encodeEvent = Schema.encodeSync(EgressEvent)
+const encodePlan = lazy(() => Schema.encodeSync(LaunchPlan))
+const encodeProof = lazy(() => Schema.encodeSync(ProofRecord))
+const encodeEvent = lazy(() => Schema.encodeSync(EgressEvent))
 
 /**
  * Makes the record of a launch that is about to begin. It is complete when the scope has closed; that is best a scope

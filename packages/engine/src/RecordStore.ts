@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import { lazy } from "@bottle/process/Lazy"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -220,12 +221,12 @@ const decodePlan =
   (document: object): Either.Either<LaunchPlan, unknown> =>
     Schema.decodeUnknownEither(LaunchPlan)({ directories, ledger: Ledger.directoryOf(directories, id), ...document })
 
-const decodeProof = Schema.decodeUnknownEither(ProofRecord)
+const decodeProof = lazy(() => Schema.decodeUnknownEither(ProofRecord))
 
-const decodeTime = Schema.decodeUnknownOption(Schema.DateTimeUtc)
+const decodeTime = lazy(() => Schema.decodeUnknownOption(Schema.DateTimeUtc))
 
-const decodeObject = Schema.decodeUnknownOption(
-  Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+const decodeObject = lazy(() =>
+  Schema.decodeUnknownOption(Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown })))
 )
 
 const parseEntry = (part: Part, line: string | null): Entry =>
@@ -234,8 +235,8 @@ const parseEntry = (part: Part, line: string | null): Entry =>
     onSome: (value) => ({ part, time: Option.getOrNull(decodeTime(value["time"])), value })
   })
 
-const decodeEnded = Schema.decodeUnknownOption(Ended)
-const decodeFailure = Schema.decodeUnknownOption(ReleaseFailure)
+const decodeEnded = lazy(() => Schema.decodeUnknownOption(Ended))
+const decodeFailure = lazy(() => Schema.decodeUnknownOption(ReleaseFailure))
 
 /** The lines of a launch; of a file that is longer than a record's can be, its beginning. */
 const readLines = (path: string): Effect.Effect<string, never, FileSystem.FileSystem> =>

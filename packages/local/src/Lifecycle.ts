@@ -38,7 +38,12 @@ const saveMillis = 120_000
 /** The directory that the disk is saved in is the machine's user's, and so may be what is in it. */
 const saveLogBytesMax = 2000
 
-/** What host programs get: nothing of the caller's. */
+/**
+ * The variables that host programs get: nothing of the caller's.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
 export const hostEnvironment: Readonly<Record<string, string>> = { LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }
 
 const failed = (operation: string, reason: string) => new OperationFailed({ family: "agent", operation, reason })
@@ -55,7 +60,12 @@ const rootDirectory = (machine: Machine, files: Machines.Places): string | undef
   }
 }
 
-/** Becomes the machine's user for good, before anything else. */
+/**
+ * The words before a program by which it becomes the machine's user for good, before anything else.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const becomeUser = (host: Host, machine: Machine): ReadonlyArray<string> =>
   host.uid === 0
     ? [

@@ -9,6 +9,7 @@
  */
 import * as FileLock from "@bottle/process/FileLock"
 import * as Identity from "@bottle/process/Identity"
+import { lazy } from "@bottle/process/Lazy"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -164,10 +165,10 @@ export const lock = (
 
 const MachineJson = Schema.parseJson(Machine.Machine)
 const RunJson = Schema.parseJson(Machine.Run)
-const encodeMachine = Schema.encodeSync(MachineJson)
-const encodeRun = Schema.encodeSync(RunJson)
-const decodeMachine = Schema.decodeUnknownEither(MachineJson)
-const decodeRun = Schema.decodeUnknownEither(RunJson)
+const encodeMachine = lazy(() => Schema.encodeSync(MachineJson))
+const encodeRun = lazy(() => Schema.encodeSync(RunJson))
+const decodeMachine = lazy(() => Schema.decodeUnknownEither(MachineJson))
+const decodeRun = lazy(() => Schema.decodeUnknownEither(RunJson))
 
 const readText = (path: string): Effect.Effect<string | undefined, StateCorrupted> =>
   Effect.try({

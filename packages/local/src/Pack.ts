@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Capture from "@bottle/process/Capture"
+import { lazy } from "@bottle/process/Lazy"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -36,8 +37,8 @@ export const Manifest = Schema.Struct({
 })
 
 const ManifestJson = Schema.parseJson(Manifest)
-const encodeManifest = Schema.encodeSync(ManifestJson)
-const decodeManifest = Schema.decodeUnknownEither(ManifestJson)
+const encodeManifest = lazy(() => Schema.encodeSync(ManifestJson))
+const decodeManifest = lazy(() => Schema.decodeUnknownEither(ManifestJson))
 
 const readManifest = (path: string): unknown => {
   const descriptor = Fs.openSync(path, Fs.constants.O_RDONLY | Fs.constants.O_NONBLOCK)

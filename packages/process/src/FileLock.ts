@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Identity from "./Identity.js"
+import { lazy } from "./Lazy.js"
 import { printable } from "./Text.js"
 
 const POLL_MILLIS_FIRST = 5
@@ -73,8 +74,8 @@ export class LockFailed extends Schema.TaggedError<LockFailed>("@bottle/process/
 export type LockError = LockTimedOut | LockFailed
 
 const HolderJson = Schema.parseJson(Identity.Identity)
-const encodeHolder = Schema.encodeSync(HolderJson)
-const decodeHolder = Schema.decodeUnknownEither(HolderJson)
+const encodeHolder = lazy(() => Schema.encodeSync(HolderJson))
+const decodeHolder = lazy(() => Schema.decodeUnknownEither(HolderJson))
 
 /** Short enough that file systems keep it where the link is, and need no space for it. */
 const encodeLink = ({ bootId, pid, startTime }: Identity.Identity): string => `${pid}.${startTime}.${bootId}`

@@ -9,6 +9,7 @@ import * as Directories from "@bottle/engine/Directories"
 import type { Runtimes } from "@bottle/engine/Runtimes"
 import * as Leftovers from "@bottle/local/Leftovers"
 import * as LocalExecutor from "@bottle/local/LocalExecutor"
+import { lazy } from "@bottle/process/Lazy"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -213,7 +214,7 @@ const hint = ({ dryRun, leftovers, unanswered }: CleanupDocument, { all }: Clean
   return said.length === 0 ? undefined : `bottle: ${said.join("; ")}`
 }
 
-const encode = Schema.encodeSync(Schema.parseJson(CleanupDocument))
+const encode = lazy(() => Schema.encodeSync(Schema.parseJson(CleanupDocument)))
 
 const print = (document: CleanupDocument, request: CleanupRequest) =>
   Effect.gen(function* () {

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { Bottles } from "@bottle/engine/Bottles"
+import { lazy } from "@bottle/process/Lazy"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -30,7 +31,7 @@ export const CommitDocument = Schema.Struct({
   })
 })
 
-const encode = Schema.encodeSync(Schema.parseJson(CommitDocument))
+const encode = lazy(() => Schema.encodeSync(Schema.parseJson(CommitDocument)))
 
 const make = ({ bottle, force, format, output }: CommitRequest) =>
   Effect.gen(function* () {

@@ -5,6 +5,7 @@
  */
 import type { Bottles } from "@bottle/engine/Bottles"
 import * as Transfer from "@bottle/engine/Transfer"
+import { lazy } from "@bottle/process/Lazy"
 import type { Counts } from "@bottle/smolvm/Archive"
 import type { Copied, CopyOptions } from "@bottle/smolvm/Transfer"
 import type { FileSystem } from "@effect/platform/FileSystem"
@@ -48,7 +49,7 @@ export const CpDocument = Schema.Struct({
   })
 })
 
-const encode = Schema.encodeSync(Schema.parseJson(CpDocument))
+const encode = lazy(() => Schema.encodeSync(Schema.parseJson(CpDocument)))
 
 /** Nobody wonders before, and nobody reads faster. */
 const PROGRESS_MILLIS = 2000

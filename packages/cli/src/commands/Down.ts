@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { Bottles, type Downed } from "@bottle/engine/Bottles"
+import { lazy } from "@bottle/process/Lazy"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -69,7 +70,7 @@ const tellLine = ({ bottle, failure, failures }: Line, format: Format): Effect.E
 
 const isClean = ({ down, failures }: Line): boolean => down && failures.length === 0
 
-const encode = Schema.encodeSync(Schema.parseJson(DownDocument))
+const encode = lazy(() => Schema.encodeSync(Schema.parseJson(DownDocument)))
 
 const take = ({ all, bottles: named, format }: DownRequest) =>
   Effect.gen(function* () {

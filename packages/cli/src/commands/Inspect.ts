@@ -10,6 +10,7 @@ import * as Ledger from "@bottle/engine/Ledger"
 import { ProofRecord } from "@bottle/engine/ProofRecord"
 import * as RecordStore from "@bottle/engine/RecordStore"
 import type { Runtimes } from "@bottle/engine/Runtimes"
+import { lazy } from "@bottle/process/Lazy"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -226,7 +227,7 @@ export const render = (bottle: Inspected): string => {
   ].join("\n")
 }
 
-const encode = Schema.encodeSync(Schema.parseJson(InspectDocument))
+const encode = lazy(() => Schema.encodeSync(Schema.parseJson(InspectDocument)))
 
 const print = (request: InspectRequest) =>
   Effect.gen(function* () {

@@ -9,6 +9,7 @@ import type { LaunchPlan } from "@bottle/engine/LaunchPlan"
 import * as Ledger from "@bottle/engine/Ledger"
 import * as RecordStore from "@bottle/engine/RecordStore"
 import type { Runtimes } from "@bottle/engine/Runtimes"
+import { lazy } from "@bottle/process/Lazy"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -67,7 +68,7 @@ const rowsOf = ({ all, format, idsOnly }: ListRequest) =>
 const byAge = (left: BottleRow.BottleRow, right: BottleRow.BottleRow): number =>
   (left.ageMillis ?? 0) - (right.ageMillis ?? 0) || (left.id < right.id ? -1 : 1)
 
-const encode = Schema.encodeSync(Schema.parseJson(ListDocument))
+const encode = lazy(() => Schema.encodeSync(Schema.parseJson(ListDocument)))
 
 const hint = (all: boolean): string =>
   all

@@ -5,6 +5,7 @@
  */
 import * as Directories from "@bottle/engine/Directories"
 import * as Prune from "@bottle/engine/Prune"
+import { lazy } from "@bottle/process/Lazy"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -145,7 +146,7 @@ const complaintsOf = ({ items }: PruneDocument): ReadonlyArray<string> =>
         ]
   )
 
-const encode = Schema.encodeSync(Schema.parseJson(PruneDocument))
+const encode = lazy(() => Schema.encodeSync(Schema.parseJson(PruneDocument)))
 
 const print = (document: PruneDocument, { format }: PruneRequest) =>
   Effect.gen(function* () {

@@ -5,6 +5,7 @@
  */
 import { Bottles, type UpBottle, type UpEvent } from "@bottle/engine/Bottles"
 import * as Launch from "@bottle/engine/Launch"
+import { lazy } from "@bottle/process/Lazy"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -36,7 +37,7 @@ export const UpDocument = Schema.Struct({
   })
 })
 
-const encode = Schema.encodeSync(Schema.parseJson(UpDocument))
+const encode = lazy(() => Schema.encodeSync(Schema.parseJson(UpDocument)))
 
 const toJson = ({ id, keeper, name, proof, record }: UpBottle): string =>
   encode({ version: 1, bottle: { id, name, pid: keeper.pid, proof: proof.outcome, record } })

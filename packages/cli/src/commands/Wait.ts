@@ -6,6 +6,7 @@
 import { Bottles, type WaitedBottle } from "@bottle/engine/Bottles"
 import * as Directories from "@bottle/engine/Directories"
 import * as RecordStore from "@bottle/engine/RecordStore"
+import { lazy } from "@bottle/process/Lazy"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -73,7 +74,7 @@ const ended = ({ bottle, format }: WaitRequest) =>
 const codeOf = ({ code, error, origin }: WaitedBottle): number | null =>
   origin === "runtime" && error !== "CommandTimedOut" ? null : code
 
-const encode = Schema.encodeSync(Schema.parseJson(WaitDocument))
+const encode = lazy(() => Schema.encodeSync(Schema.parseJson(WaitDocument)))
 
 const print = (request: WaitRequest) =>
   Effect.gen(function* () {

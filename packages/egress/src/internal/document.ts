@@ -144,11 +144,9 @@ const explain = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey>
   }
 }
 
-const decodeStrictly = Schema.decodeUnknownEither(PolicyDocument, { onExcessProperty: "error", errors: "first" })
-
 /** A document of what a JSON reader gave. */
 export const decode = (value: unknown): Either.Either<PolicyDocument, DocumentInvalid> =>
-  Either.match(decodeStrictly(value), {
+  Either.match(Schema.decodeUnknownEither(PolicyDocument, { onExcessProperty: "error", errors: "first" })(value), {
     onLeft: ({ issue }) => explain(issue, [], PolicyDocument.ast),
     onRight: (document) => Either.right(document)
   })

@@ -1,5 +1,6 @@
 import * as FileLock from "@bottle/process/FileLock"
 import * as Identity from "@bottle/process/Identity"
+import { lazy } from "@bottle/process/Lazy"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -243,7 +244,9 @@ export const asides = ({
 const aside = (fs: FileSystem.FileSystem, path: string, why: string, bottle: BottleId | null): Leftover =>
   at({ kind: "file", name: path, bottle, why, removable: true }, fs)
 
-const decodeReservation = Schema.decodeUnknownEither(Schema.parseJson(Schema.Struct({ id: BottleId, writer: Owner })))
+const decodeReservation = lazy(() =>
+  Schema.decodeUnknownEither(Schema.parseJson(Schema.Struct({ id: BottleId, writer: Owner })))
+)
 
 /** Names that are reserved for bottles that are no more. */
 export const names = ({ directories }: Options): Found =>

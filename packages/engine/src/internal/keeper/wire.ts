@@ -1,3 +1,4 @@
+import { lazy } from "@bottle/process/Lazy"
 import { LedgerFailed, NameTaken } from "../../LedgerError.js"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -88,12 +89,12 @@ export const Word = Schema.Union(
 
 export type Word = typeof Word.Type
 
-export const writeDocument = Schema.encodeSync(Schema.parseJson(Document))
+export const writeDocument = lazy(() => Schema.encodeSync(Schema.parseJson(Document)))
 
-export const writeWord = Schema.encodeSync(Schema.parseJson(Word))
+export const writeWord = lazy(() => Schema.encodeSync(Schema.parseJson(Word)))
 
-const decodeDocument = Schema.decodeEither(Schema.parseJson(Document))
-const decodeWord = Schema.decodeEither(Schema.parseJson(Word))
+const decodeDocument = lazy(() => Schema.decodeEither(Schema.parseJson(Document)))
+const decodeWord = lazy(() => Schema.decodeEither(Schema.parseJson(Word)))
 
 export const readDocument = (text: string): Document | undefined => Either.getOrUndefined(decodeDocument(text))
 

@@ -1,3 +1,4 @@
+import { lazy } from "@bottle/process/Lazy"
 import type * as PlatformError from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as DateTime from "effect/DateTime"
@@ -77,7 +78,7 @@ export const makeBottles = (
     if (!isThere) yield* Files.syncDirectory(fs, Files.parentOf(bottles))
   })
 
-const encodePlan = Schema.encodeSync(Schema.parseJson(LaunchPlan))
+const encodePlan = lazy(() => Schema.encodeSync(Schema.parseJson(LaunchPlan)))
 
 const writePlan = (fs: FileSystem.FileSystem, path: string, plan: LaunchPlan) =>
   fs.writeFileString(path, `${encodePlan(plan)}\n`, { flag: "wx", mode: Files.FILE_MODE })

@@ -1,4 +1,5 @@
 import * as FileLock from "@bottle/process/FileLock"
+import { lazy } from "@bottle/process/Lazy"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -15,8 +16,8 @@ const LOCK_TIMEOUT_MILLIS = 10_000
 
 /** Which bottle has a name, and who wrote that. */
 const Reservation = Schema.parseJson(Schema.Struct({ id: BottleId, writer: Owner }))
-const encode = Schema.encodeSync(Reservation)
-const decode = Schema.decodeUnknownEither(Reservation)
+const encode = lazy(() => Schema.encodeSync(Reservation))
+const decode = lazy(() => Schema.decodeUnknownEither(Reservation))
 
 export const directoryOf = (bottles: string): string => `${bottles}/.names`
 

@@ -1,3 +1,4 @@
+import { lazy } from "@bottle/process/Lazy"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
@@ -29,10 +30,10 @@ const sumOf = (body: string): string => createHash("sha256").update(body).digest
 
 const SUMMED = new RegExp(`^(.*),"sum":"([0-9a-f]{${SUM_CHARS}})"\\}$`)
 
-const encodeLine = Schema.encodeSync(Line)
-const decodeLine = Schema.decodeUnknownEither(Line)
-const decodeEnvelope = Schema.decodeUnknownEither(Envelope)
-const decodeJson = Schema.decodeUnknownEither(Schema.parseJson())
+const encodeLine = lazy(() => Schema.encodeSync(Line))
+const decodeLine = lazy(() => Schema.decodeUnknownEither(Line))
+const decodeEnvelope = lazy(() => Schema.decodeUnknownEither(Envelope))
+const decodeJson = lazy(() => Schema.decodeUnknownEither(Schema.parseJson()))
 
 /** The text of a JSON object with one more field at its end: the checksum of the text without it. */
 export const sealed = (body: string): string => `${body.slice(0, -1)},"sum":"${sumOf(body)}"}`
