@@ -181,7 +181,10 @@ export const make = <E = never>(machine: ExecOptions<E>): Effect.Effect<Operatio
           workdir: options.workdir ?? machine.workdir,
           timeoutMillis: bound.runtimeMillis
         }
-        return { ...(yield* begin(means, options, place)), place, bound, input, exec }
+        const isStaged = input.staged !== undefined
+        // What this release lacks is to be refused before anything is brought into the guest.
+        if (isStaged) yield* MachineExec.argv({ ...exec, interactive: true }, capabilities)
+        return { ...(yield* begin(means, options, place, isStaged)), place, bound, input, exec }
       })
 
     type Command = Effect.Effect.Success<ReturnType<typeof prepare>>
@@ -189,10 +192,10 @@ export const make = <E = never>(machine: ExecOptions<E>): Effect.Effect<Operatio
     type Says = Mailbox.Mailbox<Output, ExecError | E>
 
     /** Runs the client to its end. What ends it from outside waits until it has ended, and nothing of it is left. */
-    const follow = ({ exec, input, over, place, reap, settle }: Command, says: Says) => {
+    const follow = ({ exec, input, place, reap, settle, unread }: Command, says: Says) => {
       const client = smolvm.machineExecFollow({ ...exec, interactive: true, stdin: input.live }).pipe(
         Stream.runForEachChunk(take(settle, says)),
-        Effect.tapError(() => over)
+        Effect.tapError(() => unread)
       )
       const staged =
         input.staged === undefined || place === undefined ? Effect.void : stage(smolvm, name, place, input.staged)

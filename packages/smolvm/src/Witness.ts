@@ -28,6 +28,9 @@ export const OVERDUE = "overdue"
  * shell that writes down any code but 0, and a second exec asks for it. A file, so that nothing is added to the
  * command's own streams, terminal or not.
  *
+ * It is always made anew (`set -C`): the place is in the command lines of the guest, where a user of less rights could
+ * put a link there, and have the witness write through it.
+ *
  * The traps let an interactive command handle Ctrl-C: without one, the shell would die of the signal once its child has
  * ended, whatever that child made of it. A trap that runs nothing leaves the child the default action.
  */
@@ -35,10 +38,16 @@ const HEAD = `_bottle_exit=$1; shift`
 
 const TRAP = `trap : HUP INT QUIT TERM`
 
+/** Without a process where nothing is in the way. */
+const ANEW = `[ ! -e "$_bottle_exit" ] && [ ! -L "$_bottle_exit" ] || rm -f "$_bottle_exit"
+set -C`
+
 const TAIL = `${TRAP}
 "$@"
 set -- $?
-[ "$1" = 0 ] || printf %s "$1" >"$_bottle_exit" 2>/dev/null
+[ "$1" != 0 ] || exit 0
+${ANEW}
+printf %s "$1" 2>/dev/null >"$_bottle_exit"
 exit "$1"`
 
 /** Makes what was staged the input, and removes its name: nothing of it is left when the command has ended. */
@@ -94,6 +103,7 @@ ${TRAP}
 "$@"
 set -- $?
 exec 2>/dev/null
+${ANEW}
 kill "$_bottle_watch"
 wait "$_bottle_watch"
 [ $? != 99 ] || { printf ${OVERDUE} >"$_bottle_exit"; exit 124; }
@@ -105,7 +115,12 @@ const READ = `head -c 8 "$0" 2>/dev/null && rm -f "$0"`
 
 const STAGE = `umask 077; exec cat >>"$0.in"`
 
-const PROBE = `printf 1 >"$0"`
+/** Only what was made anew is the witness's alone; see `HEAD`. */
+const STAGE_FIRST = `umask 077; set -C; exec cat >"$0.in"`
+
+const UNSTAGE = `rm -f "$0.in"`
+
+const PROBE = `set -C; printf 1 >"$0"`
 
 const PREFIX = "/tmp/.bottle-exit-"
 
@@ -177,12 +192,26 @@ const seconds = (millis: number): ReadonlyArray<string> => {
 }
 
 /**
- * The words that append their input to what a command with `isStaged` will read. Run them at least once.
+ * The words that append their input to what a command with `isStaged` will read. Run them at least once, and with
+ * `isFirst` at first only: what is there already is not ours then, and refused.
  *
  * @since 0.1.0
  * @category argv
  */
-export const stage = (place: string): ReadonlyArray<string> => ["sh", "-c", STAGE, place]
+export const stage = (place: string, { isFirst }: { readonly isFirst: boolean }): ReadonlyArray<string> => [
+  "sh",
+  "-c",
+  isFirst ? STAGE_FIRST : STAGE,
+  place
+]
+
+/**
+ * The words that remove what was staged, where the command that was to read it has not begun.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const unstage = (place: string): ReadonlyArray<string> => ["sh", "-c", UNSTAGE, place]
 
 /**
  * The words that write `1` where a witness would write a code. Where `read` does not give it then, the guest keeps

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -29,7 +30,10 @@ const command =
 const scripted = (script: string | undefined) => (argv: Argv) => argv[2] === "exec" && argv.at(-2) === script
 const isReading = scripted(Witness.read("")[2])
 const isProbing = scripted(Witness.probe("")[2])
-const isStaging = scripted(Witness.stage("")[2])
+const isStagingFirst = scripted(Witness.stage("", { isFirst: true })[2])
+const isStagingMore = scripted(Witness.stage("", { isFirst: false })[2])
+const isStaging = (argv: Argv): boolean => isStagingFirst(argv) || isStagingMore(argv)
+const isUnstaging = scripted(Witness.unstage("")[2])
 const isReaping = (argv: Argv): boolean => argv.includes("bottle-reap")
 const isAsking = command("sh", "-c", ":")
 
@@ -127,7 +131,7 @@ describe("whose an exit is", () => {
     })
   )
 
-  it.effect("asks only once whether the guest keeps what a witness writes", () =>
+  it.effect("asks each time whether the guest keeps what a witness writes: its disk may be full by then", () =>
     Effect.gen(function* () {
       const { run } = yield* known()
       const origins = [
@@ -135,7 +139,7 @@ describe("whose an exit is", () => {
         (yield* run({ command: ["x"] })).exit.origin,
         (yield* run({ command: ["x"] })).exit.origin
       ]
-      assert.deepStrictEqual(origins, ["runtime", "runtime", "guest"])
+      assert.deepStrictEqual(origins, ["runtime", "unknown", "guest"])
     }).pipe(
       Effect.provide(
         on("1.9.3", [
@@ -144,6 +148,8 @@ describe("whose an exit is", () => {
           { match: isProbing },
           witness("1"),
           { match: command("x"), exit: 1 },
+          witness(""),
+          { match: isProbing, exit: 1 },
           witness(""),
           { match: command("x"), exit: 1 },
           witness("1")
@@ -165,6 +171,37 @@ describe("whose an exit is", () => {
           { match: isAsking, exit: 1, stderr: "Error: agent operation failed: exec: no sh\n" },
           { match: command("x", "1"), exit: 3 },
           { match: command("x", "2") }
+        ])
+      )
+    )
+  )
+
+  it.effect("waits for a shell that hangs no longer than for a witness, and asks again", () =>
+    Effect.gen(function* () {
+      const { run } = yield* Exec.make({ name: "box" })
+      const hung = yield* Effect.fork(Effect.flip(run({ command: ["x"], timeoutMillis: 5 })))
+      yield* Wait.waitUntil(
+        Effect.map(recorded, (all) => all.some(({ argv }) => isAsking(argv))),
+        { boundMillis: 10_000, what: "the question" }
+      )
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* Fiber.join(hung))._tag, "SmolvmTimedOut")
+      assert.strictEqual((yield* run({ command: ["x"] })).exit.origin, "unknown")
+      assert.strictEqual((yield* run({ command: ["x"] })).exit.origin, "guest")
+      const asked = (yield* execs).filter(({ argv }) => isAsking(argv))
+      assert.deepStrictEqual(
+        asked.map(({ argv }) => valueOf(argv, "--timeout")),
+        ["10s", "10s", "10s"]
+      )
+    }).pipe(
+      Effect.provide(
+        on("1.9.3", [
+          { match: isAsking, hang: true },
+          { match: isAsking, exit: 124 },
+          { match: command("x"), exit: 3 },
+          { match: isAsking },
+          { match: command("x"), exit: 3 },
+          witness("3")
         ])
       )
     )
@@ -477,6 +514,53 @@ describe("stdin", () => {
       assert.deepInclude(error, { _tag: "StdinTooLarge", isStageable: false })
       yield* run({ command: ["x"], stdin: bytes(safe) })
     }).pipe(Effect.provide(on("1.5.2", [{ match: command("x") }])))
+  )
+
+  for (const [what, replies, outcome] of [
+    ["never began", [{ match: command("x"), exit: 1 }, witness("")], "runtime"],
+    ["could not be started", [{ match: command("x"), notFound: true }], "SmolvmNotInstalled"],
+    ["may have been killed", [{ match: command("x"), exit: 137 }, noWitness], "unknown"]
+  ] as const) {
+    it.effect(`that was staged is removed where the command ${what}`, () =>
+      Effect.gen(function* () {
+        const { run } = yield* known()
+        const { left, right } = Either.merge(
+          Either.mapBoth(yield* Effect.either(run({ command: ["x"], stdin: bytes(safe + 1) })), {
+            onLeft: ({ _tag }) => ({ left: _tag, right: undefined }),
+            onRight: ({ exit }) => ({ left: undefined, right: exit.origin })
+          })
+        )
+        assert.strictEqual(left ?? right, outcome)
+        const [first, , third] = (yield* execs).map(({ argv }) => argv.at(-1))
+        assert.isTrue(Witness.isPlace(first ?? ""))
+        assert.isDefined(third)
+        const removed = (yield* execs).filter(({ argv }) => isUnstaging(argv))
+        assert.deepStrictEqual(
+          removed.map(({ argv }) => argv.at(-1)),
+          [first]
+        )
+      }).pipe(
+        Effect.provide(
+          on("1.5.2", [
+            { match: isStagingFirst },
+            { match: isStagingMore },
+            ...replies,
+            { match: isUnstaging },
+            ...(outcome === "runtime" ? [{ match: isProbing }, witness("1")] : [])
+          ])
+        )
+      )
+    )
+  }
+
+  it.effect("is not brought into the guest where the release cannot take the rest of the exec", () =>
+    Effect.gen(function* () {
+      const { run } = yield* known()
+      const secrets = new Map([["TOKEN", Redacted.make("hunter22")]])
+      const error = yield* Effect.flip(run({ command: ["x"], stdin: bytes(safe + 1), secrets }))
+      assert.deepInclude(error, { _tag: "UnsupportedOption", option: "--secret-env" })
+      assert.deepStrictEqual(yield* execs, [])
+    }).pipe(Effect.provide(on("0.8.0", [])))
   )
 
   it.effect("that cannot be staged is a typed error, and leaves nothing in the guest", () =>

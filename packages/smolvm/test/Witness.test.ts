@@ -84,6 +84,27 @@ for (const shell of shells) {
       )
 
       it.effect(
+        "writes through no link that somebody has put where it writes, and over nothing",
+        withPlace((place) =>
+          Effect.sync(() => {
+            const other = `${place}-other`
+            const put = (how: string) => `${how}; exit 3`
+            try {
+              for (const how of [`echo theirs >${other}; ln -s ${other} ${place}`, `echo theirs >${place}`]) {
+                const ended = run(shell, place, Witness.wrap(place, ["/bin/sh", "-c", put(how)], options))
+                assert.deepInclude(ended, { code: 3, stderr: "" })
+                assert.strictEqual(Fs.readFileSync(other, "utf8"), "theirs\n")
+                assert.isTrue(Fs.lstatSync(place).isFile())
+                assert.strictEqual(answer(shell, place), "3")
+              }
+            } finally {
+              Fs.rmSync(other, { force: true })
+            }
+          })
+        )
+      )
+
+      it.effect(
         "gives its command the words as they are, the signals as they were, and an exit by signal its number",
         withPlace((place) =>
           Effect.sync(() => {
@@ -202,13 +223,36 @@ for (const shell of shells) {
       withPlace((place) =>
         Effect.sync(() => {
           const pieces = [Buffer.alloc(0), Buffer.from([1, 0, 255]), Buffer.alloc(300_000, 7), Buffer.from("end")]
-          for (const input of pieces) assert.strictEqual(run(shell, place, Witness.stage(place), { input }).code, 0)
+          pieces.forEach((input, at) => {
+            const staging = Witness.stage(place, { isFirst: at === 0 })
+            assert.strictEqual(run(shell, place, staging, { input }).code, 0)
+          })
           assert.strictEqual(Fs.statSync(`${place}.in`).mode & 0o777, 0o600)
           const wrapped = Witness.wrap(place, ["cat"], { isStaged: true })
           const ended = run(shell, place, wrapped, { input: "not this" })
           assert.deepInclude(ended, { code: 0, stderr: "" })
           assert.isTrue(Buffer.concat(pieces).equals(ended.stdout))
           assert.isFalse(Fs.existsSync(`${place}.in`))
+        })
+      )
+    )
+
+    it.effect(
+      "is not put where somebody else has put something, and can be removed unread",
+      withPlace((place) =>
+        Effect.sync(() => {
+          const input = "secret"
+          const first = () => run(shell, place, Witness.stage(place, { isFirst: true }), { input })
+          Fs.writeFileSync(`${place}.in`, "theirs", { mode: 0o644 })
+          assert.notStrictEqual(first().code, 0)
+          assert.strictEqual(Fs.readFileSync(`${place}.in`, "utf8"), "theirs")
+          Fs.rmSync(`${place}.in`)
+          Fs.symlinkSync(`${place}.elsewhere`, `${place}.in`)
+          assert.notStrictEqual(first().code, 0)
+          assert.isFalse(Fs.existsSync(`${place}.elsewhere`))
+          assert.strictEqual(run(shell, place, Witness.unstage(place)).code, 0)
+          assert.strictEqual(first().code, 0)
+          assert.strictEqual(Fs.readFileSync(`${place}.in`, "utf8"), input)
         })
       )
     )

@@ -195,8 +195,8 @@ describe("a witness in the standard guest", () => {
   it.effect("stages input, and probes", () =>
     Effect.gen(function* () {
       yield* started("box")
-      yield* inBox(Witness.stage(place), { stdin: "one " })
-      yield* inBox(Witness.stage(place), { stdin: "two" })
+      yield* inBox(Witness.stage(place, { isFirst: true }), { stdin: "one " })
+      yield* inBox(Witness.stage(place, { isFirst: false }), { stdin: "two" })
       assert.strictEqual((yield* inBox(Witness.wrap(place, ["cat"], { isStaged: true }))).stdout, "one two")
       assert.strictEqual((yield* inBox(Witness.wrap(place, ["cat"], { isStaged: true }))).code, 2)
       yield* inBox(Witness.probe(place))
@@ -211,7 +211,7 @@ describe("a witness in the standard guest", () => {
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual((yield* Fiber.join(late)).code, 124)
       assert.strictEqual((yield* inBox(Witness.read(place))).stdout, Witness.OVERDUE)
-      yield* inBox(Witness.stage(place), { stdin: "fed" })
+      yield* inBox(Witness.stage(place, { isFirst: true }), { stdin: "fed" })
       const options = { timeoutMillis: 1500, isStaged: true }
       assert.strictEqual((yield* inBox(Witness.wrap(place, ["cat"], options))).stdout, "fed")
       assert.strictEqual((yield* inBox(Witness.wrap(place, ["cat"], options))).code, 2)

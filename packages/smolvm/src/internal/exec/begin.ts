@@ -22,12 +22,14 @@ const timedOut = () => new CommandExit({ exitCode: 124, origin: "runtime", timed
 
 /**
  * A command that is about to begin, in the scope of its call. Once its client has ended, `reap` leaves nothing of it in
- * the guest, unless it ended by itself. Without a place there is nothing to tell it by.
+ * the guest, unless it ended by itself. Without a place there is nothing to tell it by. `isStaged` is whether its input is brought into the guest first; that goes
+ * with it, also where it has not begun.
  */
 export const begin = <E>(
   { guest, name, quietMillis, session, smolvm }: Means<E>,
   options: Pick<CommandOptions, "isLast" | "onUnended" | "timeoutMillis">,
-  place: string | undefined
+  place: string | undefined,
+  isStaged = false
 ) =>
   Effect.gen(function* () {
     const opened = yield* session(place)
@@ -37,6 +39,8 @@ export const begin = <E>(
     const over = Effect.sync(() => {
       isOver = true
     })
+    /** For a command that may not have read what was staged for it. */
+    const unread = isStaged && place !== undefined ? Effect.zipRight(guest.unstage(place), over) : over
     const reap = Effect.suspend(() => {
       if (isOver || opened.isSame?.() === false) return over
       const reaping: Effect.Effect<Reap.Reaped, never, Smolvm> =
@@ -61,11 +65,11 @@ export const begin = <E>(
         if (word === String(code)) return yield* Effect.as(over, ended(code, "guest"))
         const isBounded = options.timeoutMillis !== undefined
         if (isBounded && (code === 124 || word === Witness.OVERDUE)) return yield* overdue
-        yield* over
+        yield* unread
         // The machine still answers, and the shell that would have written the code never got to it: 1 and 2 are the
         // runtime's own failures. Any other code may be a shell that was killed.
         const isRuntime = word !== undefined && (code === 1 || code === 2) && (yield* guest.keepsPlaces)
         return ended(code, isRuntime ? "runtime" : "unknown")
       })
-    return { gone, over, reap, settle, timedOut: overdue }
+    return { gone, over, unread, reap, settle, timedOut: overdue }
   })

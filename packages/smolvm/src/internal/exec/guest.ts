@@ -18,11 +18,13 @@ export interface Guest {
   readonly hasShell: Effect.Effect<boolean, SmolvmError>
   /** What a witness wrote; none where the machine did not answer. */
   readonly witnessed: (place: string) => Effect.Effect<Option.Option<string>>
-  /** Whether what a witness writes is still there for the exec after it. */
+  /** Whether what a witness writes is there for the exec after it: it may be no more when the guest's disk is full. */
   readonly keepsPlaces: Effect.Effect<boolean>
+  /** Removes what was staged for a command that has not read it, as far as the machine answers. */
+  readonly unstage: (place: string) => Effect.Effect<void>
 }
 
-/** Asks once for what does not change; `hasShell` where it is known already. */
+/** Asks once whether there is a shell, unless it is known already (`hasShell`). */
 export const makeGuest = (smolvm: Service, name: string, hasShell: boolean | undefined): Guest => {
   const witnessed = (place: string): Effect.Effect<Option.Option<string>> =>
     smolvm.machineExec({ name, command: Witness.read(place), timeoutMillis: WITNESS_TIMEOUT_MILLIS }).pipe(
@@ -30,36 +32,34 @@ export const makeGuest = (smolvm: Service, name: string, hasShell: boolean | und
       Effect.timeoutOption(WITNESS_TIMEOUT_MILLIS + MARGIN_MILLIS),
       Effect.orElseSucceed(() => Option.none())
     )
-  // Not Effect.cached, which would keep a failure, or the interruption of the first who asks.
-  const once = <E>(known: boolean | undefined, ask: Effect.Effect<Option.Option<boolean>, E>) =>
-    Effect.suspend(() =>
+  let known = hasShell
+  return {
+    // Not Effect.cached, which would keep a failure, or the interruption of the first who asks.
+    hasShell: Effect.suspend(() =>
       known !== undefined
         ? Effect.succeed(known)
-        : Effect.map(ask, (answer) => {
-            known = Option.getOrUndefined(answer)
-            return known ?? false
-          })
-    )
-  return {
-    hasShell: once(
-      hasShell,
-      // A shell that was killed says nothing about the next.
-      Effect.map(smolvm.machineExec({ name, command: ["sh", "-c", ":"] }), ({ exitCode }) =>
-        exitCode > 128 ? Option.none() : Option.some(exitCode === 0)
-      )
+        : Effect.map(
+            smolvm.machineExec({ name, command: ["sh", "-c", ":"], timeoutMillis: WITNESS_TIMEOUT_MILLIS }),
+            ({ exitCode }) => {
+              // A shell that was killed, or is too slow, says nothing about the next.
+              known = exitCode > 128 || exitCode === 124 ? undefined : exitCode === 0
+              return known ?? false
+            }
+          )
     ),
     witnessed,
-    keepsPlaces: once(
-      undefined,
-      Effect.suspend(() => {
-        const place = Witness.place()
-        return smolvm.machineExec({ name, command: Witness.probe(place), timeoutMillis: WITNESS_TIMEOUT_MILLIS }).pipe(
-          Effect.zipRight(witnessed(place)),
-          Effect.map(Option.map((answer) => answer === "1")),
-          Effect.timeout(2 * (WITNESS_TIMEOUT_MILLIS + MARGIN_MILLIS)),
-          Effect.orElseSucceed(() => Option.none())
-        )
-      })
-    )
+    keepsPlaces: Effect.suspend(() => {
+      const place = Witness.place()
+      return smolvm.machineExec({ name, command: Witness.probe(place), timeoutMillis: WITNESS_TIMEOUT_MILLIS }).pipe(
+        Effect.zipRight(witnessed(place)),
+        Effect.map(Option.exists((answer) => answer === "1")),
+        Effect.timeout(2 * (WITNESS_TIMEOUT_MILLIS + MARGIN_MILLIS)),
+        Effect.orElseSucceed(() => false)
+      )
+    }),
+    unstage: (place) =>
+      smolvm
+        .machineExec({ name, command: Witness.unstage(place), timeoutMillis: WITNESS_TIMEOUT_MILLIS })
+        .pipe(Effect.timeout(WITNESS_TIMEOUT_MILLIS + MARGIN_MILLIS), Effect.ignore)
   }
 }

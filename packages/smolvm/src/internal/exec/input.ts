@@ -81,13 +81,14 @@ export const stage = (
     let isThere = false
     const send = Effect.suspend(() => {
       const stdin = Buffer.concat(held)
+      const isFirst = !isThere
       held = []
       bytes = 0
       isThere = true
       return Effect.flatMap(
         smolvm.machineExec({
           name,
-          command: Witness.stage(place),
+          command: Witness.stage(place, { isFirst }),
           env: [[Witness.MARK, Witness.markOf(place)]],
           stdin,
           timeoutMillis: STAGE_TIMEOUT_MILLIS
