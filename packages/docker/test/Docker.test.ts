@@ -224,8 +224,8 @@ describe("networks", () => {
     Effect.gen(function* () {
       const found = yield* docker((it) => it.networkInspect("bottle-x1"))
       assert.deepStrictEqual(
-        Option.map(found, (it) => ({ ...it })),
-        Option.some({
+        { ...Option.getOrThrow(found) },
+        {
           id: idOf("a"),
           name: "bottle-x1",
           labels: { a: "b,c=d" },
@@ -234,7 +234,7 @@ describe("networks", () => {
             { subnet: "192.168.77.0/24", gateway: "192.168.77.1" },
             { subnet: "10.0.0.0/8", gateway: null }
           ]
-        })
+        }
       )
       assert.isTrue(Option.isNone(yield* docker((it) => it.networkInspect("bottle-x2"))))
     }).pipe(
@@ -312,14 +312,8 @@ describe("images", () => {
       const [labelled, plain, none] = yield* docker((it) =>
         Effect.all([it.imageInspect("x:1"), it.imageInspect("x:2"), it.imageInspect("x:3")])
       )
-      assert.deepStrictEqual(
-        Option.map(labelled, (it) => ({ ...it })),
-        Option.some({ id: "sha256:1", labels: { a: "b" } })
-      )
-      assert.deepStrictEqual(
-        Option.map(plain, (it) => ({ ...it })),
-        Option.some({ id: "sha256:2", labels: {} })
-      )
+      assert.deepStrictEqual({ ...Option.getOrThrow(labelled) }, { id: "sha256:1", labels: { a: "b" } })
+      assert.deepStrictEqual({ ...Option.getOrThrow(plain) }, { id: "sha256:2", labels: {} })
       assert.isTrue(Option.isNone(none))
     }).pipe(
       Effect.provide(
@@ -488,8 +482,8 @@ describe("containers", () => {
         ])
       )
       assert.deepStrictEqual(
-        Option.map(running, (it) => ({ ...it })),
-        Option.some({
+        { ...Option.getOrThrow(running) },
+        {
           id: idOf("a"),
           name: "bottle-x1",
           status: "running",
@@ -497,11 +491,11 @@ describe("containers", () => {
           health: "healthy",
           addresses: { "bottle-x1": "192.168.7.2" },
           labels: { a: "b" }
-        })
+        }
       )
       assert.deepStrictEqual(
-        Option.map(ended, (it) => ({ ...it })),
-        Option.some({
+        { ...Option.getOrThrow(ended) },
+        {
           id: idOf("b"),
           name: "bottle-x2",
           status: "exited",
@@ -509,7 +503,7 @@ describe("containers", () => {
           health: null,
           addresses: {},
           labels: {}
-        })
+        }
       )
       assert.isTrue(Option.isNone(none))
       assert.notInclude(JSON.stringify([running, ended]), "s3cret")
@@ -683,7 +677,7 @@ describe("logs", () => {
   it.effect("end with whoever leaves them", () =>
     Effect.gen(function* () {
       const first = yield* docker((it) => Stream.runHead(it.containerLogs("bottle-x1")))
-      assert.deepStrictEqual(first, Option.some({ stream: "stdout", text: "one", isCut: false }))
+      assert.deepStrictEqual(Option.getOrThrow(first), { stream: "stdout", text: "one", isCut: false })
       const { recorded } = yield* CommandScript.CommandScript
       assert.deepStrictEqual(
         (yield* recorded).map(({ signals }) => signals),

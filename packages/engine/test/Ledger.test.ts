@@ -793,7 +793,10 @@ describe("the name of a bottle", () => {
         yield* Effect.scoped(
           Effect.gen(function* () {
             yield* Ledger.claim(planIn(directory, "aaaa1"), { name: "box" })
-            assert.deepStrictEqual(yield* Ledger.named(directories, "box"), Option.some(planIn(directory, "aaaa1").id))
+            assert.deepStrictEqual(
+              Option.getOrThrow(yield* Ledger.named(directories, "box")),
+              planIn(directory, "aaaa1").id
+            )
             const error = yield* refused(Effect.scoped(Ledger.claim(planIn(directory, "aaaa2"), { name: "Box" })))
             assert.strictEqual(error._tag, "NameTaken")
             assert.strictEqual(error.message, "the name box is taken by the bottle demo-aaaa1")
@@ -820,7 +823,7 @@ describe("the name of a bottle", () => {
         const successor = planIn(directory, "aaaa2")
         yield* Ledger.claim(successor, { name: "box" })
         yield* Effect.scoped(Effect.flatMap(Ledger.recovering(view), ({ closed }) => closed))
-        assert.deepStrictEqual(yield* Ledger.named(directoriesIn(directory), "box"), Option.some(successor.id))
+        assert.deepStrictEqual(Option.getOrThrow(yield* Ledger.named(directoriesIn(directory), "box")), successor.id)
       })
     )
   )

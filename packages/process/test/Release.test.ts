@@ -42,7 +42,10 @@ describe("Release.within", () => {
       const ended = yield* Effect.uninterruptible(Release.within(20)(endless))
       assert.isTrue(Option.isNone(ended))
       assert.isTrue(isCut)
-      assert.deepStrictEqual(yield* Effect.uninterruptible(Release.within(60_000)(Effect.succeed(7))), Option.some(7))
+      assert.deepStrictEqual(
+        Option.getOrThrow(yield* Effect.uninterruptible(Release.within(60_000)(Effect.succeed(7)))),
+        7
+      )
     })
   )
 })
