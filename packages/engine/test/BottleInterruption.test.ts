@@ -1,7 +1,6 @@
 import { reap } from "@bottle/smolvm/Reap"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Witness from "@bottle/smolvm/Witness"
-import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -17,22 +16,6 @@ const lacks = missing()
 
 const inMachine = <A, E, R>(use: (bottle: Bottle) => Effect.Effect<A, E, R>) =>
   Machines.withMachines(() => Effect.flatMap(Launch.bottle({ source: { _tag: "Bare" } }), use))
-
-/** How many processes the guest itself sees whose words hold the text; not the one that looks. */
-const seen = (bottle: Bottle, text: string) =>
-  Effect.map(
-    Machines.shell(
-      bottle,
-      `n=0; for at in /proc/[0-9]*; do case $(tr '\\0' ' ' <$at/cmdline 2>/dev/null) in *"n=0;"*) ;; *"${text}"*) n=$((n+1)) ;; esac; done; echo $n`
-    ),
-    Number
-  )
-
-const appears = (bottle: Bottle, text: string, many: number) =>
-  waitUntil(
-    Effect.map(seen(bottle, text), (count) => count >= many),
-    { boundMillis: 20_000, what: `${many} of ${text}` }
-  )
 
 /** What a command leaves that does not want to go: a child, an orphan with its own session, one that ignores SIGTERM. */
 const TREE = `sleep 7771 & setsid sh -c 'sleep 7772 & exit'; (trap '' TERM HUP INT; exec sleep 7773) & trap '' TERM; sleep 7774; :`
@@ -51,11 +34,11 @@ describe.skipIf(lacks.length > 0)(`an interrupted command, seen from inside${not
         Effect.gen(function* () {
           const other = yield* Effect.fork(bottle.exec({ command: ["sleep", "7781"] }))
           const fiber = yield* Effect.fork(call(bottle))
-          yield* appears(bottle, "sleep 777", MANY)
-          yield* appears(bottle, "sleep 7781", 1)
+          yield* Machines.appears(bottle, "sleep 777", MANY)
+          yield* Machines.appears(bottle, "sleep 7781", 1)
           yield* Fiber.interrupt(fiber)
-          assert.strictEqual(yield* seen(bottle, "sleep 777"), 0)
-          assert.isAbove(yield* seen(bottle, "sleep 7781"), 0)
+          assert.strictEqual(yield* Machines.seen(bottle, "sleep 777"), 0)
+          assert.isAbove(yield* Machines.seen(bottle, "sleep 7781"), 0)
           assert.strictEqual(yield* Machines.shell(bottle, "ls -A /tmp"), "")
           yield* Fiber.interrupt(other)
         })
@@ -68,7 +51,7 @@ describe.skipIf(lacks.length > 0)(`an interrupted command, seen from inside${not
       Effect.gen(function* () {
         const output = bottle.stream({ command: ["sh", "-c", `echo ready; ${TREE}`] })
         yield* Stream.runDrain(Stream.take(output, 1))
-        assert.strictEqual(yield* seen(bottle, "sleep 777"), 0)
+        assert.strictEqual(yield* Machines.seen(bottle, "sleep 777"), 0)
       })
     )
   )
@@ -78,10 +61,10 @@ describe.skipIf(lacks.length > 0)(`an interrupted command, seen from inside${not
       Effect.gen(function* () {
         const { exit } = yield* bottle.exec({ command: ["sh", "-c", TREE], timeoutMillis: 500 })
         assert.deepInclude(exit, { exitCode: 124, timedOut: true })
-        assert.strictEqual(yield* seen(bottle, "sleep 777"), 0)
+        assert.strictEqual(yield* Machines.seen(bottle, "sleep 777"), 0)
         const kept = yield* bottle.exec({ command: ["sh", "-c", "sleep 7779 >/dev/null 2>&1 & exit 124"] })
         assert.deepInclude(kept.exit, { exitCode: 124, origin: "guest", timedOut: false })
-        assert.strictEqual(yield* seen(bottle, "sleep 7779"), 1)
+        assert.strictEqual(yield* Machines.seen(bottle, "sleep 7779"), 1)
       })
     )
   )
@@ -113,7 +96,7 @@ describe.skipIf(lacks.length > 0)(`an interrupted command, seen from inside${not
             const running = yield* Effect.fork(
               Effect.flip(elsewhere.exec({ ...options, timeoutMillis: undefined, command: ["sleep", "7782"] }))
             )
-            yield* appears(bottle, "sleep 7782", 1)
+            yield* Machines.appears(bottle, "sleep 7782", 1)
             yield* Deferred.fail(gone, "gone")
             assert.strictEqual(yield* Fiber.join(running), "gone")
             assert.deepStrictEqual(told, ["unknown"])
@@ -137,11 +120,11 @@ describe.skipIf(lacks.length > 0)(`an interrupted command, seen from inside${not
             env: [[Witness.MARK, Witness.markOf(place)]]
           })
         )
-        yield* appears(bottle, "sleep 777", MANY)
+        yield* Machines.appears(bottle, "sleep 777", MANY)
         assert.strictEqual(yield* reap({ name, place: Witness.place() }), "gone")
-        assert.isAtLeast(yield* seen(bottle, "sleep 777"), MANY)
+        assert.isAtLeast(yield* Machines.seen(bottle, "sleep 777"), MANY)
         assert.strictEqual(yield* reap({ name, place }), "gone")
-        assert.strictEqual(yield* seen(bottle, "sleep 777"), 0)
+        assert.strictEqual(yield* Machines.seen(bottle, "sleep 777"), 0)
       })
     )
   )

@@ -1,7 +1,6 @@
 import * as Exec from "@bottle/smolvm/Exec"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Witness from "@bottle/smolvm/Witness"
-import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -58,25 +57,9 @@ const inMachine = <A, E, R>(isOlder: boolean, use: Use<A, E, R>) => {
   )
 }
 
-/** How many processes the guest itself sees whose words hold the text; not the one that looks. */
-const seen = (bottle: Bottle, text: string) =>
-  Effect.map(
-    Machines.shell(
-      bottle,
-      `n=0; for at in /proc/[0-9]*; do case $(tr '\\0' ' ' <$at/cmdline 2>/dev/null) in *"n=0;"*) ;; *"${text}"*) n=$((n+1)) ;; esac; done; echo $n`
-    ),
-    Number
-  )
-
-const appears = (bottle: Bottle, text: string, many: number) =>
-  waitUntil(
-    Effect.map(seen(bottle, text), (count) => count >= many),
-    { boundMillis: 20_000, what: `${many} of ${text}` }
-  )
-
 const nothingLeft = (bottle: Bottle, text: string) =>
   Effect.gen(function* () {
-    assert.strictEqual(yield* seen(bottle, text), 0)
+    assert.strictEqual(yield* Machines.seen(bottle, text), 0)
     assert.strictEqual(yield* Machines.shell(bottle, "ls -A /tmp"), "")
   })
 
@@ -111,7 +94,7 @@ describe.skipIf(lacks.length > 0)(`commands without a bottle's help${note(lacks)
         assert.strictEqual(error._tag, "StdinTooLarge")
         yield* nothingLeft(bottle, "sleep 767")
         const running = yield* Effect.fork(run({ command: ["sh", "-c", TREE], stdin }))
-        yield* appears(bottle, "sleep 767", 3)
+        yield* Machines.appears(bottle, "sleep 767", 3)
         yield* Fiber.interrupt(running)
         yield* nothingLeft(bottle, "sleep 767")
       })
@@ -133,11 +116,11 @@ describe.skipIf(lacks.length > 0)(`commands without a bottle's help${note(lacks)
     inMachine(false, ({ spawn }, bottle) =>
       Effect.gen(function* () {
         const { end, guestPid } = yield* spawn({ command: ["sh", "-c", TREE] })
-        yield* appears(bottle, "sleep 767", 3)
+        yield* Machines.appears(bottle, "sleep 767", 3)
         const words = yield* Machines.shell(bottle, `tr '\\0' ' ' </proc/${guestPid}/cmdline`)
         assert.include(words, "sh -c sleep 7671")
         assert.strictEqual(yield* end, "gone")
-        assert.strictEqual(yield* seen(bottle, "sleep 767"), 0)
+        assert.strictEqual(yield* Machines.seen(bottle, "sleep 767"), 0)
       })
     )
   )
