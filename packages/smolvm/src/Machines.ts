@@ -6,9 +6,9 @@
  * is a success; what fails is tried again, after a stop; each release is bounded, and a failure of it is told to
  * `onReleaseFailure`.
  *
- * A machine of the same name that somebody else made is not deleted. Where our own call was cut off, a label proves whose
- * machine it is, from 1.8.0 (`ownerLabel`). Before that, and for clones, it counts as ours if there was no machine of the
- * name just before: somebody who takes the name in that moment loses it.
+ * A machine of the same name that somebody else made is not deleted: from 1.8.0 on a label proves whose it is
+ * (`ownerLabel`). Before that, and for clones, a machine is ours once we have made one of its name, and where our own call
+ * was cut off, if there was none just before: somebody who takes the name in between loses it.
  *
  * @since 0.1.0
  */
@@ -304,12 +304,14 @@ const own = <A>(making: Making<A>): Effect.Effect<Owned<A>, SmolvmError, Smolvm 
     const owner = randomUUID()
     const wasThere = !hasLabels && making.name !== undefined && Option.isSome(yield* look(smolvm, name))
     const isOurs = (found: Found): boolean => !hasLabels || found.labels[ownerLabel] === owner
+    /** Somebody may have removed ours, and have given its name to another. */
+    const isProvable = hasLabels && making.name !== undefined
 
     let existence: Existence = "none"
     yield* Effect.addFinalizer(() =>
       existence === "none" || existence === "foreign"
         ? Effect.void
-        : releasing(name, "delete", making, remove(smolvm, name, existence, isOurs))
+        : releasing(name, "delete", making, remove(smolvm, name, { existence, isProvable, isOurs }))
     )
     existence = wasThere ? "foreign" : "cut-off"
     const made = yield* Effect.onExit(making.make(name, hasLabels ? [[ownerLabel, owner]] : []), (exit) =>
@@ -396,23 +398,31 @@ const pauseMillisFirst = 30
 /** What fails may succeed a moment later, when what was busy has ended. */
 const retries = 4
 
+/** What is known of who a machine belongs to. */
+interface Belonging {
+  readonly existence: Existence
+  /** Whether the machine of the name is to be looked at even where ours has been there. */
+  readonly isProvable: boolean
+  readonly isOurs: (found: Found) => boolean
+}
+
 const remove = (
   smolvm: Service,
   name: string,
-  existence: Existence,
-  isOurs: (found: Found) => boolean
+  { existence, isOurs, isProvable }: Belonging
 ): Effect.Effect<void, SmolvmError> =>
   Effect.gen(function* () {
-    const isCertain = existence === "made" || existence === "starting"
+    const isCertain = (existence === "made" || existence === "starting") && !isProvable
     const looks = existence === "cut-off" || existence === "starting" ? looksInARow : 1
     const once = Effect.gen(function* () {
       if (!isCertain && !Option.exists(yield* look(smolvm, name), isOurs)) return "absent"
-      yield* smolvm.machineDelete({ name })
+      // It may fail because the machine is in a state that only a stop ends.
+      yield* Effect.tapError(smolvm.machineDelete({ name }), ({ _tag }) =>
+        _tag === "MachineNotFound" ? Effect.void : Effect.ignore(smolvm.machineStop({ name }))
+      )
       return "deleted"
     }).pipe(
       Effect.catchTag("MachineNotFound", () => Effect.succeed("absent")),
-      // A delete may fail because the machine is in a state that only a stop ends.
-      Effect.tapError(() => Effect.ignore(smolvm.machineStop({ name }))),
       Effect.retry({ times: retries, schedule: Schedule.exponential(pauseMillisFirst) })
     )
     let absent = 0

@@ -45,6 +45,22 @@ const status = (fields: object): Partial<Reply> => ({ stdout: JSON.stringify({ n
 
 const statusOf = "machine status --name box --json"
 
+/** A machine on a line with labels: how it is created, and what its status shows then of `labels`. */
+const labelled = (name = "box", labels = (own: Readonly<Record<string, string>>): object => own) => {
+  let own: Readonly<Record<string, string>> = {}
+  const create: Reply = {
+    match: (argv) => {
+      if (!begins("machine create")(argv) || argv.at(-1) !== name) return false
+      own = Object.fromEntries(argv.flatMap((word, at) => (argv[at - 1] === "--label" ? [word.split("=")] : [])))
+      return true
+    }
+  }
+  const shown: Reply = Object.defineProperty({ match: reply(`machine status --name ${name} --json`).match }, "stdout", {
+    get: () => JSON.stringify({ name, state: "created", labels: labels(own) })
+  })
+  return { create, shown, owner: () => own[Machines.ownerLabel] }
+}
+
 /** A machine on a line without labels, whose name was free before. */
 const free = reply(statusOf, notFound)
 
@@ -197,20 +213,18 @@ describe.concurrent("a policy", () => {
     )
   )
 
-  it.effect("that the release holds is no reason to refuse", () =>
-    Effect.gen(function* () {
+  it.effect("that the release holds is no reason to refuse", () => {
+    const { create, shown } = labelled()
+    return Effect.gen(function* () {
       const { dropped } = yield* Effect.scoped(Machines.acquire({ ...policy, ready: false }))
       assert.deepStrictEqual(dropped, [])
+      assert.include((yield* argvs)[0], "machine create --from p.smolmachine")
     }).pipe(
       Effect.provide(
-        on("1.8.0", [
-          { match: begins("machine create --from p.smolmachine") },
-          reply("machine start --name box"),
-          reply("machine delete -f --name box")
-        ])
+        on("1.8.0", [create, reply("machine start --name box"), shown, reply("machine delete -f --name box")])
       )
     )
-  )
+  })
 })
 
 describe.concurrent("the name", () => {
@@ -273,48 +287,58 @@ describe.concurrent("the name", () => {
 
   it.live("is proven by a label where there are labels: only our own machine is deleted after an interruption", () =>
     Effect.gen(function* () {
-      let owner = ""
-      const creating: Reply = {
-        match: (argv) => {
-          owner = argv.find((word) => word.startsWith(Machines.ownerLabel))?.split("=")[1] ?? ""
-          return begins("machine create")(argv)
-        },
-        hang: true
-      }
-      const looked = (labels: () => object): Reply => {
-        const answer = { match: reply(statusOf).match }
-        return Object.defineProperty(answer, "stdout", {
-          get: () => status({ state: "created", labels: labels() }).stdout
-        })
-      }
+      const own = labelled()
+      const another = labelled("box", () => ({ [Machines.ownerLabel]: "another" }))
       const ours = on("1.9.3", [
-        creating,
-        looked(() => ({ [Machines.ownerLabel]: owner })),
+        { ...own.create, hang: true },
+        own.shown,
         reply("machine delete -f --name box"),
         reply(statusOf, { ...notFound, times: 6 })
       ])
       const theirs = on("1.9.3", [
-        creating,
-        looked(() => ({ [Machines.ownerLabel]: "another" })),
+        { ...another.create, hang: true },
+        another.shown,
         reply(statusOf, { ...notFound, times: 5 })
       ])
       const interrupted = interruptedAt(Machines.create(box), runs("machine create"))
       yield* Effect.provide(interrupted, ours)
-      assert.match(owner, /^[0-9a-f-]{36}$/)
+      assert.match(own.owner() ?? "", /^[0-9a-f-]{36}$/)
       yield* Effect.provide(interrupted, theirs)
     })
   )
 
-  it.effect("is not looked for where a label proves it, and the caller's labels stay", () =>
-    Effect.gen(function* () {
+  it.effect("is not looked for before where a label proves it, and the caller's labels stay", () => {
+    const { create, shown } = labelled()
+    return Effect.gen(function* () {
       yield* Effect.scoped(Machines.create({ create: { name: "box", labels: [["tier", "test"]] } }))
-      const [create = ""] = yield* argvs
+      const [creating = ""] = yield* argvs
       assert.match(
-        create,
+        creating,
         /^machine create --label tier=test --label bottle\.machines\.owner=[0-9a-f-]{36} --name box$/
       )
-    }).pipe(Effect.provide(on("1.9.3", [{ match: begins("machine create") }, reply("machine delete -f --name box")])))
-  )
+    }).pipe(Effect.provide(on("1.9.3", [create, shown, reply("machine delete -f --name box")])))
+  })
+
+  it.effect("that somebody has given to another machine since is theirs", () => {
+    const { create, shown } = labelled("box", () => ({}))
+    return Effect.scoped(Machines.create(box)).pipe(Effect.provide(on("1.9.3", [create, shown])))
+  })
+
+  it.live("is not stopped where its machine could not be looked at", () => {
+    const { onReleaseFailure, told } = telling()
+    return Effect.gen(function* () {
+      yield* interruptedAt(Machines.create({ ...box, onReleaseFailure }), runs("machine create"))
+      assert.strictEqual(told.length, 1)
+      assert.deepStrictEqual(
+        (yield* argvs).slice(1).filter((argv) => argv !== statusOf),
+        []
+      )
+    }).pipe(
+      Effect.provide(
+        on("1.9.3", [{ match: begins("machine create"), hang: true }, reply(statusOf, { ...ioFailed, times: 5 })])
+      )
+    )
+  })
 })
 
 describe.concurrent("an interruption", () => {
@@ -520,22 +544,27 @@ describe.concurrent("a release", () => {
     }).pipe(Effect.provide(on("1.5.2", [...created, reply("machine delete -f --name box", { hang: true })])))
   })
 
-  it.effect("is in the order of the scope: the machine that came last goes first", () =>
-    Effect.gen(function* () {
+  it.effect("is in the order of the scope: the machine that came last goes first", () => {
+    const [one, two] = [labelled("one"), labelled("two")]
+    return Effect.gen(function* () {
       yield* Effect.scoped(
         Effect.zipRight(Machines.create({ create: { name: "one" } }), Machines.create({ create: { name: "two" } }))
       )
-      assert.deepStrictEqual((yield* argvs).slice(-2), ["machine delete -f --name two", "machine delete -f --name one"])
+      const deleted = (yield* argvs).filter((argv) => argv.startsWith("machine delete"))
+      assert.deepStrictEqual(deleted, ["machine delete -f --name two", "machine delete -f --name one"])
     }).pipe(
       Effect.provide(
         on("1.9.3", [
-          { match: begins("machine create"), times: 2 },
+          one.create,
+          two.create,
+          two.shown,
           reply("machine delete -f --name two"),
+          one.shown,
           reply("machine delete -f --name one")
         ])
       )
     )
-  )
+  })
 })
 
 describe.concurrent("started", () => {
