@@ -3,8 +3,9 @@
  *
  * An entry belongs to one program file: real path, device, inode, size, and the times of its last modification and
  * change, in nanoseconds. A file that has changed in any of these is asked anew. A script may stand before another
- * program, which can change while the script does not: of a script only what its help says is kept, for the version that it
- * tells at the time, and it is asked for its version always.
+ * program, which can change while the script does not, and so may a file of another name that a link leads to (a version
+ * manager, which runs what it is called by): of these only what the help says is kept, for the version that is told at the
+ * time, and they are asked for their version always.
  *
  * Only files that this user alone can have written are believed. The cache fails no call: what cannot be read, is not
  * ours, or makes no sense is as if it were not there, and what cannot be written is not kept. Delete the directory to
@@ -165,7 +166,7 @@ const same: (one: Stamp, other: Stamp) => boolean = Schema.equivalence(Stamp)
 const findProgram = async (program: string, searchPath: string | undefined): Promise<Found | undefined> => {
   for (const candidate of candidates(program, searchPath)) {
     // The first one that can be started is the one that runs, also where nothing can be said about it.
-    if (await isStartable(candidate)) return describe(await Fs.realpath(candidate))
+    if (await isStartable(candidate)) return describe(await Fs.realpath(candidate), Path.basename(candidate))
   }
   return undefined
 }
@@ -185,7 +186,8 @@ const isStartable = async (candidate: string): Promise<boolean> => {
   }
 }
 
-const describe = async (path: string): Promise<Found | undefined> => {
+/** What a file is that is started under a name: one of another name may run whatever program it is called by. */
+const describe = async (path: string, name: string): Promise<Found | undefined> => {
   const handle = await Fs.open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const stats = await handle.stat({ bigint: true })
@@ -199,7 +201,8 @@ const describe = async (path: string): Promise<Found | undefined> => {
       modifiedNanos: String(stats.mtimeNs),
       changedNanos: String(stats.ctimeNs)
     }
-    return { kind: bytesRead === 4 && magic.has(buffer.toString("hex")) ? "binary" : "script", stamp }
+    const isBinary = bytesRead === 4 && magic.has(buffer.toString("hex")) && Path.basename(path) === name
+    return { kind: isBinary ? "binary" : "script", stamp }
   } finally {
     await handle.close()
   }

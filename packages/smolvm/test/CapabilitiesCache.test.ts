@@ -42,7 +42,8 @@ describe("CapabilitiesCache", () => {
   it.scopedLive("gives back what was kept of the same file, under each of its names", () =>
     Effect.gen(function* () {
       const { directory, found, program, root } = yield* kept
-      const link = Path.join(root, "link")
+      const link = Path.join(root, "link/smolvm")
+      Fs.mkdirSync(Path.dirname(link))
       Fs.symlinkSync(program, link)
       for (const searched of [
         { program, searchPath: undefined },
@@ -52,6 +53,24 @@ describe("CapabilitiesCache", () => {
         const cache = Cache.make({ directory, ...searched })
         assert.deepStrictEqual(Option.getOrThrow(yield* cache.find), found)
         assert.deepStrictEqual(Option.getOrThrow(yield* cache.read(found)), entry)
+      }
+    })
+  )
+
+  it.scopedLive("takes a file that a link of another name leads to for one that may run any program", () =>
+    Effect.gen(function* () {
+      const { directory, found, program, root } = yield* kept
+      const manager = Path.join(root, "manager")
+      Fs.copyFileSync(program, manager)
+      const shim = Path.join(root, "smolvm")
+      Fs.symlinkSync(manager, shim)
+      assert.strictEqual(found.kind, "binary")
+      for (const [called, kind] of [
+        [shim, "script"],
+        [manager, "binary"]
+      ] as const) {
+        const it = Cache.make({ directory, program: called, searchPath: undefined })
+        assert.strictEqual((yield* present(it.find)).kind, kind)
       }
     })
   )
