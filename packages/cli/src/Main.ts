@@ -9,26 +9,9 @@ import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as BottlesLayer from "./BottlesLayer.js"
 import * as Commands from "./Commands.js"
-import { attach } from "./commands/Attach.js"
-import { cleanup } from "./commands/Cleanup.js"
-import { commit } from "./commands/Commit.js"
-import { cp } from "./commands/Cp.js"
-import { doctor } from "./commands/Doctor.js"
-import { down } from "./commands/Down.js"
-import { exec } from "./commands/Exec.js"
-import { inspect } from "./commands/Inspect.js"
-import { logs } from "./commands/Logs.js"
-import { ls } from "./commands/Ls.js"
-import { plan } from "./commands/Plan.js"
-import * as PolicyCommand from "./commands/Policy.js"
-import { prune } from "./commands/Prune.js"
-import { run } from "./commands/Run.js"
-import { shell } from "./commands/Shell.js"
-import { up } from "./commands/Up.js"
-import { wait } from "./commands/Wait.js"
 import { ExitStatus } from "./ExitStatus.js"
 import * as Failure from "./Failure.js"
 import { formatOf } from "./FlagValues.js"
@@ -58,6 +41,32 @@ type Outside = Invocation | Stdio.Stdio | CommandExecutor | FileSystem
 /** The subcommands whose standard output is a command's own. */
 const passing: ReadonlySet<string> = new Set(["run", "exec", "shell", "attach"])
 
+/** A subcommand that is loaded when a line asks for it: most of the time that a short one takes is what it loads. */
+const late =
+  <Request, R>(load: () => Promise<(request: Request) => Effect.Effect<number, never, R>>) =>
+  (request: Request): Effect.Effect<number, never, R> =>
+    Effect.flatMap(Effect.promise(load), (command) => command(request))
+
+const attach = late(async () => (await import("./commands/Attach.js")).attach)
+const cleanup = late(async () => (await import("./commands/Cleanup.js")).cleanup)
+const commit = late(async () => (await import("./commands/Commit.js")).commit)
+const cp = late(async () => (await import("./commands/Cp.js")).cp)
+const doctor = late(async () => (await import("./commands/Doctor.js")).doctor)
+const down = late(async () => (await import("./commands/Down.js")).down)
+const exec = late(async () => (await import("./commands/Exec.js")).exec)
+const inspect = late(async () => (await import("./commands/Inspect.js")).inspect)
+const logs = late(async () => (await import("./commands/Logs.js")).logs)
+const ls = late(async () => (await import("./commands/Ls.js")).ls)
+const plan = late(async () => (await import("./commands/Plan.js")).plan)
+const prune = late(async () => (await import("./commands/Prune.js")).prune)
+const run = late(async () => (await import("./commands/Run.js")).run)
+const shell = late(async () => (await import("./commands/Shell.js")).shell)
+const up = late(async () => (await import("./commands/Up.js")).up)
+const wait = late(async () => (await import("./commands/Wait.js")).wait)
+const policy = Effect.promise(() => import("./commands/Policy.js"))
+
+const bottles = Layer.unwrapEffect(Effect.promise(async () => (await import("./BottlesLayer.js")).layer))
+
 /** How a line that cannot be read is answered: by what it seems to ask for. */
 const mannerOf = (words: ReadonlyArray<string>): Told.Manner => {
   const isJson = words.some((word, at) => word === "--format=json" || (word === "--format" && words[at + 1] === "json"))
@@ -85,7 +94,7 @@ const execute = (
     const answerOf = <A>(
       request: Either.Either<A, UsageError>,
       command: (request: A) => Effect.Effect<number, never, Outside | Bottles | Runtimes>
-    ): Effect.Effect<number, never, Outside> => Effect.provide(answer(request, command), BottlesLayer.layer)
+    ): Effect.Effect<number, never, Outside> => Effect.provide(answer(request, command), bottles)
     switch (parsed._tag) {
       case "Run":
         return yield* answer(RunRequest.make(parsed.flags, tail, invocation), parsed.dryRun ? plan : run)
@@ -123,10 +132,14 @@ const execute = (
         const { format, runtime } = parsed.flags
         return yield* doctor({ runtime: Option.getOrNull(runtime), format: formatOf(format) })
       }
-      case "PolicyCheck":
-        return yield* PolicyCommand.check(PolicyCommand.checkRequest(parsed.flags))
-      case "PolicyExplain":
-        return yield* answer(PolicyCommand.explainRequest(parsed.flags), PolicyCommand.explain)
+      case "PolicyCheck": {
+        const { check, checkRequest } = yield* policy
+        return yield* check(checkRequest(parsed.flags))
+      }
+      case "PolicyExplain": {
+        const { explain, explainRequest } = yield* policy
+        return yield* answer(explainRequest(parsed.flags), explain)
+      }
     }
   })
 

@@ -4,17 +4,14 @@
  * @since 0.1.0
  */
 import * as ClientEnvironment from "@bottle/docker/ClientEnvironment"
-import * as Docker from "@bottle/docker/Docker"
 import * as Directories from "@bottle/engine/Directories"
 import * as Places from "@bottle/engine/Places"
 import { Runtimes } from "@bottle/engine/Runtimes"
-import * as LocalExecutor from "@bottle/local/LocalExecutor"
 import * as Environment from "@bottle/process/Environment"
 import * as RuntimeEnvironment from "@bottle/smolvm/RuntimeEnvironment"
 import * as Smolvm from "@bottle/smolvm/Smolvm"
 import { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 
 /**
@@ -53,24 +50,27 @@ export const layer = (options: {
     Effect.map(CommandExecutor, (executor) => {
       const { environment } = options
       const cacheDirectory = capabilitiesDirectory(environment)
-      const local = LocalExecutor.make(executor, { stateDir: `${options.state}/local` })
       return {
-        smolvm: ({ kind, program }, places) => {
-          const isEmbedded = kind === "local" && program === LocalExecutor.defaultProgram
-          const env = environmentOf(places === undefined ? environment : Places.apply(environment, places))
-          const made = isEmbedded
-            ? Smolvm.make({ program, env })
-            : Smolvm.make({ program: places?.runtime ?? program, env, cacheDirectory })
-          return Effect.provideService(made, CommandExecutor, isEmbedded ? local : executor)
-        },
+        smolvm: ({ kind, program }, places) =>
+          Effect.gen(function* () {
+            const env = environmentOf(places === undefined ? environment : Places.apply(environment, places))
+            if (kind === "local") {
+              const { defaultProgram, make } = yield* Effect.promise(() => import("@bottle/local/LocalExecutor"))
+              if (program === defaultProgram) {
+                const local = make(executor, { stateDir: `${options.state}/local` })
+                return yield* Effect.provideService(Smolvm.make({ program, env }), CommandExecutor, local)
+              }
+            }
+            const made = Smolvm.make({ program: places?.runtime ?? program, env, cacheDirectory })
+            return yield* Effect.provideService(made, CommandExecutor, executor)
+          }),
         docker: (program, places) =>
-          Effect.flatMap(
-            places === undefined ? Either.right(environment) : Places.applyToDocker(environment, places),
-            (env) =>
-              Docker.make({ program: places?.container ?? program, env: ClientEnvironment.scrub(env) }).pipe(
-                Effect.provideService(CommandExecutor, executor)
-              )
-          )
+          Effect.gen(function* () {
+            const env = places === undefined ? environment : yield* Places.applyToDocker(environment, places)
+            const { make } = yield* Effect.promise(() => import("@bottle/docker/Docker"))
+            const made = make({ program: places?.container ?? program, env: ClientEnvironment.scrub(env) })
+            return yield* Effect.provideService(made, CommandExecutor, executor)
+          })
       }
     })
   )

@@ -1,4 +1,5 @@
 import * as Policy from "@bottle/egress/Policy"
+import { lazy } from "@bottle/process/Lazy"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { CommandExit } from "../../Bottle.js"
@@ -101,12 +102,12 @@ export type Answer = typeof Answer.Type
 const exactly = { exact: true } as const
 
 const reading = <A, I>(schema: Schema.Schema<A, I>): ((text: string) => A | undefined) => {
-  const decode = Schema.decodeEither(Schema.parseJson(schema), exactly)
+  const decode = lazy(() => Schema.decodeEither(Schema.parseJson(schema), exactly))
   return (text) => Either.getOrUndefined(decode(text))
 }
 
 const writing = <A, I>(schema: Schema.Schema<A, I>): ((value: A) => string) => {
-  const encode = Schema.encodeSync(schema, exactly)
+  const encode = lazy(() => Schema.encodeSync(schema, exactly))
   return (value) => JSON.stringify(encode(value))
 }
 
