@@ -799,6 +799,15 @@ describe("lists", () => {
     )
   }
 
+  it.effect("are not understood where they are nested as deeply as no machine is", () =>
+    Effect.gen(function* () {
+      const stdout = `[{"name":"a","state":${"[".repeat(100_000)}${"]".repeat(100_000)}}]`
+      const error = yield* errorOf("1.9.3", "machine ls --json", { stdout }, (smolvm) => smolvm.machineLs)
+      assert.strictEqual(error._tag, "OutputNotUnderstood")
+      assert.include(error.message, "nested too deeply")
+    })
+  )
+
   it.effect("are shown without a secret where they are not understood, cut off or not", () =>
     Effect.gen(function* () {
       const smolvm = yield* Smolvm

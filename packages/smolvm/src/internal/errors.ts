@@ -1,6 +1,7 @@
 import type { Captured } from "@bottle/process/Capture"
 import { stderrText } from "@bottle/process/Capture"
 import type { ProcessError } from "@bottle/process/ProcessError"
+import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Failure from "../Failure.js"
 import type { SmolvmError } from "../SmolvmError.js"
@@ -99,7 +100,10 @@ export const notUnderstood = (call: Call, captured: Captured, problem: string): 
 
 /** The error for output that is not what its schema says. */
 export const fromParse = (call: Call, captured: Captured, error: ParseResult.ParseError): OutputNotUnderstood => {
-  const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+  // What is nested too deeply to be shown is no defect of ours.
+  const shown = Either.try(() => ParseResult.ArrayFormatter.formatErrorSync(error)[0])
+  if (Either.isLeft(shown)) return notUnderstood(call, captured, "it holds what is nested too deeply")
+  const issue = shown.right
   const path = issue?.path.map(String).join(".") ?? ""
   // Secrets first: one that is cut would no longer be found.
   const text = plain(Redact.secrets(issue?.message ?? "", Object.values(call.secrets)))
