@@ -148,8 +148,8 @@ const takesSecrets: ReadonlySet<string> = new Set([
  */
 const refusedByAll = (build: Build): InvalidArgument | undefined => {
   let refusal: InvalidArgument | undefined
-  for (const capabilities of releases()) {
-    const built = build(capabilities)
+  for (const line of Line.lines.toReversed()) {
+    const built = build(capabilitiesOf(line))
     if (Either.isRight(built)) return undefined
     if (built.left._tag !== "InvalidArgument") continue
     // Which release is installed decides then what to say.
@@ -159,8 +159,11 @@ const refusedByAll = (build: Build): InvalidArgument | undefined => {
   return refusal
 }
 
-let known: ReadonlyArray<Capabilities.Capabilities> | undefined
+const known = new Map<Line.Line, Capabilities.Capabilities>()
 
-/** The capabilities of every release line, made once, when they are needed. */
-const releases = (): ReadonlyArray<Capabilities.Capabilities> =>
-  (known ??= Line.lines.toReversed().map(Capabilities.fromVersion))
+/** The capabilities of a release line, made once, and when they are needed: most arguments are right for the newest. */
+const capabilitiesOf = (line: Line.Line): Capabilities.Capabilities => {
+  const capabilities = known.get(line) ?? Capabilities.fromVersion(line)
+  known.set(line, capabilities)
+  return capabilities
+}
