@@ -406,6 +406,28 @@ describe("a timeout", () => {
     })
   )
 
+  it.effect("is not over before it is, in a guest without a shell whose command ends with 124", () =>
+    Effect.gen(function* () {
+      const { run } = yield* known({ hasShell: false })
+      const early = yield* run({ command: ["x", "1"], timeoutMillis: 1500 })
+      assert.deepInclude(early.exit, { exitCode: 124, origin: "unknown", timedOut: false })
+      const fiber = yield* Effect.fork(run({ command: ["x", "2"], timeoutMillis: 1500 }))
+      yield* Wait.waitUntil(
+        Effect.map(recorded, (all) => all.some(({ argv }) => argv.at(-1) === "2")),
+        { boundMillis: 10_000, what: "the second" }
+      )
+      yield* TestClock.adjust(1600)
+      assert.deepInclude((yield* Fiber.join(fiber)).exit, { exitCode: 124, origin: "runtime", timedOut: true })
+    }).pipe(
+      Effect.provide(
+        on("1.9.3", [
+          { match: command("x", "1"), exit: 124 },
+          { match: command("x", "2"), exit: 124, before: Effect.sleep("1550 millis") }
+        ])
+      )
+    )
+  )
+
   for (const [what, version, hasShell, before, after] of [
     ["ten seconds after smolvm should have", "1.9.3", true, 11_400, 11_600],
     ["ten seconds after the witness should have", "1.5.2", true, 11_400, 11_600],

@@ -1,5 +1,6 @@
 import type { Exit } from "@bottle/process/Exit"
 import type * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { OpenSession } from "../../Exec.js"
@@ -33,6 +34,7 @@ export const begin = <E>(
 ) =>
   Effect.gen(function* () {
     const opened = yield* session(place)
+    const began = yield* Clock.currentTimeNanos
     let isGone = false
     const gone = Effect.tapErrorCause(opened.gone, () => Effect.sync(() => void (isGone = true)))
     let isOver = options.isLast === true
@@ -52,6 +54,12 @@ export const begin = <E>(
     }).pipe(Effect.provideService(Smolvm, smolvm), Effect.uninterruptible)
     const overdue = Effect.map(reap, timedOut)
 
+    /** Whether a code of 124 can stand for the end of its time, where no witness says anything about it. */
+    const mayBeOverdue = (timeoutMillis: number): Effect.Effect<boolean> =>
+      place !== undefined
+        ? Effect.succeed(true)
+        : Effect.map(Clock.currentTimeNanos, (now) => Number(now - began) >= timeoutMillis * 1e6)
+
     const ended = (exitCode: number, origin: CommandExit["origin"]) =>
       new CommandExit({ exitCode, origin, timedOut: false })
 
@@ -63,8 +71,10 @@ export const begin = <E>(
         const answer = place === undefined ? Option.none() : yield* guest.witnessed(place)
         const word = Option.getOrUndefined(answer)
         if (word === String(code)) return yield* Effect.as(over, ended(code, "guest"))
-        const isBounded = options.timeoutMillis !== undefined
-        if (isBounded && (code === 124 || word === Witness.OVERDUE)) return yield* overdue
+        const { timeoutMillis } = options
+        if (timeoutMillis !== undefined) {
+          if (word === Witness.OVERDUE || (code === 124 && (yield* mayBeOverdue(timeoutMillis)))) return yield* overdue
+        }
         yield* unread
         // The machine still answers, and the shell that would have written the code never got to it: 1 and 2 are the
         // runtime's own failures. Any other code may be a shell that was killed.
