@@ -13,9 +13,13 @@ import { absentOr, likely } from "./internal/fields.js"
  * @category schemas
  */
 export const Storage = Schema.Struct({
+  /** The size of the machine's storage, in bytes. */
   totalBytes: absentOr(Schema.Number).pipe(Schema.fromKey("total_bytes")),
+  /** How much of it is taken, in bytes. */
   usedBytes: absentOr(Schema.Number).pipe(Schema.fromKey("used_bytes")),
+  /** The layers of all images. */
   layerCount: absentOr(Schema.Number).pipe(Schema.fromKey("layer_count")),
+  /** The images. */
   imageCount: absentOr(Schema.Number).pipe(Schema.fromKey("image_count"))
 })
 
@@ -27,21 +31,31 @@ export const Storage = Schema.Struct({
  * @category schemas
  */
 export const Image = Schema.Struct({
+  /** What it was pulled by: `alpine:3.20`. */
   reference: likely(Schema.String),
+  /** The digest of its manifest. */
   digest: likely(Schema.String),
+  /** Its size, in bytes. */
   sizeBytes: likely(Schema.Number).pipe(Schema.fromKey("size")),
   /** When it was made, as the image says it. */
   created: likely(Schema.Union(Schema.String, Schema.Number)),
+  /** The processor that it is for: `arm64`. */
   architecture: likely(Schema.String),
+  /** The system that it is for: `linux`. */
   os: likely(Schema.String),
+  /** How many layers it has. */
   layerCount: likely(Schema.Number).pipe(Schema.fromKey("layer_count")),
+  /** Its layers, as smolvm writes them. */
   layers: likely(Schema.Array(Schema.Unknown)),
+  /** The program that `command` is given to. */
   entrypoint: likely(Schema.Array(Schema.String)),
   /** The image's default command (`cmd`). */
   command: likely(Schema.Array(Schema.String)).pipe(Schema.fromKey("cmd")),
   /** Its variables, `NAME=VALUE`. */
   env: likely(Schema.Array(Schema.String)),
+  /** The directory in which its commands start. */
   workdir: likely(Schema.String),
+  /** Whose its commands are: a name or a number of the guest. */
   user: likely(Schema.String)
 })
 
@@ -60,7 +74,9 @@ export type Image = typeof Image.Type
  * @category schemas
  */
 export const Images = Schema.Struct({
+  /** How much room there is, and what takes it. */
   storage: absentOr(Storage),
+  /** In smolvm's order. */
   images: Schema.Array(Image)
 })
 

@@ -92,7 +92,9 @@ export interface DetachedOptions
  * @category models
  */
 export interface WaitOptions {
+  /** Of the machine, which has been started. */
   readonly name: string
+  /** How long to wait, in milliseconds. */
   readonly timeoutMillis: number
   /**
    * How many commands may end with a failure before waiting is given up; without it, as many as there is time for. For
@@ -112,7 +114,9 @@ export interface ExecResult {
   readonly exitCode: number
   /** The signal that a code above 128 stands for (137: `SIGKILL`); a command can also choose such a code itself. */
   readonly signal: string | null
+  /** What it wrote, byte for byte. Of one that is not interactive smolvm keeps 11 MiB, and may cut the rest in silence. */
   readonly stdout: Uint8Array
+  /** The same of its other output. With `tty` all is in `stdout`. */
   readonly stderr: Uint8Array
   /** Who ended with the code, as far as it can be known. */
   readonly origin: ExecOrigin

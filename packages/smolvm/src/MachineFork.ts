@@ -19,7 +19,7 @@ import * as Value from "./Value.js"
 export interface MachineForkOptions {
   /** The machine to clone, which runs and was started with `forkable`. */
   readonly golden: string
-  /** The name of one clone; excludes `namePrefix`, which is the only way before 1.7.2. */
+  /** The name of one clone, and before 1.7.2 the only way to name it; excludes `namePrefix`. */
   readonly name?: string | undefined
   /** What the names of the clones begin with, from 1.7.2; excludes `name`, and is needed for more than one. */
   readonly namePrefix?: string | undefined

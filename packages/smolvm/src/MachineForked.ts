@@ -16,5 +16,6 @@ export interface MachineForked {
   readonly name: string | null
   /** What the names of the clones begin with; `null` where a name was given. */
   readonly namePrefix: string | null
+  /** How many clones were asked for. */
   readonly count: number
 }

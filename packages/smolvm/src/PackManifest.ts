@@ -33,20 +33,27 @@ const Known = Schema.Struct({
 export interface PackManifest {
   /** The size of the layer in the registry, in bytes. */
   readonly layerSizeBytes: number | null
+  /** The digest of that layer. */
   readonly layerDigest: string | null
   /** `container` for a pack of an image, `vm` for one of a bare machine; newer releases may have other words. */
   readonly mode: string | null
   /** The image that it was made of. */
   readonly image: string | null
+  /** The digest of that image. */
   readonly digest: string | null
   /** `linux/arm64`. */
   readonly platform: string | null
+  /** The program that `command` is given to. */
   readonly entrypoint: ReadonlyArray<string> | null
+  /** What the machine runs (`cmd`). */
   readonly command: ReadonlyArray<string> | null
   /** Its variables, `NAME=VALUE`. */
   readonly env: ReadonlyArray<string> | null
+  /** The directory in which its commands start. */
   readonly workdir: string | null
+  /** Virtual processors. */
   readonly cpus: number | null
+  /** Memory in MiB. */
   readonly memMib: number | null
   /** Whether it boots with a network unasked; `null` where the manifest does not say. */
   readonly network: boolean | null

@@ -4,8 +4,8 @@ import { code, lowered, table, wrapped } from "./markdown.mjs"
 import { firstSentence } from "./source.mjs"
 import * as Types from "./types.mjs"
 
-/** The types that the members give, field by field, and those of their fields. */
-export const resultSection = ({ members, reference }) => {
+/** The types that the members give, field by field, and those of their fields; it tells `problems` what nobody describes. */
+export const resultSection = ({ members, problems, reference, subcommand }) => {
   const found = new Map()
   const follow = (type, from) => {
     for (const named of Types.namesIn(type)) {
@@ -19,6 +19,11 @@ export const resultSection = ({ members, reference }) => {
   }
   for (const { type } of members) follow(Types.signatureOf(type).value, "Smolvm")
   if (found.size === 0) return ""
+  for (const { fields, name } of found.values()) {
+    for (const { doc, key } of fields) {
+      if (doc === "") problems.push(`${subcommand.command}: ${key} of ${name} is not described`)
+    }
+  }
   return `## Result\n\n${[...found.values()].map((declared) => resultTable(reference, declared)).join("\n\n")}`
 }
 
