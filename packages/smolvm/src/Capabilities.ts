@@ -245,7 +245,8 @@ export const withHelp = (capabilities: Capabilities, texts: Readonly<Record<stri
  * @since 0.1.0
  * @category parsing
  */
-export const parseVersion = (stdout: string): string | undefined => /^smolvm (\d+\.\d+\.\d+)/.exec(stdout)?.[1]
+export const parseVersion = (stdout: string): string | undefined =>
+  /^smolvm (\d{1,9}\.\d{1,9}\.\d{1,9})(?!\d)/.exec(stdout)?.[1]
 
 /** What can be told from the options alone, of whatever release. */
 const fromOptions = (

@@ -202,5 +202,8 @@ describe("Capabilities", () => {
     assert.isUndefined(Capabilities.parseVersion("note\nsmolvm 1.9.3\n"))
     assert.isUndefined(Capabilities.parseVersion("other 1.9.3\n"))
     assert.isUndefined(Capabilities.parseVersion(""))
+    // No number of a version is that long, and none such could be compared.
+    assert.strictEqual(Capabilities.parseVersion("smolvm 2.0.123456789-rc1\n"), "2.0.123456789")
+    assert.isUndefined(Capabilities.parseVersion("smolvm 2.0.1234567890\n"))
   })
 })
