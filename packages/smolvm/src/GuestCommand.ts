@@ -75,7 +75,8 @@ export type Output =
  * - `onUnended`: run before the call returns when the command had to be ended and may go on, in a machine that is up
  *
  * A command that ends by itself may leave processes behind. One that is interrupted, overdue or abandoned leaves none:
- * all that it started has ended when the call returns, unless `onUnended` says otherwise.
+ * all that it started has ended when the call returns, unless `onUnended` says otherwise. Only what has taken pains not to
+ * be found goes on, with another session, another environment and no parent (`env -i setsid`); it ends with the machine.
  *
  * @since 0.1.0
  * @category models

@@ -39,7 +39,7 @@ const HEAD = `_bottle_exit=$1; shift`
 const TRAP = `trap : HUP INT QUIT TERM`
 
 /** Without a process where nothing is in the way. */
-const ANEW = `[ ! -e "$_bottle_exit" ] && [ ! -L "$_bottle_exit" ] || rm -f "$_bottle_exit"
+const ANEW = `[ ! -e "$_bottle_exit" ] && [ ! -L "$_bottle_exit" ] || rm -f "$_bottle_exit" 2>/dev/null
 set -C`
 
 const TAIL = `${TRAP}
@@ -126,7 +126,7 @@ const PREFIX = "/tmp/.bottle-exit-"
 
 /**
  * A place for one witness, chosen at random. It is in the guest, which can forge it: to lie about its own command's exit
- * only.
+ * only, its code and whose it is.
  *
  * @since 0.1.0
  * @category constructors

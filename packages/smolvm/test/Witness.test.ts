@@ -105,6 +105,21 @@ for (const shell of shells) {
       )
 
       it.effect(
+        "says nothing of its own where it cannot write",
+        withPlace((place) =>
+          Effect.sync(() => {
+            try {
+              const command = ["/bin/sh", "-c", `mkdir ${place}; exit 3`]
+              assert.deepInclude(run(shell, place, Witness.wrap(place, command, options)), { code: 3, stderr: "" })
+              assert.strictEqual(answer(shell, place), "")
+            } finally {
+              Fs.rmSync(place, { recursive: true, force: true })
+            }
+          })
+        )
+      )
+
+      it.effect(
         "gives its command the words as they are, the signals as they were, and an exit by signal its number",
         withPlace((place) =>
           Effect.sync(() => {
