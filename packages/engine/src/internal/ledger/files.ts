@@ -22,8 +22,8 @@ export const LOCK = "lock"
 /** A ledger is a few lines; whatever is larger is none. */
 const LEDGER_BYTES_MAX = 1024 * 1024
 
-/** A disk that does not answer within this will not later. */
-export const FILE_TIMEOUT_MILLIS = 10_000
+/** A disk that does not answer within this will not later; one that is busy with other launches may need long. */
+export const FILE_TIMEOUT_MILLIS = 30_000
 
 /** Work on files that has an end, also where the disk does not answer and nobody may interrupt. */
 export const bounded = <A, R>(work: Effect.Effect<A, PlatformError.PlatformError, R>): Effect.Effect<A, string, R> =>

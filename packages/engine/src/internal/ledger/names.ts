@@ -12,7 +12,7 @@ import { Owner } from "./model.js"
 import { liveness } from "./owner.js"
 
 /** Somebody else looks at a name for a moment only. */
-const LOCK_TIMEOUT_MILLIS = 10_000
+const LOCK_TIMEOUT_MILLIS = 30_000
 
 /** Which bottle has a name, and who wrote that. */
 const Reservation = Schema.parseJson(Schema.Struct({ id: BottleId, writer: Owner }))
