@@ -291,9 +291,13 @@ const supported = <Options>(
       )
 }
 
-/** No program can receive a NUL byte. */
-const whole = (command: string, argv: ReadonlyArray<string>): Either.Either<void, InvalidArgument> =>
-  argv.some((element) => element.includes("\0")) ? refuse(command, "an argument", "holds a NUL byte") : Either.void
+/** No program can receive a NUL byte, and half of a character becomes another one on the way. */
+const whole = (command: string, argv: ReadonlyArray<string>): Either.Either<void, InvalidArgument> => {
+  if (argv.some((element) => element.includes("\0"))) return refuse(command, "an argument", "holds a NUL byte")
+  return argv.some((element) => /\p{Surrogate}/u.test(element))
+    ? refuse(command, "an argument", "holds half of a character: it is no well-formed text")
+    : Either.void
+}
 
 const refuse = (command: string, option: string, problem: string): Either.Either<never, InvalidArgument> =>
   Either.left(new InvalidArgument({ command, option, problem }))

@@ -337,6 +337,13 @@ describe("dangerous values", () => {
     }
   })
 
+  it("that would arrive as others are refused wherever they stand", () => {
+    assert.include(problem(exec({ command: ["a\ud83d"] })), "half of a character")
+    assert.include(problem(exec({ env: [["K", "\udc00x"]] })), "half of a character")
+    const whole = exec({ command: ["\ud83d\ude00"] })
+    assert.isTrue(Either.isRight(whole))
+  })
+
   it("with a NUL byte are refused wherever they stand", () => {
     assert.include(problem(exec({ command: ["a\0b"] })), "holds a NUL byte")
     assert.include(problem(exec({ env: [["K", "\0"]] })), "holds a NUL byte")
