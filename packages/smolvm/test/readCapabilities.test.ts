@@ -169,7 +169,8 @@ describe("a help", () => {
   for (const [what, answer] of [
     ["fails", { exit: 1, stdout: "", stderr: "Error: io operation failed: x\n" }],
     ["dies", { signal: "SIGKILL" }],
-    ["is no help", { stdout: "busy\n" }]
+    ["is no help", { stdout: "busy\n" }],
+    ["does not come to its end", { stdout: `Usage: smolvm pack push\n${"  x\n".repeat(100_000)}` }]
   ] as ReadonlyArray<readonly [string, Partial<CommandScript.Reply>]>) {
     it.scopedLive(`that ${what} is that of a missing subcommand, this time`, () =>
       Effect.gen(function* () {

@@ -92,13 +92,14 @@ export const makeRunner = (
         Effect.provideService(CommandExecutor.CommandExecutor, executor),
         Effect.mapError((error) => fromProcess(call, error))
       )
-    const succeed = (call: Call, timeoutMillis: number): Effect.Effect<Done, SmolvmError> =>
-      Effect.flatMap(capture(call, { timeoutMillis }), (captured) =>
+    const succeed = (call: Call, timeoutMillis: number, capBytes?: number): Effect.Effect<Done, SmolvmError> =>
+      Effect.flatMap(capture(call, { timeoutMillis, capBytes }), (captured) =>
         captured.exit.code === 0 && captured.exit.signal === null
           ? Effect.succeed({ call, captured })
           : Effect.fail(fromCaptured(call, captured))
       )
-    const ask = (call: Call) => Effect.map(succeed(call, options.versionTimeoutMillis), ({ captured }) => captured)
+    const ask = (call: Call) =>
+      Effect.map(succeed(call, options.versionTimeoutMillis, helpBytesMax), ({ captured }) => captured)
     const cache =
       options.cacheDirectory === undefined
         ? CapabilitiesCache.none
@@ -120,6 +121,9 @@ export const makeRunner = (
     const secrets = Object.values(options.secrets ?? {})
     return { executor, capabilities, prepare, capture, succeed, execute, toProgram, secrets }
   })
+
+/** More than ten times the longest help; several are held, and read, at a time. */
+const helpBytesMax = 262_144
 
 /** What the call printed, as its schema says. */
 export const decode =
