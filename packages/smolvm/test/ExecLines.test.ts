@@ -50,8 +50,11 @@ const untilRuns = (program: string) =>
     yield* waitUntil(runs, { boundMillis: 10_000, everyMillis: 1, what: program })
   })
 
+// What an image changes for a command: its exit by a signal on 0.8.0, its time from 1.4.1 to 1.6.13, and nothing else.
+const lines = { bare: Grammar.lines, image: ["0.8.0", "1.5.2", "1.9.3"] } as const
+
 for (const source of ["bare", "image"] as const) {
-  describe.each(Grammar.lines)(`a command in a machine (${source}) of smolvm %s`, (line) => {
+  describe.each(lines[source])(`a command in a machine (${source}) of smolvm %s`, (line) => {
     it.effect("has its own exit code, whatever smolvm uses it for", () =>
       Effect.gen(function* () {
         const { run } = yield* operations(source)
@@ -185,6 +188,26 @@ for (const source of ["bare", "image"] as const) {
     )
   })
 }
+
+describe("input that is staged", () => {
+  const piece = new Uint8Array(192 * 1024)
+
+  it.effect("is gone with a command that is interrupted before it begins", () =>
+    Effect.gen(function* () {
+      const { run } = yield* operations("image")
+      const stdin = Stream.concat(Stream.make(piece), Stream.never)
+      const fiber = yield* Effect.fork(run({ command: ["cat"], stdin, stageStdin: true }))
+      yield* waitUntil(
+        Effect.map(left, ({ files }) => files.length === 1),
+        { boundMillis: 10_000, everyMillis: 1, what: "the first piece" }
+      )
+      const ending = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(ending)
+      assert.deepStrictEqual(yield* left, nothing)
+    }).pipe(on("1.5.2"))
+  )
+})
 
 describe.each(Grammar.lines)("a command in a guest of smolvm %s without a shell", (line) => {
   const bare = FakeGuest.programs({

@@ -205,7 +205,7 @@ const reap: Program = (command) =>
   Effect.gen(function* () {
     const [, , , , mark = "", place = ""] = command.words
     yield* command.signal(9, ({ env, pid }) => pid !== command.pid && env[Witness.MARK] === mark)
-    command.files.remove(place)
+    for (const left of [place, `${place}.in`]) command.files.remove(left)
     return yield* says(command, "gone")
   })
 
