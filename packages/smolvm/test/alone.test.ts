@@ -136,7 +136,7 @@ describe("the package, packed and installed alone", () => {
           const modules = publicModules(directory)
           assert.include(modules, "Smolvm")
           const imports = modules.map((name) => `export * as ${name} from "@bottle/smolvm/${name}"\n`).join("")
-          assert.strictEqual(yield* compile({ "everything.ts": imports }), "")
+          assert.strictEqual(yield* compile({ "everything.ts": imports }, { checksDeclarations: true }), "")
           const { code, stderr } = yield* (yield* Alone).node("everything.js")
           assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
         }),
