@@ -12,6 +12,9 @@ import * as Witness from "./Witness.js"
 /** The whole of a reap: a machine that has not answered by then hangs or is gone, and its commands with it. */
 const REAP_TIMEOUT_MILLIS = 3000
 
+/** More than an answer, since smolvm may write notes of its own beside it (1.7.0 does with every command). */
+const ANSWER_BYTES_MAX = 65_536
+
 /** The guest's own bound, below ours, so that it can still say what is left. */
 const GUEST_CENTIS_MAX = 250
 
@@ -171,7 +174,7 @@ export const reap = (options: ReapOptions): Effect.Effect<Reaped, never, Smolvm>
       name: options.name,
       command: command(options),
       timeoutMillis: REAP_TIMEOUT_MILLIS,
-      capBytes: 64
+      capBytes: ANSWER_BYTES_MAX
     })
     const answer = new TextDecoder().decode(stdout)
     if (exitCode === 0 && answer === "gone") return "gone"

@@ -96,6 +96,7 @@ describe("whose an exit is", () => {
     ["the guest's 0, without a question", 0, [], "guest"],
     ["the guest's, which its witness confirms", 42, [witness("42")], "guest"],
     ["the guest's own 1", 1, [witness("1")], "guest"],
+    ["the guest's, beside a note of smolvm's", 7, [{ ...witness("7"), stderr: `note: ${"x".repeat(200)}\n` }], "guest"],
     ["the guest's own 124", 124, [witness("124")], "guest"],
     ["the guest's own 137", 137, [witness("137")], "guest"],
     ["the runtime's 1", 1, [witness(""), { match: isProbing }, witness("1")], "runtime"],
@@ -764,6 +765,7 @@ describe("an interrupted command", () => {
 
   for (const [what, reply, expected] of [
     ["has gone", { stdout: "gone" }, []],
+    ["has gone, beside a note of smolvm's", { stdout: "gone", stderr: `note: ${"x".repeat(200)}\n` }, []],
     ["is left", { stdout: "left", exit: 68 }, ["left"]],
     ["is not known of", { exit: 1 }, ["unknown"]]
   ] as const) {

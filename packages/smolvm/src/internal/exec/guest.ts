@@ -9,6 +9,9 @@ type Service = Pick<Context.Tag.Service<typeof Smolvm>, "machineExec">
 
 const WITNESS_TIMEOUT_MILLIS = 10_000
 
+/** More than an answer, since smolvm may write notes of its own beside it (1.7.0 does with every command). */
+const ANSWER_BYTES_MAX = 65_536
+
 /** What smolvm gets beyond a witness's own time to end it, before we end smolvm. */
 const MARGIN_MILLIS = 10_000
 
@@ -27,13 +30,11 @@ export interface Guest {
 /** Asks once whether there is a shell, unless it is known already (`hasShell`). */
 export const makeGuest = (smolvm: Service, name: string, hasShell: boolean | undefined): Guest => {
   const witnessed = (place: string): Effect.Effect<Option.Option<string>> =>
-    smolvm
-      .machineExec({ name, command: Witness.read(place), timeoutMillis: WITNESS_TIMEOUT_MILLIS, capBytes: 64 })
-      .pipe(
-        Effect.map((result) => new TextDecoder().decode(result.stdout)),
-        Effect.timeoutOption(WITNESS_TIMEOUT_MILLIS + MARGIN_MILLIS),
-        Effect.orElseSucceed(() => Option.none())
-      )
+    smolvm.machineExec({ name, command: Witness.read(place), timeoutMillis: WITNESS_TIMEOUT_MILLIS }).pipe(
+      Effect.map((result) => new TextDecoder().decode(result.stdout)),
+      Effect.timeoutOption(WITNESS_TIMEOUT_MILLIS + MARGIN_MILLIS),
+      Effect.orElseSucceed(() => Option.none())
+    )
   let known = hasShell
   return {
     // Not Effect.cached, which would keep a failure, or the interruption of the first who asks.
