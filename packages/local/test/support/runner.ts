@@ -87,7 +87,7 @@ const bundle = (): Promise<string> => {
       resolve: { conditionNames: ["@bottle/source", "node", "import", "default"] },
       logLevel: "silent"
     })
-    await build.write({ file, format: "esm", codeSplitting: false })
+    await build.write({ file, format: "esm", minify: true, codeSplitting: false })
     await build.close()
     Fs.chmodSync(file, 0o644)
     return file
