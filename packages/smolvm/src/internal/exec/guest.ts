@@ -30,11 +30,18 @@ export interface Guest {
 /** Asks once whether there is a shell, unless it is known already (`hasShell`). */
 export const makeGuest = (smolvm: Service, name: string, hasShell: boolean | undefined): Guest => {
   const witnessed = (place: string): Effect.Effect<Option.Option<string>> =>
-    smolvm.machineExec({ name, command: Witness.read(place), timeoutMillis: WITNESS_TIMEOUT_MILLIS }).pipe(
-      Effect.map((result) => new TextDecoder().decode(result.stdout)),
-      Effect.timeoutOption(WITNESS_TIMEOUT_MILLIS + MARGIN_MILLIS),
-      Effect.orElseSucceed(() => Option.none())
-    )
+    smolvm
+      .machineExec({
+        name,
+        command: Witness.read(place),
+        timeoutMillis: WITNESS_TIMEOUT_MILLIS,
+        capBytes: ANSWER_BYTES_MAX
+      })
+      .pipe(
+        Effect.map((result) => new TextDecoder().decode(result.stdout)),
+        Effect.timeoutOption(WITNESS_TIMEOUT_MILLIS + MARGIN_MILLIS),
+        Effect.orElseSucceed(() => Option.none())
+      )
   let known = hasShell
   return {
     // Not Effect.cached, which would keep a failure, or the interruption of the first who asks.
