@@ -60,19 +60,25 @@ describe("PolicyFile.read", () => {
     Temp.withTempDir((directory) =>
       Effect.gen(function* () {
         const at = (name: string) => `${directory}/${name}`
-        for (const name of ["work/sub", "own/sub", "real"]) Fs.mkdirSync(at(name), { recursive: true })
-        for (const name of ["work/p.json", "work/sub/p.json", "own/p.json", "own/sub/p.json"]) {
+        for (const name of ["shared/sub", "own/sub", "real"]) Fs.mkdirSync(at(name), { recursive: true })
+        for (const name of ["shared/p.json", "shared/sub/p.json", "own/p.json", "own/sub/p.json"]) {
           Fs.writeFileSync(at(name), "{}")
         }
-        Fs.symlinkSync("../work/p.json", at("own/link.json"))
-        Fs.symlinkSync("../own/sub", at("work/out"))
-        Fs.symlinkSync("work/../own", at("by-name"))
-        Fs.symlinkSync("work/out/../p.json", at("through.json"))
+        Fs.symlinkSync("../shared/p.json", at("own/link.json"))
+        Fs.symlinkSync("../own/sub", at("shared/out"))
+        Fs.symlinkSync("shared/../own", at("by-name"))
+        Fs.symlinkSync("shared/out/../p.json", at("through.json"))
         Fs.symlinkSync("loop", at("loop"))
-        Fs.symlinkSync("work", at("mounted"))
-        const mounts = [writable(at("work"))]
+        Fs.symlinkSync("shared", at("mounted"))
+        const mounts = [writable(at("shared"))]
 
-        for (const name of ["work/p.json", "work/sub/p.json", "own/link.json", "work/out/p.json", "through.json"]) {
+        for (const name of [
+          "shared/p.json",
+          "shared/sub/p.json",
+          "own/link.json",
+          "shared/out/p.json",
+          "through.json"
+        ]) {
           assert.match(yield* refusal(at(name), mounts), /^PolicyFileInMount .*the guest can change it/, name)
           yield* read(at(name))
           yield* read(
@@ -81,7 +87,7 @@ describe("PolicyFile.read", () => {
           )
         }
         for (const name of ["own/p.json", "own/sub/p.json", "by-name/p.json"]) yield* read(at(name), mounts)
-        assert.match(yield* refusal(at("work/p.json"), [writable(at("mounted"))]), /^PolicyFileInMount/)
+        assert.match(yield* refusal(at("shared/p.json"), [writable(at("mounted"))]), /^PolicyFileInMount/)
         assert.match(yield* refusal(at("own/p.json"), [writable("/")]), /^PolicyFileInMount/)
         // A directory beside it whose name begins alike is another one.
         yield* read(at("own/p.json"), [writable(at("ow"))])

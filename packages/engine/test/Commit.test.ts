@@ -72,13 +72,13 @@ const inMachine = <A, E, R>(
 const filesOf = (directory: string): ReadonlyArray<string> =>
   Fs.readdirSync(directory).filter((name) => !["cache", "state", "run", "machines"].includes(name))
 
-const writeFile = (bottle: Bottle) => Machines.shell(bottle, "mkdir -p /work && echo committed >/work/file")
+const writeFile = (bottle: Bottle) => Machines.shell(bottle, "mkdir -p /kept && echo committed >/kept/file")
 
 /** The bottle is as it was, and closed. */
 const assertUp = (bottle: Bottle) =>
   Effect.gen(function* () {
     assert.strictEqual(
-      yield* Machines.shell(bottle, "cat /work/file; echo $http_proxy"),
+      yield* Machines.shell(bottle, "cat /kept/file; echo $http_proxy"),
       "committed\nhttp://127.0.0.1:3128"
     )
   })
@@ -98,7 +98,7 @@ describe.skipIf(lacks.length > 0)(`Bottle.commit${note(lacks)}`, { timeout: 60_0
       Effect.gen(function* () {
         const output = `${directory}/made.smolmachine`
         yield* writeFile(bottle)
-        yield* Machines.shell(bottle, "chmod 700 /work/file")
+        yield* Machines.shell(bottle, "chmod 700 /kept/file")
         const { proof } = yield* bottle.commit({ output })
         assert.strictEqual(proof.outcome, "proven")
         assert.strictEqual(Fs.statSync(output).mode & 0o777, 0o600)
@@ -106,8 +106,8 @@ describe.skipIf(lacks.length > 0)(`Bottle.commit${note(lacks)}`, { timeout: 60_0
         yield* assertUp(bottle)
         const second = yield* Launch.bottle({ source: { _tag: "Pack", path: output } })
         assert.strictEqual(second.proof.outcome, "proven")
-        assert.strictEqual(yield* Machines.shell(second, "cat /work/file; stat -c %a /work/file"), "committed\n700")
-        yield* Machines.shell(second, "echo other >/work/file")
+        assert.strictEqual(yield* Machines.shell(second, "cat /kept/file; stat -c %a /kept/file"), "committed\n700")
+        yield* Machines.shell(second, "echo other >/kept/file")
         yield* assertUp(bottle)
         yield* bottle.commit({ output: `${directory}/again.smolmachine` })
         yield* assertUp(bottle)
@@ -190,9 +190,9 @@ describe.skipIf(lacks.length > 0)(`Bottle.commit${note(lacks)}`, { timeout: 60_0
       yield* inMachine({ pack, proof: noted("proof") }, (bottle, directory) =>
         Effect.gen(function* () {
           yield* writeFile(bottle)
-          const running = yield* Effect.fork(bottle.exec({ command: ["sh", "-c", "echo >/work/ready; sleep 7792"] }))
+          const running = yield* Effect.fork(bottle.exec({ command: ["sh", "-c", "echo >/kept/ready; sleep 7792"] }))
           yield* waitUntil(
-            Effect.map(Machines.shell(bottle, "ls /work/ready"), (it) => it !== ""),
+            Effect.map(Machines.shell(bottle, "ls /kept/ready"), (it) => it !== ""),
             {
               boundMillis: 10_000
             }

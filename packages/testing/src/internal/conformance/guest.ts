@@ -402,7 +402,7 @@ const packs: ReadonlyArray<Case> = [
     run: Effect.gen(function* () {
       const name = yield* Checks.running()
       const output = yield* hostFile(`${name}-pack`)
-      yield* Checks.exited(yield* Checks.exec(name, sh("echo kept >/root/kept || echo kept >/kept")), 0)
+      yield* Checks.exited(yield* Checks.exec(name, sh("echo kept >/opt/kept || echo kept >/kept")), 0)
       const line = ["pack", "create", "--from-vm", name, "-o", output]
       yield* Checks.answers(line, { code: 1, stderr: /^Error: /m })
       yield* Checks.succeeds(Checks.on("stop", name))
@@ -412,7 +412,7 @@ const packs: ReadonlyArray<Case> = [
       yield* Checks.removeLater(packed)
       yield* Checks.succeeds(yield* Checks.createLine(packed, ["--from", `${output}.smolmachine`]))
       yield* Checks.start(packed)
-      const kept = yield* Checks.exec(packed, sh("cat /root/kept || cat /kept"))
+      const kept = yield* Checks.exec(packed, sh("cat /opt/kept || cat /kept"))
       yield* Checks.wrote(kept, "stdout", "kept\n")
       yield* Checks.answers(["pack", "create", "--from-vm", yield* Checks.freshName, "-o", output], { code: 1 })
     })
