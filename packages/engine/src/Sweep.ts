@@ -75,13 +75,16 @@ export const dead = (
   directories: Pick<Directories, "state">
 ): Effect.Effect<ReadonlyArray<Ledger.LedgerView>, never, FileSystem.FileSystem> =>
   Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
     const views = yield* Effect.orElseSucceed(Ledger.list(directories), () => [])
-    return yield* Effect.filter(views, (view) => {
+    const found = yield* Effect.filter(views, (view) => {
       if (view.state === "kept") return Effect.succeed(false)
       return view.state === "left"
         ? isRested(view)
         : Effect.map(Ledger.liveness(view), (liveness) => liveness === "dead")
     })
+    // An owner that ended since the ledger was read is as dead as any other, and took its ledger with it.
+    return yield* Effect.filter(found, ({ directory }) => Effect.orElseSucceed(fs.exists(directory), () => true))
   })
 
 /** Whether nobody has tried to remove it for a while. */

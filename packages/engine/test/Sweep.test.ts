@@ -1,4 +1,5 @@
 import { waitUntil } from "@bottle/testing/Wait"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
@@ -67,6 +68,25 @@ describe("Sweep", () => {
         assert.deepStrictEqual(yield* dead(up), [up.plan.id, launching.plan.id, left.plan.id])
       }
     })
+  )
+
+  it.scopedLive("does not take for dead what went with its owner while it looked", () =>
+    Effect.gen(function* () {
+      const { launching, up } = yield* crowd
+      const fs = yield* FileSystem.FileSystem
+      const going: FileSystem.FileSystem = {
+        ...fs,
+        exists: (path) =>
+          path === up.plan.ledger
+            ? Effect.zipRight(Effect.ignore(fs.remove(path, { recursive: true })), fs.exists(path))
+            : fs.exists(path)
+      }
+      const found = yield* Effect.provideService(Sweep.dead(up.plan.directories), FileSystem.FileSystem, going)
+      assert.deepStrictEqual(
+        found.map(({ id }) => id),
+        [launching.plan.id]
+      )
+    }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
   it.scopedLive("takes down those, and what is left of ledgers that were being made", () =>
