@@ -63,6 +63,69 @@ export interface PolicyExplainFlags extends PolicyCheckFlags {
 }
 
 /**
+ * What `policy watch` is asked, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PolicyWatchFlags {
+  readonly bottle: string
+  readonly save: Option.Option<string>
+  readonly format: Option.Option<string>
+}
+
+/**
+ * What `diff` is asked, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DiffFlags {
+  readonly bottle: string
+  readonly stat: boolean
+  readonly format: Option.Option<string>
+}
+
+/**
+ * What `apply` is asked, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ApplyFlags {
+  readonly bottle: string
+  readonly dryRun: boolean
+  readonly force: boolean
+  readonly discard: boolean
+  readonly format: Option.Option<string>
+}
+
+/**
+ * What `init` is asked, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface InitFlags {
+  readonly manifest: Option.Option<string>
+  readonly force: boolean
+  readonly format: Option.Option<string>
+}
+
+/**
+ * What `config` is asked, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConfigFlags {
+  readonly manifest: Option.Option<string>
+  readonly bottle: Option.Option<string>
+  readonly agent: Option.Option<string>
+  readonly format: Option.Option<string>
+}
+
+/**
  * A line that was parsed: its subcommand and the flags of it.
  *
  * @since 0.1.0
@@ -87,6 +150,13 @@ export type Parsed =
   | { readonly _tag: "Doctor"; readonly flags: DoctorFlags }
   | { readonly _tag: "PolicyCheck"; readonly flags: PolicyCheckFlags }
   | { readonly _tag: "PolicyExplain"; readonly flags: PolicyExplainFlags }
+  | { readonly _tag: "PolicyWatch"; readonly flags: PolicyWatchFlags }
+  | { readonly _tag: "Diff"; readonly flags: DiffFlags }
+  | { readonly _tag: "Apply"; readonly flags: ApplyFlags }
+  | { readonly _tag: "Init"; readonly flags: InitFlags }
+  | { readonly _tag: "Config"; readonly flags: ConfigFlags }
+  | { readonly _tag: "Schema"; readonly document: string }
+  | { readonly _tag: "Completion"; readonly shell: string }
 
 type Take = (parsed: Parsed) => Effect.Effect<void>
 
@@ -110,7 +180,7 @@ const partsOf = (valueOf: ValueOf) => ({
     Args.map(Args.repeated(Args.text({ name })), (tokens) => tokens.map(valueOf))
 })
 
-const { asked, background, launch, living } = Flags
+const { asked, authoring, background, launch, living } = Flags
 
 /** The flags that `run`, `plan` and `up` share. */
 const lastingOptions = ({ text, texts }: ReturnType<typeof partsOf>) => ({
@@ -133,6 +203,11 @@ const lastingOptions = ({ text, texts }: ReturnType<typeof partsOf>) => ({
   unprovenEgress: toggle(launch.unprovenEgress),
   bundleImage: text(launch.bundleImage),
   bundleBase: text(launch.bundleBase),
+  manifest: text(launch.manifest),
+  bottle: text(launch.bottle),
+  agent: text(launch.agent),
+  workspace: text(launch.workspace),
+  trace: text(launch.trace),
   format: text(launch.format),
   quiet: toggle(launch.quiet)
 })
@@ -285,6 +360,52 @@ const parserOf = (subcommand: Flags.Subcommand, valueOf: ValueOf, take: Take) =>
           (flags) => take({ _tag: "PolicyExplain", flags })
         )
       )
+    case "policy watch":
+      return parser(
+        Command.make(last, { bottle, save: text(authoring.saveTo), format }, (flags) =>
+          take({ _tag: "PolicyWatch", flags })
+        )
+      )
+    case "diff":
+      return parser(
+        Command.make(last, { bottle, stat: toggle(authoring.stat), format }, (flags) => take({ _tag: "Diff", flags }))
+      )
+    case "apply":
+      return parser(
+        Command.make(
+          last,
+          {
+            bottle,
+            dryRun: toggle(authoring.applyDryRun),
+            force: toggle(authoring.applyForce),
+            discard: toggle(authoring.discard),
+            format
+          },
+          (flags) => take({ _tag: "Apply", flags })
+        )
+      )
+    case "init":
+      return parser(
+        Command.make(
+          last,
+          { manifest: text(authoring.manifest), force: toggle(authoring.overwrite), format },
+          (flags) => take({ _tag: "Init", flags })
+        )
+      )
+    case "config":
+      return parser(
+        Command.make(
+          last,
+          { manifest: text(authoring.manifest), bottle: text(launch.bottle), agent: text(launch.agent), format },
+          (flags) => take({ _tag: "Config", flags })
+        )
+      )
+    case "schema":
+      return parser(
+        Command.make(last, { document: operand("document") }, ({ document }) => take({ _tag: "Schema", document }))
+      )
+    case "completion":
+      return parser(Command.make(last, { shell: operand("shell") }, ({ shell }) => take({ _tag: "Completion", shell })))
   }
 }
 

@@ -142,6 +142,34 @@ export const launch = {
     description:
       "The image with Node.js that the bundle's own is built on; otherwise $BOTTLE_BUNDLE_BASE, or node:22-slim"
   },
+  manifest: {
+    name: "manifest",
+    value: "FILE",
+    description:
+      "The manifest that --bottle and --agent are looked for in; otherwise bottle.json in bottle's configuration directory"
+  },
+  bottle: {
+    name: "bottle",
+    value: "NAME",
+    description: "Begin with what the manifest says of this bottle; the other flags add to it, or replace it"
+  },
+  agent: {
+    name: "agent",
+    value: "NAME",
+    description:
+      "Run this agent of the manifest, or one that bottle knows (claude, codex): its command, its hosts and its credential; what follows -- is its prompt"
+  },
+  workspace: {
+    name: "workspace",
+    value: "DIR[:copy|:ro|:rw]",
+    description:
+      "The directory that the command works on, at /workspace: a copy, which bottle diff shows and bottle apply takes back; ro shows it, rw lets it be changed in place"
+  },
+  trace: {
+    name: "trace",
+    value: "FILE",
+    description: "Write when each stage and each process began and ended, for Perfetto or chrome://tracing"
+  },
   format: {
     name: "format",
     value: "text|json",
@@ -269,6 +297,30 @@ export const living = {
   }
 } as const satisfies Record<string, Flag>
 
+/**
+ * The flags of what is done with manifests, with what an agent changed, and with the program itself.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const authoring = {
+  manifest: {
+    ...launch.manifest,
+    description: "The manifest; otherwise bottle.json in bottle's configuration directory"
+  },
+  overwrite: { name: "force", description: "Although there is a manifest, which this replaces" },
+  stat: { name: "stat", description: "Only which files, and how much of them" },
+  applyDryRun: { name: "dry-run", description: "Say what would be changed, and change nothing" },
+  applyForce: { name: "force", description: "Although you changed the same files, whose changes this replaces" },
+  discard: { name: "discard", description: "Throw the copy away, and change nothing" },
+  saveTo: {
+    name: "save",
+    value: "FILE",
+    description:
+      "The policy document that hosts are added to for good; otherwise the one that the bottle was launched with"
+  }
+} as const satisfies Record<string, Flag>
+
 /** What is about a command that is waited for. */
 const { interactive, noTty, report: _, timeout, tty, ...lasting } = launch
 
@@ -309,9 +361,16 @@ export const subcommands = [
   "commit",
   "prune",
   "cleanup",
+  "diff",
+  "apply",
+  "init",
+  "config",
   "doctor",
   "policy check",
-  "policy explain"
+  "policy explain",
+  "policy watch",
+  "schema",
+  "completion"
 ] as const
 
 /**
@@ -346,7 +405,14 @@ export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Flag>>> = {
   cleanup: [living.dryRun, living.allLeftovers, living.format],
   doctor: [launch.runtime, living.format],
   "policy check": [living.format],
-  "policy explain": [asked.method, asked.path, living.format]
+  "policy explain": [asked.method, asked.path, living.format],
+  "policy watch": [authoring.saveTo, living.format],
+  diff: [authoring.stat, living.format],
+  apply: [authoring.applyDryRun, authoring.applyForce, authoring.discard, living.format],
+  init: [authoring.manifest, authoring.overwrite, living.format],
+  config: [authoring.manifest, launch.bottle, launch.agent, living.format],
+  schema: [],
+  completion: []
 }
 
 /**
@@ -390,7 +456,14 @@ export const operands: Readonly<Record<Subcommand, ReadonlyArray<Operand>>> = {
   cleanup: [],
   doctor: [],
   "policy check": [{ name: "FILE" }],
-  "policy explain": [{ name: "FILE" }, { name: "HOST[:PORT]" }]
+  "policy explain": [{ name: "FILE" }, { name: "HOST[:PORT]" }],
+  "policy watch": bottle,
+  diff: bottle,
+  apply: bottle,
+  init: [],
+  config: [],
+  schema: [{ name: "DOCUMENT" }],
+  completion: [{ name: "SHELL" }]
 }
 
 /**
@@ -425,5 +498,12 @@ export const tails: Readonly<Record<Subcommand, "needed" | "taken" | "none">> = 
   cleanup: "none",
   doctor: "none",
   "policy check": "none",
-  "policy explain": "none"
+  "policy explain": "none",
+  "policy watch": "none",
+  diff: "none",
+  apply: "none",
+  init: "none",
+  config: "none",
+  schema: "none",
+  completion: "none"
 }

@@ -27,7 +27,14 @@ const summaries: Readonly<Record<Flags.Subcommand, string>> = {
   cleanup: "Remove what bottles left behind whose owner is gone",
   doctor: "Say whether this machine can run a bottle, and what is missing",
   "policy check": "Say what a policy document allows in effect, and what in it looks like a mistake",
-  "policy explain": "Say which rule of a policy document decides about a host, and why"
+  "policy explain": "Say which rule of a policy document decides about a host, and why",
+  "policy watch": "Show what a bottle is refused as it happens, and allow it from the terminal",
+  diff: "Show what was changed in a bottle's copy of a workspace",
+  apply: "Take back what was changed in a bottle's copy of a workspace",
+  init: "Write a manifest to begin with",
+  config: "Print what the manifest says in effect, and where each value comes from",
+  schema: "Print the JSON Schema of a document that bottle reads or writes",
+  completion: "Print the completions for a shell"
 }
 
 const usages: Readonly<Record<Flags.Subcommand, string>> = {
@@ -48,7 +55,14 @@ const usages: Readonly<Record<Flags.Subcommand, string>> = {
   cleanup: "bottle cleanup [flags]",
   doctor: "bottle doctor [flags]",
   "policy check": "bottle policy check FILE [flags]",
-  "policy explain": "bottle policy explain FILE HOST[:PORT] [flags]"
+  "policy explain": "bottle policy explain FILE HOST[:PORT] [flags]",
+  "policy watch": "bottle policy watch NAME [flags]",
+  diff: "bottle diff NAME [flags]",
+  apply: "bottle apply NAME [flags]",
+  init: "bottle init [flags]",
+  config: "bottle config [flags]",
+  schema: "bottle schema manifest|plan|policy|event|record|error",
+  completion: "bottle completion bash|zsh|fish"
 }
 
 const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
@@ -91,6 +105,16 @@ const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
   "policy explain": [
     "bottle policy explain agent.json api.example.com",
     "bottle policy explain agent.json mirror.example:80 --method GET --path /debian/dists/"
+  ],
+  "policy watch": ["bottle policy watch agent", "bottle policy watch agent --save agent.json"],
+  diff: ["bottle diff agent", "bottle diff agent --stat"],
+  apply: ["bottle apply agent", "bottle apply agent --dry-run", "bottle apply agent --discard"],
+  init: ["bottle init", "bottle init --manifest ./bottle.json"],
+  config: ["bottle config", "bottle config --agent claude --format json"],
+  schema: ["bottle schema manifest", "bottle schema error"],
+  completion: [
+    "bottle completion bash > ~/.local/share/bash-completion/completions/bottle",
+    "bottle completion fish > ~/.config/fish/completions/bottle.fish"
   ]
 }
 

@@ -63,6 +63,13 @@ const run = late(async () => (await import("./commands/Run.js")).run)
 const shell = late(async () => (await import("./commands/Shell.js")).shell)
 const up = late(async () => (await import("./commands/Up.js")).up)
 const wait = late(async () => (await import("./commands/Wait.js")).wait)
+const policyWatch = late(async () => (await import("./commands/PolicyWatch.js")).policyWatch)
+const diff = late(async () => (await import("./commands/Diff.js")).diff)
+const apply = late(async () => (await import("./commands/Apply.js")).apply)
+const init = late(async () => (await import("./commands/Init.js")).init)
+const config = late(async () => (await import("./commands/Config.js")).config)
+const schema = late(async () => (await import("./commands/Schema.js")).schema)
+const completion = late(async () => (await import("./commands/Completion.js")).completion)
 const policy = Effect.promise(() => import("./commands/Policy.js"))
 
 const bottles = Layer.unwrapEffect(Effect.promise(async () => (await import("./BottlesLayer.js")).layer))
@@ -140,6 +147,20 @@ const execute = (
         const { explain, explainRequest } = yield* policy
         return yield* answer(explainRequest(parsed.flags), explain)
       }
+      case "PolicyWatch":
+        return yield* answerOf(Either.right(parsed.flags), policyWatch)
+      case "Diff":
+        return yield* answerOf(Either.right(parsed.flags), diff)
+      case "Apply":
+        return yield* answerOf(Either.right(parsed.flags), apply)
+      case "Init":
+        return yield* init(parsed.flags)
+      case "Config":
+        return yield* config(parsed.flags)
+      case "Schema":
+        return yield* schema(parsed.document)
+      case "Completion":
+        return yield* completion(parsed.shell)
     }
   })
 

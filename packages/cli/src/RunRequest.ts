@@ -60,6 +60,11 @@ export interface LaunchFlags {
   readonly unprovenEgress: boolean
   readonly bundleImage: Option.Option<string>
   readonly bundleBase: Option.Option<string>
+  readonly manifest: Option.Option<string>
+  readonly bottle: Option.Option<string>
+  readonly agent: Option.Option<string>
+  readonly workspace: Option.Option<string>
+  readonly trace: Option.Option<string>
   readonly format: Option.Option<string>
   readonly report: Option.Option<string>
   readonly quiet: boolean

@@ -1,0 +1,24 @@
+/**
+ * `bottle diff`.
+ *
+ * @since 0.1.0
+ */
+import type { Bottles } from "@bottle/engine/Bottles"
+import type { Runtimes } from "@bottle/engine/Runtimes"
+import type { CommandExecutor } from "@effect/platform/CommandExecutor"
+import type { FileSystem } from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import type { DiffFlags } from "../Commands.js"
+import type { Invocation } from "../Invocation.js"
+import type { Stdio } from "../Stdio.js"
+
+/**
+ * Does what the line asks for, and gives the exit code.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const diff = (
+  _request: DiffFlags
+): Effect.Effect<number, never, Bottles | Runtimes | Invocation | Stdio | CommandExecutor | FileSystem> =>
+  Effect.dieMessage("diff is not there yet")
