@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Invocation } from "../Invocation.js"
 import * as PlanText from "../PlanText.js"
-import * as PolicyFile from "../PolicyFile.js"
+import * as Prepared from "../Prepared.js"
 import type { RunRequest } from "../RunRequest.js"
 import * as RuntimeChoice from "../RuntimeChoice.js"
 import * as RuntimeLayer from "../RuntimeLayer.js"
@@ -24,7 +24,7 @@ const print = (request: RunRequest) =>
     const choice = yield* RuntimeChoice.choose(request.runtime, yield* Invocation)
     yield* Told.announce(choice, request)
     const plan = yield* Effect.provide(
-      Effect.flatMap(PolicyFile.applied(request), Launch.plan),
+      Effect.flatMap(Prepared.options(request), Launch.plan),
       RuntimeLayer.forLaunch(choice, request)
     )
     const text =

@@ -25,7 +25,7 @@ import * as Failure from "../Failure.js"
 import * as GuestCommand from "../GuestCommand.js"
 import { Interruption } from "../Interruption.js"
 import { Invocation } from "../Invocation.js"
-import * as PolicyFile from "../PolicyFile.js"
+import * as Prepared from "../Prepared.js"
 import * as Progress from "../Progress.js"
 import * as Reloading from "../Reloading.js"
 import * as Report from "../Report.js"
@@ -94,16 +94,17 @@ const makeRecord = (request: RunRequest, recorder: Report.Recorder, plan: Launch
 /** From the plan to the command's end. The bottle is down, and its last refusals are told, when this returns. */
 const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, recordScope: Scope.Scope) =>
   Effect.gen(function* () {
-    const plan = yield* Launch.plan(yield* PolicyFile.applied(request))
+    const plan = yield* Launch.plan(yield* Prepared.options(request))
     recorder.plan = plan
     const record = yield* makeRecord(request, recorder, plan, recordScope)
+    const given = yield* Prepared.given(request, plan)
     const teller = yield* GuestCommand.makeTeller(tty)
     // Closed after the bottle's own scope: what watches the bundle must see it end.
     return yield* Effect.scopedWith((watchScope) =>
       Effect.scoped(
         Effect.gen(function* () {
           const bottle = yield* record
-            .launching(Launch.launch(plan, { secrets: request.secrets, ledger: { kind: "run" } }))
+            .launching(Launch.launch(plan, { ...given, ledger: { kind: "run" } }))
             .pipe(Effect.tapError((error) => Effect.sync(() => Report.recordProof(recorder, error))))
           recorder.plan = bottle.plan
           recorder.proof = bottle.proof

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { ExitStatus } from "../ExitStatus.js"
 import { Invocation } from "../Invocation.js"
-import * as PolicyFile from "../PolicyFile.js"
+import * as Prepared from "../Prepared.js"
 import * as Progress from "../Progress.js"
 import type { UpRequest } from "../requests/UpRequest.js"
 import * as RuntimeChoice from "../RuntimeChoice.js"
@@ -63,7 +63,7 @@ const planned = ({ launch }: UpRequest) =>
     const choice = yield* RuntimeChoice.choose(launch.runtime, yield* Invocation)
     yield* Told.announce(choice, launch)
     return yield* Effect.provide(
-      Effect.flatMap(PolicyFile.applied(launch), Launch.plan),
+      Effect.flatMap(Prepared.options(launch), Launch.plan),
       RuntimeLayer.forLaunch(choice, launch)
     )
   })
@@ -75,7 +75,7 @@ const bringUp = (request: UpRequest) =>
     const onEvent = yield* makeTeller(request)
     const plan = yield* planned(request)
     const up = bottles.up(plan, {
-      secrets: launch.secrets,
+      ...(yield* Prepared.given(launch, plan)),
       name: name ?? undefined,
       ttlMillis: ttlMillis ?? undefined,
       idleMillis: idleMillis ?? undefined,
