@@ -95,20 +95,43 @@ export type Outcome = typeof Outcome.Type
  * @since 0.1.0
  * @category models
  */
-export class EgressEvent extends Schema.Class<EgressEvent>("@bottle/egress/EgressEvent")({
-  sequence: Schema.Int,
-  request: Schema.Int,
-  phase: Schema.Literal("decision", "closed"),
-  time: Schema.DateTimeUtc,
-  method: Schema.NullOr(Schema.String),
-  host: Schema.NullOr(Schema.String),
-  port: Schema.NullOr(Schema.Int),
-  address: Schema.NullOr(Schema.String),
-  rule: Schema.NullOr(Schema.String),
-  verdict: Schema.Literal("allow", "deny"),
-  reason: Schema.Union(Schema.Literal("allowed"), DenyReason, ProtocolReason, Outcome),
-  detail: Schema.String,
-  bytesUp: Schema.Int,
-  bytesDown: Schema.Int,
-  durationMillis: Schema.Int
-}) {}
+export class EgressEvent extends Schema.Class<EgressEvent>("@bottle/egress/EgressEvent")(
+  {
+    sequence: Schema.Int.annotations({
+      description: "Counts the events of one proxy from 1; a gap is what a slow reader lost"
+    }),
+    request: Schema.Int.annotations({
+      description: "Counts requests and tunnels from 1; 0 for a connection that was cut before it asked for anything"
+    }),
+    phase: Schema.Literal("decision", "closed").annotations({
+      description: "decision, and for what was allowed a second event when it is over: closed"
+    }),
+    time: Schema.DateTimeUtc.annotations({ description: "ISO 8601 in UTC" }),
+    method: Schema.NullOr(Schema.String).annotations({
+      description: "The method that was asked with; null where it did not get that far"
+    }),
+    host: Schema.NullOr(Schema.String).annotations({
+      description: "The host that was asked for, in its canonical form; null where it did not get that far"
+    }),
+    port: Schema.NullOr(Schema.Int).annotations({
+      description: "The port that was asked for; null where it did not get that far"
+    }),
+    address: Schema.NullOr(Schema.String).annotations({
+      description: "The address that is dialled, or the one that made the request be refused"
+    }),
+    rule: Schema.NullOr(Schema.String).annotations({
+      description: "The rule that decided, or came nearest; null where there is none"
+    }),
+    verdict: Schema.Literal("allow", "deny").annotations({
+      description: "What was decided; of a tunnel that was cut for what its client said in it, deny"
+    }),
+    reason: Schema.Union(Schema.Literal("allowed"), DenyReason, ProtocolReason, Outcome).annotations({
+      description: "Why it was allowed or refused; of what is closed, how it ended"
+    }),
+    detail: Schema.String.annotations({ description: "The reason as a sentence" }),
+    bytesUp: Schema.Int.annotations({ description: "What went to the host over the connection" }),
+    bytesDown: Schema.Int.annotations({ description: "What came from the host over the connection" }),
+    durationMillis: Schema.Int.annotations({ description: "How long it took since the request" })
+  },
+  { description: "One decision of the proxy, or the end of what it allowed" }
+) {}

@@ -22,7 +22,7 @@ export const BottleId = Schema.String.pipe(
   Schema.pattern(/^[a-z0-9]+(?:-[a-z0-9]+)*-[a-z0-9]{5}$/),
   Schema.maxLength(SLUG_CHARS_MAX + SUFFIX_CHARS + 1),
   Schema.brand("@bottle/engine/BottleId")
-)
+).annotations({ description: "The bottle's id" })
 
 /**
  * @since 0.1.0

@@ -15,11 +15,14 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  * @category models
  */
-export class Directories extends Schema.Class<Directories>("@bottle/engine/Directories")({
-  cache: Schema.String,
-  state: Schema.String,
-  run: Schema.String
-}) {}
+export class Directories extends Schema.Class<Directories>("@bottle/engine/Directories")(
+  {
+    cache: Schema.String.annotations({ description: "Packs that are made once and booted from many times" }),
+    state: Schema.String.annotations({ description: "What has to survive a reboot" }),
+    run: Schema.String.annotations({ description: "One directory for each bottle that lives, with its socket" })
+  },
+  { description: "The directories of the host that a launch writes to" }
+) {}
 
 const absolute = (value: string | undefined): string | undefined =>
   value !== undefined && value.startsWith("/") ? value : undefined

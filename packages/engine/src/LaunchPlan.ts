@@ -43,15 +43,22 @@ const Variable = Schema.Tuple(Schema.String, Schema.String)
  * @since 0.1.0
  * @category models
  */
-export class PlannedRuntime extends Schema.Class<PlannedRuntime>("@bottle/engine/PlannedRuntime")({
-  kind: Schema.Literal("smolvm", "local"),
-  program: Schema.String,
-  /** As the program's `--version` says. */
-  version: Schema.String,
-  /** The release line whose grammar is spoken. */
-  line: Schema.String,
-  isolation: Schema.Literal("microvm", "namespaces")
-}) {}
+export class PlannedRuntime extends Schema.Class<PlannedRuntime>("@bottle/engine/PlannedRuntime")(
+  {
+    kind: Schema.Literal("smolvm", "local").annotations({
+      description: "Whether it is smolvm, or the embedded local runtime"
+    }),
+    program: Schema.String.annotations({ description: "The program that is run: a name, or a path" }),
+    /** As the program's `--version` says. */
+    version: Schema.String.annotations({ description: "As the program's --version says" }),
+    /** The release line whose grammar is spoken. */
+    line: Schema.String.annotations({ description: "The release line whose grammar is spoken" }),
+    isolation: Schema.Literal("microvm", "namespaces").annotations({
+      description: "How far it keeps a guest from the host's kernel"
+    })
+  },
+  { description: "The program that runs the machine" }
+) {}
 
 /**
  * One command of a launch or of its release: the program and every word after it.
@@ -59,12 +66,19 @@ export class PlannedRuntime extends Schema.Class<PlannedRuntime>("@bottle/engine
  * @since 0.1.0
  * @category models
  */
-export class Step extends Schema.Class<Step>("@bottle/engine/Step")({
-  stage: Schema.Union(Stage, Schema.Literal("release")),
-  argv: Schema.Array(Schema.String),
-  /** Variables that the program itself is given for this one command, where there are any. */
-  env: Schema.optionalWith(Schema.Array(Variable), { exact: true })
-}) {}
+export class Step extends Schema.Class<Step>("@bottle/engine/Step")(
+  {
+    stage: Schema.Union(Stage, Schema.Literal("release")).annotations({
+      description: "The stage of the launch that the command is of, or release"
+    }),
+    argv: Schema.Array(Schema.String).annotations({ description: "The program, and every word after it" }),
+    /** Variables that the program itself is given for this one command, where there are any. */
+    env: Schema.optionalWith(Schema.Array(Variable), { exact: true }).annotations({
+      description: "Variables that the program itself is given for this one command"
+    })
+  },
+  { description: "One command of a launch or of its release" }
+) {}
 
 /**
  * What the machine boots from. A pack that is `madeFrom` an image is made when it is not there, or when `refresh` asks.
@@ -74,12 +88,22 @@ export class Step extends Schema.Class<Step>("@bottle/engine/Step")({
  */
 export const PlannedSource = Schema.Union(
   Schema.TaggedStruct("Bare", {}),
-  Schema.TaggedStruct("Image", { reference: Schema.String }),
+  Schema.TaggedStruct("Image", {
+    reference: Schema.String.annotations({ description: "An image reference, a rootfs directory or an image archive" })
+  }),
   Schema.TaggedStruct("Pack", {
-    path: Schema.String,
+    path: Schema.String.annotations({ description: "The .smolmachine file" }),
     madeFrom: Schema.NullOr(
-      Schema.Struct({ reference: Schema.String, partial: Schema.String, refresh: Schema.Boolean })
-    )
+      Schema.Struct({
+        reference: Schema.String.annotations({ description: "The image" }),
+        partial: Schema.String.annotations({
+          description: "The file that it is made in, and moved from when it is whole"
+        }),
+        refresh: Schema.Boolean.annotations({ description: "Whether it is made anew where it is there" })
+      })
+    ).annotations({
+      description: "What the pack is made from where it is not there; null where it is the caller's own"
+    })
   })
 )
 
@@ -93,33 +117,44 @@ export type PlannedSource = typeof PlannedSource.Type
 
 const ContainerBundle = {
   /** `docker`, or a program with its command line. */
-  program: Schema.String,
-  image: Schema.String,
+  program: Schema.String.annotations({ description: "docker, or a program with its command line" }),
+  image: Schema.String.annotations({ description: "The image that the bundle runs from" }),
   /** How the image is built where it is not there; `context` is made for it. */
   build: Schema.NullOr(
     Schema.Struct({
-      dockerfile: Schema.String,
-      program: Schema.String,
-      base: Schema.String,
-      context: Schema.String
+      dockerfile: Schema.String.annotations({ description: "The text of the Dockerfile" }),
+      program: Schema.String.annotations({ description: "The bundle's own program, as a file of the host" }),
+      base: Schema.String.annotations({ description: "The image that it is built on" }),
+      context: Schema.String.annotations({ description: "The directory that is made for the build" })
     })
-  ),
+  ).annotations({ description: "How the image is built where it is not there; null where it has to be" }),
   /** The names of the bottle's own network and container. */
-  network: Schema.String,
-  container: Schema.String,
+  network: Schema.String.annotations({ description: "The name of the bottle's own network" }),
+  container: Schema.String.annotations({ description: "The name of the bottle's own container" }),
   /** What network and container are marked with: the bottle, and where its owner keeps what lives and its ledgers. */
-  labels: Schema.Record({ key: Schema.String, value: Schema.String }),
+  labels: Schema.Record({ key: Schema.String, value: Schema.String }).annotations({
+    description:
+      "What network and container are marked with: the bottle, and where its owner keeps what lives and its ledgers"
+  }),
   /** The directory of the host that holds the policy and the proof's nonce; the container sees it read-only. */
-  config: Schema.String,
+  config: Schema.String.annotations({
+    description:
+      "The directory of the host that holds the policy and the proof's nonce; the container sees it read-only"
+  }),
   /** Networks to try in turn where the engine says that one overlaps; `chosen` is the index of this plan's. */
-  candidates: Schema.NonEmptyArray(Subnet),
-  chosen: Schema.Int,
+  candidates: Schema.NonEmptyArray(Subnet).annotations({
+    description: "Networks to try in turn where the engine says that one overlaps"
+  }),
+  chosen: Schema.Int.annotations({ description: "Which of the candidates is this plan's, from 0" }),
   /** The proxy's port at the container's address. */
-  port: Schema.Int
+  port: Schema.Int.annotations({ description: "The proxy's port at the container's address" })
 }
 
 /** The socket of the host that the guest sees, and its mode. */
-const Socket = { socket: Schema.String, socketMode: Schema.Int }
+const Socket = {
+  socket: Schema.String.annotations({ description: "The socket of the host that the guest sees" }),
+  socketMode: Schema.Int.annotations({ description: "The mode of the socket, as a number" })
+}
 
 /**
  * Where the bundle runs, and how the guest reaches it.
@@ -135,8 +170,19 @@ const Socket = { socket: Schema.String, socketMode: Schema.Int }
 export const PlannedBundle = Schema.Union(
   Schema.TaggedStruct("None", {}),
   Schema.TaggedStruct("Process", Socket),
-  Schema.TaggedStruct("Container", { topology: Schema.Literal("socket"), ...ContainerBundle, ...Socket }),
-  Schema.TaggedStruct("Container", { topology: Schema.Literal("address"), ...ContainerBundle })
+  Schema.TaggedStruct("Container", {
+    topology: Schema.Literal("socket").annotations({
+      description: "Through one mounted socket, in a guest without any network"
+    }),
+    ...ContainerBundle,
+    ...Socket
+  }),
+  Schema.TaggedStruct("Container", {
+    topology: Schema.Literal("address").annotations({
+      description: "Over a network on which the bundle's address is the only one that can be reached"
+    }),
+    ...ContainerBundle
+  })
 )
 
 /**
@@ -166,8 +212,13 @@ export type PlannedContainer = Extract<PlannedBundle, { readonly _tag: "Containe
  * @category models
  */
 export const PlannedProof = Schema.Struct({
-  demand: Schema.Literal("proven", "attempted"),
-  doubt: Schema.NullOr(Schema.String)
+  demand: Schema.Literal("proven", "attempted").annotations({
+    description:
+      "proven: a guest in which nothing can be shown is refused; attempted: what the guest has the programs for. A leak is refused by both"
+  }),
+  doubt: Schema.NullOr(Schema.String).annotations({
+    description: "Why the runtime is not known to hold the policy by itself; null where it is"
+  })
 })
 
 /**
@@ -180,32 +231,62 @@ export const PlannedProof = Schema.Struct({
  * @since 0.1.0
  * @category models
  */
-export class LaunchPlan extends Schema.Class<LaunchPlan>("@bottle/engine/LaunchPlan")({
-  version: Schema.Literal(1),
-  id: BottleId,
-  machine: Schema.String,
-  runtime: PlannedRuntime,
-  source: PlannedSource,
-  bundle: PlannedBundle,
-  egress: Policy.PolicyDocument,
-  proof: PlannedProof,
-  guest: Schema.Struct({
-    env: Schema.Array(Variable),
-    secrets: Schema.Array(Schema.String),
-    workdir: Schema.NullOr(Schema.String),
-    mounts: Schema.Array(Schema.Struct({ host: Schema.String, guest: Schema.String, readonly: Schema.Boolean }))
-  }),
-  limits: Schema.Struct({ cpus: Schema.NullOr(Schema.Int), memMib: Schema.NullOr(Schema.Int) }),
-  /** The bottle's own directory on the host, mode 0700, gone with the bottle. */
-  directory: Schema.String,
-  /** The bottle's ledger, mode 0700: there from before the first resource until everything is gone. */
-  ledger: Schema.String,
-  /** Where the launch writes on the host. */
-  directories: Directories,
-  readyTimeoutMillis: Schema.Number,
-  keepOnFailure: Schema.Boolean,
-  steps: Schema.Array(Step)
-}) {}
+export class LaunchPlan extends Schema.Class<LaunchPlan>("@bottle/engine/LaunchPlan")(
+  {
+    version: Schema.Literal(1).annotations({ description: "The version of this format" }),
+    id: BottleId,
+    machine: Schema.String.annotations({ description: "The machine's name" }),
+    runtime: PlannedRuntime,
+    source: PlannedSource.annotations({ description: "What the machine boots from" }),
+    bundle: PlannedBundle.annotations({ description: "Where the bundle runs, and how the guest reaches it" }),
+    egress: Policy.PolicyDocument.annotations({
+      description: "The complete policy in effect: what is not in it is refused"
+    }),
+    proof: PlannedProof.annotations({ description: "What must be shown before the bottle is handed over" }),
+    guest: Schema.Struct({
+      env: Schema.Array(Variable).annotations({
+        description: "The variables that the guest has, each a name and its value"
+      }),
+      secrets: Schema.Array(Schema.String).annotations({
+        description: "Names of variables whose values are given apart from the plan"
+      }),
+      workdir: Schema.NullOr(Schema.String).annotations({
+        description: "The guest's working directory; null for its own"
+      }),
+      mounts: Schema.Array(
+        Schema.Struct({
+          host: Schema.String.annotations({ description: "The directory on the host" }),
+          guest: Schema.String.annotations({ description: "Where the guest sees it" }),
+          readonly: Schema.Boolean.annotations({ description: "Whether the guest can only read it" })
+        })
+      ).annotations({ description: "Directories of the host that the guest sees" })
+    }).annotations({ description: "What the guest is given" }),
+    limits: Schema.Struct({
+      cpus: Schema.NullOr(Schema.Int).annotations({ description: "How many CPUs; null for the runtime's own number" }),
+      memMib: Schema.NullOr(Schema.Int).annotations({ description: "Memory in MiB; null for the runtime's own" })
+    }).annotations({ description: "What the machine may take" }),
+    /** The bottle's own directory on the host, mode 0700, gone with the bottle. */
+    directory: Schema.String.annotations({
+      description: "The bottle's own directory on the host, gone with the bottle"
+    }),
+    /** The bottle's ledger, mode 0700: there from before the first resource until everything is gone. */
+    ledger: Schema.String.annotations({
+      description: "The bottle's ledger: there from before the first resource until everything is gone"
+    }),
+    /** Where the launch writes on the host. */
+    directories: Directories,
+    readyTimeoutMillis: Schema.Number.annotations({
+      description: "How long the machine may take from started to its first successful command"
+    }),
+    keepOnFailure: Schema.Boolean.annotations({
+      description: "Whether the machine is left in place when the launch or the command fails"
+    }),
+    steps: Schema.Array(Step).annotations({
+      description: "The commands in their order; a pack or image step is left out when the pack or the image is there"
+    })
+  },
+  { description: "Everything that a launch will do. It holds names of secrets, never their values" }
+) {}
 
 /**
  * What a plan is made of.

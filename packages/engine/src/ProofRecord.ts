@@ -59,14 +59,22 @@ export type Verdict = typeof Verdict.Type
  * @since 0.1.0
  * @category models
  */
-export class Probe extends Schema.Class<Probe>("@bottle/engine/Probe")({
-  name: Schema.String,
-  target: Schema.String,
-  expectation: Schema.String,
-  observation: Schema.String,
-  verdict: Verdict,
-  durationMillis: Schema.Int
-}) {}
+export class Probe extends Schema.Class<Probe>("@bottle/engine/Probe")(
+  {
+    name: Schema.String.annotations({ description: "What kind of way out it tried, the same in every launch" }),
+    target: Schema.String.annotations({ description: "What it tried in this one" }),
+    expectation: Schema.String.annotations({ description: "What was to come of it" }),
+    observation: Schema.String.annotations({
+      description: "What came of it; where it holds words of the guest they are bounded"
+    }),
+    verdict: Verdict.annotations({
+      description:
+        "held: what was expected; leaked: the guest reached what it must not; untested: nothing was shown; broken: what must work did not"
+    }),
+    durationMillis: Schema.Int.annotations({ description: "How long the guest says it took; 0 where it did not say" })
+  },
+  { description: "One probe and what came of it" }
+) {}
 
 /**
  * Everything that a proof saw.
@@ -80,12 +88,20 @@ export class Probe extends Schema.Class<Probe>("@bottle/engine/Probe")({
  * @since 0.1.0
  * @category models
  */
-export class ProofRecord extends Schema.Class<ProofRecord>("@bottle/engine/ProofRecord")({
-  version: Schema.Literal(1),
-  outcome: Schema.Literal("proven", "unproven", "leaked"),
-  reason: Schema.NullOr(Schema.String),
-  tool: Schema.NullOr(Tool),
-  durationMillis: Schema.Int,
-  lastEvent: Schema.Int,
-  probes: Schema.Array(Probe)
-}) {}
+export class ProofRecord extends Schema.Class<ProofRecord>("@bottle/engine/ProofRecord")(
+  {
+    version: Schema.Literal(1).annotations({ description: "The version of this format" }),
+    outcome: Schema.Literal("proven", "unproven", "leaked").annotations({
+      description:
+        "proven: what must work works, nothing leaked, and the main ways out were tried; leaked: something did; unproven otherwise"
+    }),
+    reason: Schema.NullOr(Schema.String).annotations({ description: "Why it is not proven; null where it is" }),
+    tool: Schema.NullOr(Tool).annotations({ description: "The guest's program that probed; null where none did" }),
+    durationMillis: Schema.Int.annotations({ description: "How long the proof took" }),
+    lastEvent: Schema.Int.annotations({
+      description: "The bundle's events up to this sequence are of the proof's own requests; 0 where there are none"
+    }),
+    probes: Schema.Array(Probe).annotations({ description: "Every probe, in the order in which they were made" })
+  },
+  { description: "What the proof of a launch saw" }
+) {}

@@ -14,12 +14,15 @@ import type { BottleId } from "./BottleId.js"
  * @since 0.1.0
  * @category models
  */
-export class Subnet extends Schema.Class<Subnet>("@bottle/engine/Subnet")({
-  /** A range of 256 addresses. */
-  subnet: Schema.String,
-  gateway: Schema.String,
-  address: Schema.String
-}) {}
+export class Subnet extends Schema.Class<Subnet>("@bottle/engine/Subnet")(
+  {
+    /** A range of 256 addresses. */
+    subnet: Schema.String.annotations({ description: "A range of 256 addresses" }),
+    gateway: Schema.String.annotations({ description: "The host's address in it" }),
+    address: Schema.String.annotations({ description: "The bundle's address in it" })
+  },
+  { description: "A network of its own for one bottle" }
+) {}
 
 /**
  * How many networks a launch tries before it gives up.
