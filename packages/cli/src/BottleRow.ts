@@ -13,7 +13,11 @@ import * as Printable from "./Printable.js"
 import * as ShellQuote from "./ShellQuote.js"
 import { formatAge } from "./Units.js"
 
-const Left = Schema.Struct({ resource: Schema.String, reason: Schema.String, suggestion: Schema.String })
+const Left = Schema.Struct({
+  resource: Schema.String.annotations({ description: "What may be left behind" }),
+  reason: Schema.String.annotations({ description: "Why it could not be removed" }),
+  suggestion: Schema.String.annotations({ description: "How to remove it" })
+})
 
 /**
  * A bottle in a list.
@@ -34,32 +38,82 @@ const Left = Schema.Struct({ resource: Schema.String, reason: Schema.String, sug
  * @category models
  */
 export const BottleRow = Schema.Struct({
-  id: Schema.String,
-  name: Schema.NullOr(Schema.String),
-  state: Schema.Literal("launching", "up", "committing", "closing", "left", "kept", "recovering", "dead", "down"),
+  id: Schema.String.annotations({ description: "The bottle's id" }),
+  name: Schema.NullOr(Schema.String).annotations({
+    description: "What up --name called it; null where it has no name"
+  }),
+  state: Schema.Literal(
+    "launching",
+    "up",
+    "committing",
+    "closing",
+    "left",
+    "kept",
+    "recovering",
+    "dead",
+    "down"
+  ).annotations({
+    description:
+      "Of its ledger; committing: its disk is made into a pack; dead: its owner is and nobody has taken it down yet; down: only its record is left"
+  }),
   owner: Schema.NullOr(
     Schema.Struct({
-      kind: Schema.NullOr(Schema.Literal("run", "keeper", "program")),
-      pid: Schema.NullOr(Schema.Int),
-      liveness: Schema.Literal("alive", "dead", "unknown")
+      kind: Schema.NullOr(Schema.Literal("run", "keeper", "program")).annotations({
+        description: "What its owner is; null where that is not known"
+      }),
+      pid: Schema.NullOr(Schema.Int).annotations({ description: "Its owner's process; null where that is not known" }),
+      liveness: Schema.Literal("alive", "dead", "unknown").annotations({
+        description: "unknown where that cannot be told from here"
+      })
     })
-  ),
-  machine: Schema.NullOr(Schema.Struct({ name: Schema.String, state: Schema.NullOr(Schema.String) })),
-  runtime: Schema.NullOr(Schema.Struct({ kind: Schema.String, program: Schema.String, version: Schema.String })),
-  rules: Schema.NullOr(Schema.Int),
-  since: Schema.NullOr(Schema.DateTimeUtc),
-  ageMillis: Schema.NullOr(Schema.Number),
-  ttlMillis: Schema.NullOr(Schema.Number),
-  ttlLeftMillis: Schema.NullOr(Schema.Number),
-  idleMillis: Schema.NullOr(Schema.Number),
-  idleLeftMillis: Schema.NullOr(Schema.Number),
-  sessions: Schema.NullOr(Schema.Int),
-  command: Schema.NullOr(Schema.Array(Schema.String)),
+  ).annotations({ description: "The process that holds it; null of what is down" }),
+  machine: Schema.NullOr(
+    Schema.Struct({
+      name: Schema.String.annotations({ description: "The machine's name" }),
+      state: Schema.NullOr(Schema.String).annotations({
+        description: "The runtime's word for it, missing where it knows none; null where it does not answer"
+      })
+    })
+  ).annotations({ description: "Its machine; null where that is not known" }),
+  runtime: Schema.NullOr(
+    Schema.Struct({
+      kind: Schema.String.annotations({ description: "smolvm or local" }),
+      program: Schema.String.annotations({ description: "The program that is run" }),
+      version: Schema.String.annotations({ description: "As the program's --version says" })
+    })
+  ).annotations({ description: "What runs the machine; null where that is not known" }),
+  rules: Schema.NullOr(Schema.Int).annotations({
+    description: "How many rules allow something; null where that is not known"
+  }),
+  since: Schema.NullOr(Schema.DateTimeUtc).annotations({
+    description: "When it was claimed, or its record began: ISO 8601 in UTC"
+  }),
+  ageMillis: Schema.NullOr(Schema.Number).annotations({ description: "How long ago that is, never negative" }),
+  ttlMillis: Schema.NullOr(Schema.Number).annotations({ description: "How long it may be there; null where it stays" }),
+  ttlLeftMillis: Schema.NullOr(Schema.Number).annotations({ description: "What is left of that" }),
+  idleMillis: Schema.NullOr(Schema.Number).annotations({
+    description: "How long nothing may go on in it; null where it stays"
+  }),
+  idleLeftMillis: Schema.NullOr(Schema.Number).annotations({
+    description: "What is left of that; null while something goes on"
+  }),
+  sessions: Schema.NullOr(Schema.Int).annotations({
+    description: "How many commands run in it now, the main command not counted"
+  }),
+  command: Schema.NullOr(Schema.Array(Schema.String)).annotations({
+    description: "The main command's words; null where there is none, or that is not known"
+  }),
   exit: Schema.NullOr(
-    Schema.Struct({ code: Schema.NullOr(Schema.Int), origin: Schema.String, error: Schema.NullOr(Schema.String) })
-  ),
-  silence: Schema.NullOr(Schema.String),
-  failures: Schema.Array(Left)
+    Schema.Struct({
+      code: Schema.NullOr(Schema.Int).annotations({ description: "The exit code; null where it is not known" }),
+      origin: Schema.String.annotations({ description: "Whose the code is" }),
+      error: Schema.NullOr(Schema.String).annotations({
+        description: "The tag of the error that ended it; null where none did"
+      })
+    })
+  ).annotations({ description: "How it ended, of what is down" }),
+  silence: Schema.NullOr(Schema.String).annotations({ description: "Why its owner did not answer; null where it did" }),
+  failures: Schema.Array(Left).annotations({ description: "What may be left behind of it" })
 })
 
 /**

@@ -20,14 +20,24 @@ import * as Printable from "./Printable.js"
  * @since 0.1.0
  * @category models
  */
-export class Failure extends Schema.Class<Failure>("@bottle/cli/Failure")({
-  kind: Schema.Literal("usage", "failure", "defect", "interrupted"),
-  error: Schema.String,
-  message: Schema.String,
-  suggestion: Schema.NullOr(Schema.String),
-  stage: Schema.NullOr(Schema.String),
-  exitCode: Schema.Number
-}) {}
+export class Failure extends Schema.Class<Failure>("@bottle/cli/Failure")(
+  {
+    kind: Schema.Literal("usage", "failure", "defect", "interrupted").annotations({
+      description:
+        "usage: the line says nothing that can be done; failure: what went wrong; defect: a fault in bottle; interrupted: a signal"
+    }),
+    error: Schema.String.annotations({ description: "The tag of the typed error" }),
+    message: Schema.String.annotations({ description: "What happened, in one line" }),
+    suggestion: Schema.NullOr(Schema.String).annotations({
+      description: "What to do next, in one line; null where there is nothing"
+    }),
+    stage: Schema.NullOr(Schema.String).annotations({
+      description: "The stage of the launch that failed; null where it was none"
+    }),
+    exitCode: Schema.Number.annotations({ description: "The exit code of bottle" })
+  },
+  { description: "What went wrong, and what to do next" }
+) {}
 
 /**
  * The document that stands for a failure under `--format json`.
@@ -35,7 +45,10 @@ export class Failure extends Schema.Class<Failure>("@bottle/cli/Failure")({
  * @since 0.1.0
  * @category models
  */
-export const FailureDocument = Schema.Struct({ version: Schema.Literal(1), failure: Failure })
+export const FailureDocument = Schema.Struct({
+  version: Schema.Literal(1).annotations({ description: "The version of this format" }),
+  failure: Failure
+})
 
 const MESSAGE_CHARS_MAX = 1024
 

@@ -32,27 +32,51 @@ const DENIALS_MAX = 10_000
  * @since 0.1.0
  * @category models
  */
-export class Report extends Schema.Class<Report>("@bottle/cli/Report")({
-  version: Schema.Literal(1),
-  startedAt: Schema.DateTimeUtc,
-  durationMillis: Schema.Number,
-  record: Schema.NullOr(Schema.String),
-  plan: Schema.NullOr(LaunchPlan),
-  proof: Schema.NullOr(ProofRecord),
-  stages: Schema.Array(Schema.Struct({ stage: Stage, durationMillis: Schema.Number, ok: Schema.Boolean })),
-  exit: Schema.Struct({
-    code: Schema.Int,
-    origin: Schema.Literal("guest", "runtime", "engine", "unknown"),
-    timedOut: Schema.Boolean
-  }),
-  failure: Schema.NullOr(Failure),
-  denials: Schema.Array(EgressEvent),
-  denialsDropped: Schema.Int,
-  releaseFailures: Schema.Array(
-    Schema.Struct({ resource: Schema.String, reason: Schema.String, suggestion: Schema.String })
-  ),
-  kept: Schema.Array(Schema.String)
-}) {}
+export class Report extends Schema.Class<Report>("@bottle/cli/Report")(
+  {
+    version: Schema.Literal(1).annotations({ description: "The version of this format" }),
+    startedAt: Schema.DateTimeUtc.annotations({ description: "ISO 8601 in UTC" }),
+    durationMillis: Schema.Number.annotations({ description: "Until everything was down" }),
+    record: Schema.NullOr(Schema.String).annotations({
+      description: "The directory of the bottle's record; null where there is none"
+    }),
+    plan: Schema.NullOr(LaunchPlan).annotations({
+      description: "The launch plan, with what the launch chose; null where there was none yet"
+    }),
+    proof: Schema.NullOr(ProofRecord).annotations({
+      description: "What was probed before the bottle was handed over; null where it did not get that far"
+    }),
+    stages: Schema.Array(
+      Schema.Struct({
+        stage: Stage.annotations({ description: "Which stage" }),
+        durationMillis: Schema.Number.annotations({ description: "How long it took" }),
+        ok: Schema.Boolean.annotations({ description: "Whether it succeeded" })
+      })
+    ).annotations({ description: "The stages of the launch, in the order in which they ended" }),
+    exit: Schema.Struct({
+      code: Schema.Int.annotations({ description: "The exit code of bottle" }),
+      origin: Schema.Literal("guest", "runtime", "engine", "unknown").annotations({
+        description:
+          "Whose the code is: the guest's command's, the runtime's, ours (engine: 2, 124, 125, a signal's), or it cannot be told"
+      }),
+      timedOut: Schema.Boolean.annotations({ description: "Whether the time of --timeout was up" })
+    }).annotations({ description: "How the run ended" }),
+    failure: Schema.NullOr(Failure).annotations({ description: "What went wrong; null where nothing did" }),
+    denials: Schema.Array(EgressEvent).annotations({
+      description: "Every refused connection since the bottle was handed over, up to 10000"
+    }),
+    denialsDropped: Schema.Int.annotations({ description: "How many more there were" }),
+    releaseFailures: Schema.Array(
+      Schema.Struct({
+        resource: Schema.String.annotations({ description: "What may be left behind" }),
+        reason: Schema.String.annotations({ description: "Why it could not be removed" }),
+        suggestion: Schema.String.annotations({ description: "How to remove it" })
+      })
+    ).annotations({ description: "What may be left behind" }),
+    kept: Schema.Array(Schema.String).annotations({ description: "Machines that --keep-on-failure left in place" })
+  },
+  { description: "The record of a run, as --report writes it" }
+) {}
 
 /**
  * The report's file cannot be written.

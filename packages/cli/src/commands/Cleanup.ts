@@ -33,16 +33,25 @@ import * as Told from "../Told.js"
  * @since 0.1.0
  * @category models
  */
-export class CleanedUp extends Schema.Class<CleanedUp>("@bottle/cli/CleanedUp")({
-  kind: Cleanup.Kind,
-  name: Schema.String,
-  bottle: Schema.NullOr(Schema.String),
-  why: Schema.String,
-  removable: Schema.Boolean,
-  outcome: Schema.Literal("found", "removed", "stays", "failed"),
-  reason: Schema.NullOr(Schema.String),
-  suggestion: Schema.NullOr(Schema.String)
-}) {}
+export class CleanedUp extends Schema.Class<CleanedUp>("@bottle/cli/CleanedUp")(
+  {
+    kind: Cleanup.Kind.annotations({ description: "What it is" }),
+    name: Schema.String.annotations({ description: "What it is called, or where it is" }),
+    bottle: Schema.NullOr(Schema.String).annotations({
+      description: "The id of the bottle that left it; null where that is not known"
+    }),
+    why: Schema.String.annotations({ description: "Why it is thought to be left behind" }),
+    removable: Schema.Boolean.annotations({ description: "Whether it is removed without --all" }),
+    outcome: Schema.Literal("found", "removed", "stays", "failed").annotations({
+      description: "What became of it; found: it would be removed; stays: it was left where it is"
+    }),
+    reason: Schema.NullOr(Schema.String).annotations({
+      description: "Why it could not be removed; null where it could"
+    }),
+    suggestion: Schema.NullOr(Schema.String).annotations({ description: "What to do about that" })
+  },
+  { description: "Something that a bottle left behind" }
+) {}
 
 /**
  * What `cleanup --format json` prints. `unanswered` is who was asked what is left and did not say.
@@ -51,12 +60,17 @@ export class CleanedUp extends Schema.Class<CleanedUp>("@bottle/cli/CleanedUp")(
  * @category models
  */
 export const CleanupDocument = Schema.Struct({
-  version: Schema.Literal(1),
-  dryRun: Schema.Boolean,
-  leftovers: Schema.Array(CleanedUp),
+  version: Schema.Literal(1).annotations({ description: "The version of this format" }),
+  dryRun: Schema.Boolean.annotations({ description: "Whether nothing was to be removed" }),
+  leftovers: Schema.Array(CleanedUp).annotations({ description: "What was left behind, and what became of it" }),
   unanswered: Schema.Array(
-    Schema.Struct({ asked: Schema.String, reason: Schema.String, suggestion: Schema.String, absent: Schema.Boolean })
-  )
+    Schema.Struct({
+      asked: Schema.String.annotations({ description: "Who was asked" }),
+      reason: Schema.String.annotations({ description: "Why there is no answer" }),
+      suggestion: Schema.String.annotations({ description: "What to do about that" }),
+      absent: Schema.Boolean.annotations({ description: "Whether that is since it is not there, or does not run" })
+    })
+  ).annotations({ description: "Who did not say what is left" })
 })
 
 type CleanupDocument = typeof CleanupDocument.Type

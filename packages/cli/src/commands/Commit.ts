@@ -23,12 +23,14 @@ import * as Told from "../Told.js"
  * @category models
  */
 export const CommitDocument = Schema.Struct({
-  version: Schema.Literal(1),
+  version: Schema.Literal(1).annotations({ description: "The version of this format" }),
   commit: Schema.Struct({
-    id: Schema.String,
-    output: Schema.String,
-    outcome: Schema.Literal("proven", "unproven", "leaked")
-  })
+    id: Schema.String.annotations({ description: "The bottle's id" }),
+    output: Schema.String.annotations({ description: "The file that the pack became" }),
+    outcome: Schema.Literal("proven", "unproven", "leaked").annotations({
+      description: "Of the proof that was made again afterwards"
+    })
+  }).annotations({ description: "What was saved" })
 })
 
 const encode = lazy(() => Schema.encodeSync(Schema.parseJson(CommitDocument)))

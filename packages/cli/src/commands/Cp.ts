@@ -33,20 +33,27 @@ import { formatBytes } from "../Units.js"
  * @category models
  */
 export const CpDocument = Schema.Struct({
-  version: Schema.Literal(1),
+  version: Schema.Literal(1).annotations({ description: "The version of this format" }),
   copied: Schema.Struct({
-    bottle: Schema.String,
-    direction: Schema.Literal("in", "out"),
-    kind: Schema.Literal("file", "directory"),
-    host: Schema.String,
-    guest: Schema.String,
-    files: Schema.Int,
-    directories: Schema.Int,
-    links: Schema.Int,
-    bytes: Schema.Number,
-    leftOut: Schema.Array(Schema.Struct({ path: Schema.String, reason: Schema.String })),
-    words: Schema.NullOr(Schema.String)
-  })
+    bottle: Schema.String.annotations({ description: "The bottle's id" }),
+    direction: Schema.Literal("in", "out").annotations({ description: "in: to the bottle; out: from it" }),
+    kind: Schema.Literal("file", "directory").annotations({ description: "What the source is" }),
+    host: Schema.String.annotations({ description: "The path on this machine" }),
+    guest: Schema.String.annotations({ description: "The path in the bottle" }),
+    files: Schema.Int.annotations({ description: "How many files" }),
+    directories: Schema.Int.annotations({ description: "How many directories" }),
+    links: Schema.Int.annotations({ description: "How many links" }),
+    bytes: Schema.Number.annotations({ description: "How many bytes the files have" }),
+    leftOut: Schema.Array(
+      Schema.Struct({
+        path: Schema.String.annotations({ description: "Which" }),
+        reason: Schema.String.annotations({ description: "Why" })
+      })
+    ).annotations({ description: "Links that were not copied, since they would have led out of the copy" }),
+    words: Schema.NullOr(Schema.String).annotations({
+      description: "What the guest's tar said; null where it said nothing"
+    })
+  }).annotations({ description: "What was copied" })
 })
 
 const encode = lazy(() => Schema.encodeSync(Schema.parseJson(CpDocument)))

@@ -26,19 +26,25 @@ import * as Told from "../Told.js"
  * @category models
  */
 export const DownDocument = Schema.Struct({
-  version: Schema.Literal(1),
+  version: Schema.Literal(1).annotations({ description: "The version of this format" }),
   bottles: Schema.Array(
     Schema.Struct({
-      bottle: Schema.String,
-      id: Schema.NullOr(Schema.String),
-      down: Schema.Boolean,
-      how: Schema.NullOr(Schema.Literal("owner", "recovered")),
+      bottle: Schema.String.annotations({ description: "The word that named it" }),
+      id: Schema.NullOr(Schema.String).annotations({ description: "Its id; null where none was found" }),
+      down: Schema.Boolean.annotations({ description: "Whether it is down" }),
+      how: Schema.NullOr(Schema.Literal("owner", "recovered")).annotations({
+        description: "owner: its owner took it down; recovered: that was dead or silent; null where it is not down"
+      }),
       failures: Schema.Array(
-        Schema.Struct({ resource: Schema.String, reason: Schema.String, suggestion: Schema.String })
-      ),
-      failure: Schema.NullOr(Failure.Failure)
+        Schema.Struct({
+          resource: Schema.String.annotations({ description: "What may be left behind" }),
+          reason: Schema.String.annotations({ description: "Why it could not be removed" }),
+          suggestion: Schema.String.annotations({ description: "How to remove it" })
+        })
+      ).annotations({ description: "What may be left behind of it" }),
+      failure: Schema.NullOr(Failure.Failure).annotations({ description: "Why it is not down; null where it is" })
     })
-  )
+  ).annotations({ description: "What became of each" })
 })
 
 /** More at once gain nothing: what takes its time is the runtime, on the processors that there are. */

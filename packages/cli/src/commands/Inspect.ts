@@ -41,23 +41,36 @@ import { formatAge } from "../Units.js"
  * @category models
  */
 export const InspectDocument = Schema.Struct({
-  version: Schema.Literal(1),
+  version: Schema.Literal(1).annotations({ description: "The version of this format" }),
   bottle: Schema.Struct({
     ...BottleRow.BottleRow.fields,
     main: Schema.NullOr(
       Schema.Struct({
-        command: Schema.Array(Schema.String),
-        interactive: Schema.Boolean,
-        exitCode: Schema.NullOr(Schema.Int)
+        command: Schema.Array(Schema.String).annotations({ description: "The command's words" }),
+        interactive: Schema.Boolean.annotations({ description: "Whether it takes input" }),
+        exitCode: Schema.NullOr(Schema.Int).annotations({ description: "Its exit code; null while it runs" })
       })
-    ),
-    ledger: Schema.NullOr(Schema.String),
-    record: Schema.NullOr(Schema.String),
-    plan: Schema.NullOr(LaunchPlan),
-    proof: Schema.NullOr(ProofRecord),
-    unreadable: Schema.Array(Schema.Struct({ document: Schema.String, reason: Schema.String })),
-    damaged: Schema.Int
-  })
+    ).annotations({ description: "Its main command; null where it has none, or is not up" }),
+    ledger: Schema.NullOr(Schema.String).annotations({
+      description: "The directory of its ledger; null where it has none"
+    }),
+    record: Schema.NullOr(Schema.String).annotations({
+      description: "The directory of its record; null where it has none"
+    }),
+    plan: Schema.NullOr(LaunchPlan).annotations({
+      description: "The plan that was executed; null where there is none, or it cannot be read"
+    }),
+    proof: Schema.NullOr(ProofRecord).annotations({
+      description: "What was probed before it was handed over; null where there is none, or it cannot be read"
+    }),
+    unreadable: Schema.Array(
+      Schema.Struct({
+        document: Schema.String.annotations({ description: "Which" }),
+        reason: Schema.String.annotations({ description: "Why" })
+      })
+    ).annotations({ description: "The documents of it that cannot be read" }),
+    damaged: Schema.Int.annotations({ description: "How many lines of ledger and record cannot be read" })
+  }).annotations({ description: "All that is known of it" })
 })
 
 /**

@@ -29,7 +29,10 @@ import * as Told from "../Told.js"
  * @since 0.1.0
  * @category models
  */
-export const ListDocument = Schema.Struct({ version: Schema.Literal(1), bottles: Schema.Array(BottleRow.BottleRow) })
+export const ListDocument = Schema.Struct({
+  version: Schema.Literal(1).annotations({ description: "The version of this format" }),
+  bottles: Schema.Array(BottleRow.BottleRow).annotations({ description: "The bottles, the youngest first" })
+})
 
 /** Who waits for a hundred plans reads some of them at once. */
 const READ_CONCURRENCY = 16

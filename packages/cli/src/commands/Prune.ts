@@ -30,18 +30,27 @@ const OLDER_MILLIS = 30 * 86_400_000
  * @since 0.1.0
  * @category models
  */
-export class PrunedItem extends Schema.Class<PrunedItem>("@bottle/cli/PrunedItem")({
-  kind: Prune.Kind,
-  name: Schema.String,
-  path: Schema.String,
-  bytes: Schema.Number,
-  unusedMillis: Schema.Number,
-  why: Schema.String,
-  note: Schema.NullOr(Schema.String),
-  outcome: Schema.Literal("found", "removed", "failed"),
-  reason: Schema.NullOr(Schema.String),
-  suggestion: Schema.NullOr(Schema.String)
-}) {}
+export class PrunedItem extends Schema.Class<PrunedItem>("@bottle/cli/PrunedItem")(
+  {
+    kind: Prune.Kind.annotations({ description: "What it is" }),
+    name: Schema.String.annotations({ description: "What it is called" }),
+    path: Schema.String.annotations({ description: "Where it is" }),
+    bytes: Schema.Number.annotations({ description: "How much it takes" }),
+    unusedMillis: Schema.Number.annotations({ description: "For how long it was not used" }),
+    why: Schema.String.annotations({ description: "Why it goes" }),
+    note: Schema.NullOr(Schema.String).annotations({
+      description: "What there is to say of it beside that; null where there is nothing"
+    }),
+    outcome: Schema.Literal("found", "removed", "failed").annotations({
+      description: "What became of it; found: it would be removed"
+    }),
+    reason: Schema.NullOr(Schema.String).annotations({
+      description: "Why it could not be removed; null where it could"
+    }),
+    suggestion: Schema.NullOr(Schema.String).annotations({ description: "What to do about that" })
+  },
+  { description: "A pack, a record, or a pack that was not finished" }
+) {}
 
 /**
  * What `prune --format json` prints. `freedBytes` is what was removed, or would be; `stayingBytes` is what is left.
@@ -50,11 +59,11 @@ export class PrunedItem extends Schema.Class<PrunedItem>("@bottle/cli/PrunedItem
  * @category models
  */
 export const PruneDocument = Schema.Struct({
-  version: Schema.Literal(1),
-  dryRun: Schema.Boolean,
-  items: Schema.Array(PrunedItem),
-  freedBytes: Schema.Number,
-  stayingBytes: Schema.Number
+  version: Schema.Literal(1).annotations({ description: "The version of this format" }),
+  dryRun: Schema.Boolean.annotations({ description: "Whether nothing was to be removed" }),
+  items: Schema.Array(PrunedItem).annotations({ description: "What went, or would go" }),
+  freedBytes: Schema.Number.annotations({ description: "How much that frees" }),
+  stayingBytes: Schema.Number.annotations({ description: "How much the rest takes" })
 })
 
 type PruneDocument = typeof PruneDocument.Type

@@ -27,14 +27,16 @@ import * as Told from "../Told.js"
  * @category models
  */
 export const UpDocument = Schema.Struct({
-  version: Schema.Literal(1),
+  version: Schema.Literal(1).annotations({ description: "The version of this format" }),
   bottle: Schema.Struct({
-    id: Schema.String,
-    name: Schema.NullOr(Schema.String),
-    pid: Schema.Int,
-    proof: Schema.Literal("proven", "unproven", "leaked"),
-    record: Schema.NullOr(Schema.String)
-  })
+    id: Schema.String.annotations({ description: "The bottle's id" }),
+    name: Schema.NullOr(Schema.String).annotations({ description: "What it is called; null where it has no name" }),
+    pid: Schema.Int.annotations({ description: "The process of the bottle's keeper" }),
+    proof: Schema.Literal("proven", "unproven", "leaked").annotations({ description: "What came of the proof" }),
+    record: Schema.NullOr(Schema.String).annotations({
+      description: "The directory of its record; null where there is none"
+    })
+  }).annotations({ description: "The bottle that is up" })
 })
 
 const encode = lazy(() => Schema.encodeSync(Schema.parseJson(UpDocument)))

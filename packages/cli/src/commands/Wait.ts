@@ -45,14 +45,24 @@ export class WaitTimedOut extends Schema.TaggedError<WaitTimedOut>("@bottle/cli/
  * @category models
  */
 export const WaitDocument = Schema.Struct({
-  version: Schema.Literal(1),
+  version: Schema.Literal(1).annotations({ description: "The version of this format" }),
   bottle: Schema.Struct({
-    id: Schema.String,
-    code: Schema.NullOr(Schema.Int),
-    origin: Schema.String,
-    error: Schema.NullOr(Schema.String),
-    failures: Schema.Array(Schema.Struct({ resource: Schema.String, reason: Schema.String, suggestion: Schema.String }))
-  })
+    id: Schema.String.annotations({ description: "The bottle's id" }),
+    code: Schema.NullOr(Schema.Int).annotations({
+      description: "The exit code of its main command; null where it is not known"
+    }),
+    origin: Schema.String.annotations({ description: "Whose the code is" }),
+    error: Schema.NullOr(Schema.String).annotations({
+      description: "The tag of the error that ended it; null where none did"
+    }),
+    failures: Schema.Array(
+      Schema.Struct({
+        resource: Schema.String.annotations({ description: "What may be left behind" }),
+        reason: Schema.String.annotations({ description: "Why it could not be removed" }),
+        suggestion: Schema.String.annotations({ description: "How to remove it" })
+      })
+    ).annotations({ description: "What may be left behind of it" })
+  }).annotations({ description: "How it ended" })
 })
 
 /** How a bottle that is down already ended. */
