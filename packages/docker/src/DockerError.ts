@@ -345,14 +345,20 @@ export class BuildFailed extends Schema.TaggedError<BuildFailed>("@bottle/docker
 }
 
 /**
- * docker failed for a reason that has no error of its own. `reason` is the line that says why.
+ * docker failed for a reason that has no error of its own. `reason` is the line that says why, `stderr` the last lines.
  *
  * @since 0.1.0
  * @category errors
  */
 export class DockerCommandFailed extends Schema.TaggedError<DockerCommandFailed>("@bottle/docker/DockerCommandFailed")(
   "DockerCommandFailed",
-  { program: Schema.String, command: Schema.String, exitCode: Schema.Number, reason: Schema.String }
+  {
+    program: Schema.String,
+    command: Schema.String,
+    exitCode: Schema.Number,
+    reason: Schema.String,
+    stderr: Schema.optionalWith(Schema.String, { default: () => "" })
+  }
 ) {
   override get message(): string {
     return `${this.program} ${this.command} failed with exit code ${this.exitCode}${this.reason === "" ? "" : `: ${this.reason}`}`

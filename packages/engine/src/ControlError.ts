@@ -174,7 +174,7 @@ const refusals = {
 
 /**
  * What was asked for was tried, and failed. The failure is the one that happened in the owner's process: `error` is its
- * tag, and `stage` the stage of the launch where it has one.
+ * tag, `stage` the stage of the launch where it has one, `command` and `stderr` what was run and the last that it said.
  *
  * @since 0.1.0
  * @category errors
@@ -184,7 +184,9 @@ export class OwnerFailed extends Schema.TaggedError<OwnerFailed>("@bottle/engine
   error: Schema.String,
   reason: Schema.String,
   advice: Schema.NullOr(Schema.String),
-  stage: Schema.NullOr(Schema.String)
+  stage: Schema.NullOr(Schema.String),
+  command: Schema.optionalWith(Schema.NullOr(Schema.Array(Schema.String)), { default: () => null }),
+  stderr: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null })
 }) {
   override get message(): string {
     return this.reason

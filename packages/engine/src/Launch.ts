@@ -30,6 +30,7 @@ import * as Fence from "./internal/fence.js"
 import { fileFailed, realPath, removeDirectory } from "./internal/files.js"
 import * as Gate from "./internal/gate.js"
 import * as Machine from "./internal/machine.js"
+import * as Ran from "./internal/ran.js"
 import * as OwnDirectory from "./internal/ownDirectory.js"
 import { markOf } from "./internal/mark.js"
 import * as Relay from "./internal/relay.js"
@@ -137,6 +138,7 @@ export const launch = (
     const ledger = yield* Ledger.claim(decided, { ...given.ledger, nonce })
     const bottle = yield* build(decided, secrets, ledger).pipe(
       noting(ledger),
+      Effect.mapError((error) => (error._tag === "StageFailed" ? error.without(Ran.without(secrets.values())) : error)),
       // Registered last, so that it is the first to run.
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.addFinalizer(() => ledger.closing) : ledger.closing))
     )

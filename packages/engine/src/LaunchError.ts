@@ -9,6 +9,7 @@ import { HostFileFailed } from "@bottle/smolvm/ArchiveError"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as Schema from "effect/Schema"
 import { PROGRAMS } from "./GuestRelay.js"
+import * as Ran from "./internal/ran.js"
 import type { LedgerFailed, NameTaken } from "./LedgerError.js"
 import type { EgressNotEnforced, EgressUnproven } from "./ProofError.js"
 import { Stage } from "./Stage.js"
@@ -156,7 +157,11 @@ const stageAdvice: Readonly<Record<Stage, string>> = {
 }
 
 /**
- * A command of the launch failed; `cause` is the typed error of the runtime or of docker.
+ * A command of the launch failed.
+ *
+ * - `command`: what was run, the program first, without values of variables; null where nothing was
+ * - `stderr`: the last lines that it wrote there, without control characters; null where that is not known
+ * - `cause`: the typed error of the runtime or of docker
  *
  * @since 0.1.0
  * @category errors
@@ -165,6 +170,8 @@ export class StageFailed extends Schema.TaggedError<StageFailed>("@bottle/engine
   stage: Stage,
   reason: Schema.String,
   advice: Schema.String,
+  command: Schema.optionalWith(Schema.NullOr(Schema.Array(Schema.String)), { default: () => null }),
+  stderr: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
   cause: Schema.Defect
 }) {
   static of(stage: Stage): (error: SmolvmError | DockerError) => StageFailed {
@@ -174,9 +181,25 @@ export class StageFailed extends Schema.TaggedError<StageFailed>("@bottle/engine
         stage,
         reason: error.message,
         advice: isInOtherWords ? stageAdvice[stage] : error.suggestion,
+        ...Ran.of(error),
         cause: error
       })
     }
+  }
+  /** The same without the values in its texts; an error that holds none of them is returned as it is. */
+  without(clean: (text: string) => string): StageFailed {
+    const { cause, command, reason, stderr } = this
+    const isClean = [reason, stderr ?? "", ...(command ?? [])].every((text) => clean(text) === text)
+    if (isClean) return this
+    return new StageFailed({
+      stage: this.stage,
+      advice: clean(this.advice),
+      reason: clean(reason),
+      command: command === null ? null : command.map(clean),
+      stderr: stderr === null ? null : clean(stderr),
+      // The typed error holds the same texts.
+      cause: typeof cause === "object" && cause !== null ? Reflect.get(cause, "_tag") : null
+    })
   }
   override get message(): string {
     return `${this.stage}: ${this.reason}`

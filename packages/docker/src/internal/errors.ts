@@ -50,7 +50,13 @@ export const fromOutcome = (call: Call, outcome: Failure.Outcome): DockerError =
   const reason = reasonOf(call, outcome.stderr)
   return Failure.isDaemonUnreachable(outcome)
     ? new DaemonUnreachable({ program, clientVersion: null, reason })
-    : new DockerCommandFailed({ program, command, exitCode: outcome.exitCode, reason })
+    : new DockerCommandFailed({
+        program,
+        command,
+        exitCode: outcome.exitCode,
+        reason,
+        stderr: tail(call, outcome.stderr)
+      })
 }
 
 /** The line that says why, fit for a message. */

@@ -23,6 +23,7 @@ import {
 import type { Committed } from "../../Bottle.js"
 import { CommitRefused } from "../../CommitError.js"
 import { BottleGone, type ControlFailed, ControlRefused, ControlUnreachable, OwnerFailed } from "../../ControlError.js"
+import * as Ran from "../ran.js"
 import * as Lines from "./lines.js"
 import { listen } from "./listen.js"
 import * as Wire from "./wire.js"
@@ -400,5 +401,6 @@ export const failureOf = (id: string, error: unknown): OwnerFailed =>
     error: textOf(error, "_tag") ?? "Unknown",
     reason: textOf(error, "message") ?? "it failed",
     advice: textOf(error, "suggestion"),
-    stage: textOf(error, "stage")
+    stage: textOf(error, "stage"),
+    ...Ran.of(error)
   })
