@@ -23,7 +23,7 @@ import {
 import type { Committed } from "../../Bottle.js"
 import { CommitRefused } from "../../CommitError.js"
 import { BottleGone, type ControlFailed, ControlRefused, ControlUnreachable, OwnerFailed } from "../../ControlError.js"
-import * as Ran from "../ran.js"
+import * as Ran from "../../Ran.js"
 import * as Lines from "./lines.js"
 import { listen } from "./listen.js"
 import * as Wire from "./wire.js"

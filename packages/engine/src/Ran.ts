@@ -1,6 +1,17 @@
+/**
+ * What was run when something failed: for whoever tells of it.
+ *
+ * @since 0.1.0
+ */
 import * as Redacted from "effect/Redacted"
 
-/** What was run when something failed, the program first, and the last lines that it wrote on its stderr. */
+/**
+ * What was run when something failed, the program first, and the last lines that it wrote on its stderr; null where that
+ * is not known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Ran {
   readonly command: ReadonlyArray<string> | null
   readonly stderr: string | null
@@ -35,6 +46,9 @@ const short = (word: string): string =>
 /**
  * What an error of the runtime, of docker, or of the owner of a bottle tells of it. Such an error redacts its own argv and
  * output when it is made.
+ *
+ * @since 0.1.0
+ * @category conversions
  */
 export const of = (error: unknown): Ran => {
   if (typeof error !== "object" || error === null) return { command: null, stderr: null }
@@ -50,6 +64,9 @@ const LINE_CHARS_MIN = 8
  * Takes values out of a text, the longest first, since one may be the beginning of another; of one with several lines each
  * line too. The commands that were given a value take it out of what they say themselves: this is for what another one
  * says, of a guest that printed it to its console, or of a daemon that shows it.
+ *
+ * @since 0.1.0
+ * @category conversions
  */
 export const without = (values: Iterable<Redacted.Redacted>): ((text: string) => string) => {
   const known = [...values]
