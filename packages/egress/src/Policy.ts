@@ -6,10 +6,12 @@
  */
 import * as Either from "effect/Either"
 import * as Address from "./Address.js"
+import type { Credential } from "./Credential.js"
+import * as Credentials from "./Credential.js"
 import * as Host from "./Host.js"
 import * as Document from "./internal/document.js"
 import { printableHost } from "./internal/text.js"
-import type { AllowEntry, DenyEntry } from "./PolicyDocument.js"
+import type { AllowEntry, CredentialEntry, DenyEntry } from "./PolicyDocument.js"
 import { PolicyDocument } from "./PolicyDocument.js"
 import type { DocumentInvalid } from "./PolicyError.js"
 import { PolicyError } from "./PolicyError.js"
@@ -27,6 +29,7 @@ export { parseAllow, parseDeny } from "./Rule.js"
  * - `pins` gives names their address (`--resolve HOST=IP`): it allows no name, but a name that a rule allows is dialled
  *   there, whatever kind of address that is.
  * - `upstream` is the proxy that connections go through to the address that was judged; null for none.
+ * - `credentials`, by name, are what the guest reaches through the proxy without holding the key. They allow nothing else.
  *
  * @since 0.1.0
  * @category models
@@ -36,6 +39,7 @@ export interface Policy {
   readonly deny: ReadonlyArray<Rule>
   readonly pins: ReadonlyMap<string, Host.Address>
   readonly upstream: Host.Authority | null
+  readonly credentials: ReadonlyMap<string, Credential>
 }
 
 /**
@@ -44,7 +48,7 @@ export interface Policy {
  * @since 0.1.0
  * @category constructors
  */
-export const empty: Policy = { allow: [], deny: [], pins: new Map(), upstream: null }
+export const empty: Policy = { allow: [], deny: [], pins: new Map(), upstream: null, credentials: new Map() }
 
 const refuser =
   (part: PolicyError["part"], place: string | null, entry: string) =>
@@ -135,22 +139,49 @@ const parsePins = (listed: Listed<string>): Either.Either<Policy["pins"], Policy
   return Either.right(pins)
 }
 
+const parseCredentials = (
+  entries: Readonly<Record<string, CredentialEntry>>,
+  pins: Policy["pins"]
+): Either.Either<Policy["credentials"], PolicyError> => {
+  const credentials = new Map<string, Credential>()
+  const variables = new Map<string, string>()
+  for (const [name, entry] of Object.entries(entries)) {
+    const parsed = Credentials.parse(name, entry, pins)
+    if (Either.isLeft(parsed)) return Either.left(parsed.left)
+    for (const key of ["baseUrlVariable", "placeholderVariable"] as const) {
+      const variable = parsed.right[key]
+      if (variable === null) continue
+      const place = `credentials.${name}.${key}`
+      const other = variables.get(variable)
+      if (other !== undefined) {
+        return refuser("credentials", place, variable)("credential-variable", `${other} sets it already`)
+      }
+      variables.set(variable, place)
+    }
+    credentials.set(name, parsed.right)
+  }
+  return Either.right(credentials)
+}
+
 const parseAll = (lists: {
   readonly allow: Listed<AllowEntry>
   readonly deny: Listed<DenyEntry>
   readonly resolve: Listed<string>
   readonly upstream: string | undefined
+  readonly credentials: Readonly<Record<string, CredentialEntry>>
 }): Either.Either<Policy, PolicyError> =>
   Either.gen(function* () {
     const allow = yield* parseRules(lists.allow, Rules.parseAllow)
     const deny = yield* parseRules(lists.deny, Rules.parseDeny)
     const pins = yield* parsePins(lists.resolve)
     const upstream = lists.upstream === undefined ? null : yield* parseUpstream(lists.upstream, "upstream")
-    return { allow: [...allow.values()], deny: [...deny.values()], pins, upstream }
+    const credentials = yield* parseCredentials(lists.credentials, pins)
+    return { allow: [...allow.values()], deny: [...deny.values()], pins, upstream, credentials }
   })
 
 /**
- * What the user says beside a document, on the command line: entries of `allow` and `deny`, and `HOST=IP`.
+ * What the user says beside a document, on the command line: entries of `allow` and `deny`, and `HOST=IP`. A credential
+ * takes the place of the document's one of that name.
  *
  * @since 0.1.0
  * @category models
@@ -159,6 +190,7 @@ export interface Entries {
   readonly allow?: ReadonlyArray<AllowEntry> | undefined
   readonly deny?: ReadonlyArray<DenyEntry> | undefined
   readonly resolve?: ReadonlyArray<string> | undefined
+  readonly credentials?: Readonly<Record<string, CredentialEntry>> | undefined
 }
 
 /**
@@ -184,7 +216,8 @@ export const fromDocument = (document: PolicyDocument, beside: Entries = {}): Ei
       ],
       placeOf: (index) => (index < names.length ? "resolve" : null)
     },
-    upstream: document.upstream
+    upstream: document.upstream,
+    credentials: { ...document.credentials, ...beside.credentials }
   })
 }
 
@@ -227,5 +260,12 @@ export const toDocument = (policy: Policy): PolicyDocument => ({
   resolve: Object.fromEntries([...policy.pins].map(([name, address]) => [name, address.address])),
   ...(policy.upstream === null
     ? {}
-    : { upstream: `http://${Host.formatAuthority(policy.upstream.host, policy.upstream.port)}` })
+    : { upstream: `http://${Host.formatAuthority(policy.upstream.host, policy.upstream.port)}` }),
+  ...(policy.credentials.size === 0
+    ? {}
+    : {
+        credentials: Object.fromEntries(
+          [...policy.credentials].map(([name, credential]) => [name, Credentials.toEntry(credential)])
+        )
+      })
 })

@@ -18,6 +18,8 @@ export const limits = {
   rules: 4096,
   /** Names that are given an address. */
   names: 1024,
+  /** Credentials. */
+  credentials: 64,
   /** Ports, methods, paths or ranges of one rule. */
   items: 64,
   /** Characters of any one text. */
@@ -148,6 +150,74 @@ export const DenyEntry = Schema.Union(entry, Schema.Struct({ host, ...request })
 export type DenyEntry = typeof DenyEntry.Type
 
 /**
+ * Where the value of a credential is read on the host, when a bottle is started: a variable of the environment, a file, or
+ * what a command prints.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const CredentialSource = Schema.Union(
+  Schema.Struct({ env: text.annotations({ description: "A variable of the environment that bottle is started in" }) }),
+  Schema.Struct({ file: text.annotations({ description: "A file: an absolute path, or one that begins with ~/" }) }),
+  Schema.Struct({
+    command: someOf(text).annotations({ description: "A program and its arguments, without a shell: what it prints" })
+  })
+).annotations({ description: "Where the value is read on the host. The value itself never stands in a policy" })
+
+/**
+ * Where the value of a credential is read on the host.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type CredentialSource = typeof CredentialSource.Type
+
+/**
+ * A credential that stays in the bundle: the guest asks the bundle for the upstream at a local base URL, and the bundle
+ * sets the header.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const CredentialEntry = Schema.Struct({
+  source: CredentialSource,
+  header: text.annotations({
+    description: "The header that the bundle sets, in place of any that the guest sent: x-api-key, authorization"
+  }),
+  prefix: optional(text.annotations({ description: 'What stands in the header before the value, such as "Bearer "' })),
+  upstream: text.annotations({
+    description:
+      "https://HOST[:PORT][/BASE], or http:// where the host is an address that is not public, or is given one in resolve"
+  }),
+  baseUrlVariable: optional(
+    text.annotations({ description: "A variable of the guest that gets the local base URL, such as OPENAI_BASE_URL" })
+  ),
+  placeholderVariable: optional(
+    text.annotations({
+      description: "A variable of the guest that gets a placeholder, for programs that start only with a key"
+    })
+  ),
+  methods: optional(
+    someOf(Schema.Literal(...methods)).annotations({
+      description: "Methods that it may be used with; without them all but TRACE, which would answer with the header"
+    })
+  ),
+  paths: optional(
+    someOf(text.annotations({ description: "One path, /v1/models, or all below one, /v1/*" })).annotations({
+      description: "Paths of the upstream, its base among them, that it may be used for; the query apart"
+    })
+  )
+})
+
+/**
+ * A credential that stays in the bundle, as it is written in a file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type CredentialEntry = typeof CredentialEntry.Type
+
+/**
  * A policy as it is written in a file. What it does not allow is refused, and what it denies is refused whatever allows
  * it; an empty document allows nothing.
  *
@@ -182,6 +252,18 @@ export const PolicyDocument = Schema.Struct({
     text.annotations({
       description: "http://HOST:PORT of a proxy that every connection goes through, to the address that was judged"
     })
+  ),
+  credentials: optional(
+    Schema.Record({ key: Schema.String, value: CredentialEntry })
+      .pipe(
+        Schema.filter((entries) => Object.keys(entries).length <= limits.credentials, {
+          jsonSchema: { maxProperties: limits.credentials }
+        })
+      )
+      .annotations({
+        description:
+          "Credentials by name (a-z, 0-9 and -, at most 63 characters): the guest uses them at a local base URL and never sees their values"
+      })
   )
 }).annotations({ identifier: "PolicyDocument" })
 

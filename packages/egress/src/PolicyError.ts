@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
  * @category errors
  */
 export class PolicyError extends Schema.TaggedError<PolicyError>("@bottle/egress/PolicyError")("PolicyError", {
-  part: Schema.Literal("allow", "deny", "resolve", "upstream"),
+  part: Schema.Literal("allow", "deny", "resolve", "upstream", "credentials"),
   place: Schema.NullOr(Schema.String),
   entry: Schema.String,
   reason: Schema.Literal(
@@ -28,12 +28,24 @@ export class PolicyError extends Schema.TaggedError<PolicyError>("@bottle/egress
     "path",
     "resolve",
     "resolve-twice",
-    "upstream"
+    "upstream",
+    "credential-name",
+    "credential-source",
+    "credential-header",
+    "credential-prefix",
+    "credential-upstream",
+    "credential-variable"
   ),
   detail: Schema.String
 }) {
   override get message(): string {
-    const verb = { allow: "be allowed", deny: "be denied", resolve: "be given an address", upstream: "be the upstream" }
+    const verb = {
+      allow: "be allowed",
+      deny: "be denied",
+      resolve: "be given an address",
+      upstream: "be the upstream",
+      credentials: "be part of a credential"
+    }
     return `${this.place === null ? "" : `${this.place}: `}"${this.entry}" cannot ${verb[this.part]}: ${this.detail}`
   }
 
@@ -61,6 +73,18 @@ export class PolicyError extends Schema.TaggedError<PolicyError>("@bottle/egress
         return "Write one HOST=IP for each name, such as api.example.com=10.0.0.5"
       case "upstream":
         return "Write the proxy as http://HOST:PORT, such as http://proxy.example.com:3128"
+      case "credential-name":
+        return "Name it with at most 63 of a-z, 0-9 and -, such as anthropic"
+      case "credential-source":
+        return 'Write {"env": "NAME"}, {"file": "/absolute/path"} or {"command": ["program", "argument"]}'
+      case "credential-header":
+        return "Write the header that the upstream reads its key from, such as authorization or x-api-key"
+      case "credential-prefix":
+        return 'Write what stands before the value in visible ASCII, such as "Bearer "'
+      case "credential-upstream":
+        return "Write https://HOST or https://HOST/BASE, such as https://api.example.com/v1"
+      case "credential-variable":
+        return "Write the name of a variable that nothing else sets, such as OPENAI_BASE_URL"
       case "host":
         return "Write HOST, *.HOST, HOST:PORT, *.HOST:PORT, 192.0.2.1:443 or [2001:db8::1]:443"
     }

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -83,6 +84,8 @@ export interface ServeOptions {
   readonly ownRanges?: ReadonlyArray<Cidr> | undefined
   /** What a guest is answered that asks the proxy for `http://proof.bottle.internal/`; unset, that is a host like others. */
   readonly proof?: string | undefined
+  /** The values of the policy's credentials by name. One that is missing refuses whoever asks for that credential. */
+  readonly credentials?: ReadonlyMap<string, Redacted.Redacted> | undefined
   readonly limits?: Partial<Limits> | undefined
 }
 

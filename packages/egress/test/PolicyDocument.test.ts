@@ -52,7 +52,7 @@ const unshaped: ReadonlyArray<readonly [document: unknown, told: string]> = [
   [{ dney: [] }, 'the policy: it has the unknown key "dney" | Write "deny"'],
   [
     { rules: [] },
-    'the policy: it has the unknown key "rules" | Its keys are $schema, version, allow, deny, resolve, upstream'
+    'the policy: it has the unknown key "rules" | Its keys are $schema, version, allow, deny, resolve, upstream, credentials'
   ],
   [{ "al\u001blow": [] }, 'the policy: it has the unknown key "al?low" | Write "allow"'],
   [{ version: 2 }, "version: it is 2, and not 1 | Write 1 there"],
