@@ -18,6 +18,7 @@ export interface Deadlines {
   readonly imageBuild: number
   readonly containerRun: number
   readonly containerKill: number
+  readonly containerExec: number
   /** Of each removal, of whatever kind. */
   readonly remove: number
 }
@@ -36,5 +37,6 @@ export const defaults: Deadlines = {
   imageBuild: 900_000,
   containerRun: 120_000,
   containerKill: 30_000,
+  containerExec: 60_000,
   remove: 60_000
 }

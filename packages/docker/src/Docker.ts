@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import * as ContainerExec from "./ContainerExec.js"
 import * as ContainerInspect from "./ContainerInspect.js"
 import * as ContainerKill from "./ContainerKill.js"
 import * as ContainerList from "./ContainerList.js"
@@ -31,6 +32,7 @@ import {
   ContainerNotFound,
   ContainerNotRunning,
   DaemonUnreachable,
+  DockerCommandFailed,
   type DockerError,
   ImageNotFound,
   MountSourceMissing,
@@ -64,6 +66,16 @@ import * as Version from "./Version.js"
 export interface RunOptions extends Omit<ContainerRun.ContainerRunOptions, "secretNames"> {
   /** Variables by name. Names that the client itself reads are refused. */
   readonly secrets?: Readonly<Record<string, Redacted.Redacted>> | undefined
+}
+
+/**
+ * What is run in a container, and what it reads.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExecOptions extends ContainerExec.ContainerExecOptions {
+  readonly stdin: Redacted.Redacted
 }
 
 /**
@@ -114,6 +126,12 @@ export class Docker extends Context.Tag("@bottle/docker/Docker")<
     readonly containerRemove: (name: string) => Effect.Effect<void, DockerError>
     /** Sends a signal. Fails with `ContainerNotFound` or `ContainerNotRunning`. */
     readonly containerKill: (options: ContainerKill.ContainerKillOptions) => Effect.Effect<void, DockerError>
+    /**
+     * Runs a program in a container to its end, and gives it something to read. Fails with `ContainerNotFound` or
+     * `ContainerNotRunning`, and where the program ends with another code than 0. Nothing of what it read or wrote is in
+     * an error.
+     */
+    readonly containerExec: (options: ExecOptions) => Effect.Effect<void, DockerError>
     /** What the container has written, and what it writes until it ends; then the stream ends. No deadline. */
     readonly containerLogs: (name: string) => Stream.Stream<ContainerLogs.LogLine, DockerError>
     /** The containers that bear all of the labels, running or not. */
@@ -248,7 +266,13 @@ const containers = (
   deadlines: Deadlines
 ): Pick<
   Service,
-  "containerRun" | "containerInspect" | "containerRemove" | "containerKill" | "containerLogs" | "containerList"
+  | "containerRun"
+  | "containerInspect"
+  | "containerRemove"
+  | "containerKill"
+  | "containerExec"
+  | "containerLogs"
+  | "containerList"
 > => ({
   containerRun: (options) => {
     const secrets = options.secrets ?? {}
@@ -276,6 +300,26 @@ const containers = (
         if (Failure.isContainerNotFound(outcome)) return new ContainerNotFound({ name })
         return Failure.isContainerNotRunning(outcome) ? new ContainerNotRunning({ name }) : undefined
       })
+    ),
+  containerExec: ({ command, name, stdin }) =>
+    Effect.asVoid(
+      runner.succeed(
+        { command: "exec", argv: ContainerExec.argv({ name, command }), stdin: Redacted.value(stdin) },
+        deadlines.containerExec,
+        (outcome) => {
+          if (Failure.isContainerNotFound(outcome)) return new ContainerNotFound({ name })
+          if (Failure.isContainerNotRunning(outcome)) return new ContainerNotRunning({ name })
+          const { exitCode } = outcome
+          // Whatever stands on its standard error may repeat what it has read.
+          return new DockerCommandFailed({
+            program: runner.program,
+            command: "exec",
+            exitCode,
+            reason: `${command[0]} ended with exit code ${exitCode} in ${name}`,
+            stderr: ""
+          })
+        }
+      )
     ),
   containerLogs: (name) => logs(runner, name),
   containerList: (options) =>

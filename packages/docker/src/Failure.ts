@@ -127,7 +127,7 @@ export const isContainerNotFound = reports("No such container: ")
  * @since 0.1.0
  * @category predicates
  */
-export const isContainerNotRunning = reports("Container \\S+ is not running")
+export const isContainerNotRunning = reports("[Cc]ontainer \\S+ is not running")
 
 /**
  * Somebody else is removing the container.

@@ -599,6 +599,42 @@ describe("containers", () => {
       )
     })
   )
+
+  it.effect("are given something to read, which is in no argv and in no error", () =>
+    Effect.gen(function* () {
+      const exec = (it: Service) =>
+        it.containerExec({ name: "bottle-x1", command: ["node", "take"], stdin: Redacted.make("hunter2") })
+      const argv = ["docker", "exec", "--interactive", "bottle-x1", "node", "take"]
+      const script = yield* Effect.provide(
+        Effect.zipRight(
+          docker(exec),
+          Effect.flatMap(CommandScript.CommandScript, ({ recorded }) => recorded)
+        ),
+        scripted([{ match: argv }])
+      )
+      assert.deepStrictEqual(script[0]?.argv, argv)
+      assert.strictEqual(yield* script[0]?.stdin ?? Effect.succeed("nothing was run"), "hunter2")
+      const opening = "Error response from daemon: "
+      yield* failsWith(
+        exec,
+        [failing("exec", `${opening}Container ${idOf("c")} is not running\n`)],
+        "ContainerNotRunning",
+        "container bottle-x1 is not running"
+      )
+      yield* failsWith(
+        exec,
+        [failing("exec", `${opening}No such container: bottle-x1\n`)],
+        "ContainerNotFound",
+        "container bottle-x1 does not exist"
+      )
+      yield* failsWith(
+        exec,
+        [failing("exec", "node: I read hunter2 and do not like it\n")],
+        "DockerCommandFailed",
+        "docker exec failed with exit code 1: node ended with exit code 1 in bottle-x1"
+      )
+    })
+  )
 })
 
 describe("logs", () => {
@@ -769,7 +805,8 @@ describe("deadlines", () => {
     ["container inspect", 30_000, (it) => it.containerInspect("bottle-x1")],
     ["container ls", 30_000, (it) => it.containerList({ labels: {} })],
     ["rm", 60_000, (it) => it.containerRemove("bottle-x1")],
-    ["kill", 30_000, (it) => it.containerKill({ name: "bottle-x1", signal: "SIGTERM" })]
+    ["kill", 30_000, (it) => it.containerKill({ name: "bottle-x1", signal: "SIGTERM" })],
+    ["exec", 60_000, (it) => it.containerExec({ name: "bottle-x1", command: ["x"], stdin: Redacted.make("") })]
   ]
 
   for (const [command, millis, call] of calls) {

@@ -51,7 +51,11 @@ const texts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Error: No such container: nope\n",
     "Error response from daemon: Cannot kill container: nope: No such container: nope\n"
   ],
-  isContainerNotRunning: [`Error response from daemon: Cannot kill container: c1: Container ${id} is not running\n`],
+  isContainerNotRunning: [
+    `Error response from daemon: Cannot kill container: c1: Container ${id} is not running\n`,
+    `Error response from daemon: Container ${id} is not running\n`,
+    `Error response from daemon: container ${id} is not running\n`
+  ],
   isRemovalInProgress: ["Error response from daemon: removal of container rr is already in progress\n"],
   isImageNotFound: [
     "\nError response from daemon: no such image: nope: No such image: nope:latest\n",

@@ -1,3 +1,4 @@
+import * as ContainerExec from "../src/ContainerExec.js"
 import * as ContainerInspect from "@bottle/docker/ContainerInspect"
 import * as ContainerKill from "@bottle/docker/ContainerKill"
 import * as ContainerList from "@bottle/docker/ContainerList"
@@ -90,6 +91,22 @@ describe("names", () => {
     ["logs", ContainerLogs.argv, ["logs", "--follow"]],
     ["kill", (name) => ContainerKill.argv({ name, signal: "SIGHUP" }), ["kill", "--signal", "SIGHUP"]]
   ]
+
+  it("of a container in which something is run follow it too, and its words are any", () => {
+    accepts(ContainerExec.argv({ name: "bottle-x1", command: ["node", "--x", "a b"] }), [
+      "exec",
+      "--interactive",
+      "bottle-x1",
+      "node",
+      "--x",
+      "a b"
+    ])
+    refuses(ContainerExec.argv({ name: "-f", command: ["node"] }), `docker exec: the name ${grammar}`)
+    refuses(
+      ContainerExec.argv({ name: "bottle-x1", command: ["node", "a\0"] }),
+      "docker exec: the command must not have a NUL byte in it"
+    )
+  })
 
   it.each(byName)("of %s follow docker's grammar", (command, argv, before) => {
     accepts(argv("bottle-x1"), [...before, "bottle-x1"])

@@ -21,6 +21,8 @@ export interface Request {
   readonly argv: Argv
   /** Variables beside the client's environment. */
   readonly variables?: Readonly<Record<string, string>> | undefined
+  /** What the client reads, and passes on; without it, nothing. */
+  readonly stdin?: string | undefined
 }
 
 /** A call that has ended, whatever it ended with. */
@@ -66,10 +68,19 @@ export const makeRunner = (options: RunnerOptions): Effect.Effect<Runner, never,
 
     const prepare = ({ argv, command, variables }: Request): Effect.Effect<Call, DockerError> =>
       Effect.map(argv, (words) => ({ program, command, argv: words, variables: variables ?? {} }))
-    const toProgram = ({ argv, variables }: Call): Program => ({ program, args: argv, env: { ...env, ...variables } })
+    const toProgram = ({ argv, command, variables }: Call): Program => ({
+      program,
+      args: argv,
+      subcommand: command,
+      env: { ...env, ...variables }
+    })
     const run = (request: Request, timeoutMillis: number) =>
       Effect.flatMap(prepare(request), (call) =>
-        Capture.capture(toProgram(call), { timeoutMillis, capBytes: OUTPUT_CAP_BYTES }).pipe(
+        Capture.capture(toProgram(call), {
+          timeoutMillis,
+          capBytes: OUTPUT_CAP_BYTES,
+          ...(request.stdin === undefined ? {} : { stdin: request.stdin })
+        }).pipe(
           Effect.provideService(CommandExecutor.CommandExecutor, executor),
           Effect.mapBoth({
             onFailure: (error) => fromProcess(call, error),
