@@ -7,17 +7,15 @@ import * as Policy from "@bottle/egress/Policy"
 import { limits, type PolicyDocument } from "@bottle/egress/PolicyDocument"
 import type { DocumentInvalid, PolicyError } from "@bottle/egress/PolicyError"
 import type { LaunchOptions, Mount } from "@bottle/engine/LaunchOptions"
+import * as MountedPath from "@bottle/engine/MountedPath"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Path from "node:path"
 import * as Printable from "./Printable.js"
 import type { RunRequest } from "./RunRequest.js"
-
-/** As many as Linux itself follows. */
-const LINKS_MAX = 40
 
 const PATH_CHARS_MAX = 200
 
@@ -69,52 +67,17 @@ export class PolicyFileInMount extends Schema.TaggedError<PolicyFileInMount>("@b
  */
 export type PolicyFileError = PolicyFileRefused | PolicyFileInMount
 
-const isBelow = (path: string, directory: string): boolean =>
-  path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`)
-
-/** Every directory on the way to a file, through each link that is on it: whoever writes to one can change what is read. */
-const directoriesTo = (fs: FileSystem.FileSystem, file: string): Effect.Effect<ReadonlySet<string>> =>
-  Effect.gen(function* () {
-    const found = new Set<string>()
-    let directory = "/"
-    let parts = file.split("/")
-    let links = 0
-    while (parts.length > 0 && links <= LINKS_MAX) {
-      const [part = "", ...rest] = parts
-      parts = rest
-      if (part === "" || part === ".") continue
-      if (part === "..") {
-        directory = Path.dirname(directory)
-        continue
-      }
-      found.add(directory)
-      const at = Path.join(directory, part)
-      const link = yield* Effect.option(fs.readLink(at))
-      if (link._tag === "None") directory = at
-      else {
-        links += 1
-        parts = [...link.value.split("/"), ...parts]
-        if (link.value.startsWith("/")) directory = "/"
-      }
-    }
-    return found
-  })
-
 const refuseMounted = (
-  fs: FileSystem.FileSystem,
   file: string,
   mounts: ReadonlyArray<Mount>
-): Effect.Effect<void, PolicyFileInMount> =>
-  Effect.gen(function* () {
-    const writable = mounts.filter((mount) => !mount.readonly)
-    if (writable.length === 0) return
-    const directories = [...(yield* directoriesTo(fs, file))]
-    for (const mount of writable) {
-      const real = yield* Effect.orElseSucceed(fs.realPath(mount.host), () => mount.host)
-      const isReached = directories.some((directory) => isBelow(directory, real))
-      if (isReached) return yield* new PolicyFileInMount({ file, mount: mount.host })
-    }
-  })
+): Effect.Effect<void, PolicyFileInMount, FileSystem.FileSystem> =>
+  Effect.flatMap(
+    MountedPath.changedThrough(file, mounts),
+    Option.match({
+      onNone: () => Effect.void,
+      onSome: (mount) => new PolicyFileInMount({ file, mount: mount.host })
+    })
+  )
 
 const readText = (fs: FileSystem.FileSystem, file: string, name: string): Effect.Effect<string, PolicyFileRefused> =>
   Effect.gen(function* () {
@@ -150,7 +113,7 @@ export const read = (
 ): Effect.Effect<PolicyDocument, PolicyFileError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    yield* refuseMounted(fs, file, mounts)
+    yield* refuseMounted(file, mounts)
     const name = `--policy ${file}`
     const text = yield* readText(fs, file, name)
     return Policy.toDocument(yield* Effect.mapError(Policy.fromJson(text), refused(name)))
