@@ -35,6 +35,7 @@ import { type LaunchEvent, LaunchObserver } from "./LaunchObserver.js"
 import { LaunchPlan } from "./LaunchPlan.js"
 import { EgressNotEnforced, EgressUnproven } from "./ProofError.js"
 import { ProofRecord } from "./ProofRecord.js"
+import type { Said } from "./RecordLine.js"
 
 const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
@@ -217,7 +218,7 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
 
     const timed = (line: object) =>
       Effect.map(DateTime.now, (time) => JSON.stringify({ time: DateTime.formatIso(time), ...line }))
-    const say = (line: object) => Effect.map(timed(line), launch.append)
+    const say = (line: Said) => Effect.map(timed(line), launch.append)
 
     /** A file that is made when there is something to write to it; null where it cannot be. */
     const lazily = <A>(make: Effect.Effect<A, PlatformError.PlatformError, Scope.Scope | FileSystem.FileSystem>) =>
