@@ -7,6 +7,7 @@ import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as Effect from "effect/Effect"
 import type { Exit } from "./Exit.js"
 import * as Running from "./internal/running.js"
+import * as Span from "./internal/span.js"
 import { defaultGraceMillis } from "./internal/terminate.js"
 import type { ProcessError } from "./ProcessError.js"
 import type { Program } from "./Program.js"
@@ -19,9 +20,13 @@ import type { Program } from "./Program.js"
  * @category constructors
  */
 export const attach = (program: Program): Effect.Effect<Exit, ProcessError, CommandExecutor> =>
-  Effect.scoped(
-    Effect.flatMap(
-      Running.start(program, { stdin: "inherit", output: "inherit", graceMillis: defaultGraceMillis }),
-      Running.awaitExit
-    )
+  Span.traced(
+    program,
+    Effect.scoped(
+      Effect.flatMap(
+        Running.start(program, { stdin: "inherit", output: "inherit", graceMillis: defaultGraceMillis }),
+        Running.awaitExit
+      )
+    ),
+    (exit) => exit
   )

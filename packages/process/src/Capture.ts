@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Exit } from "./Exit.js"
 import * as Running from "./internal/running.js"
+import * as Span from "./internal/span.js"
 import { defaultGraceMillis } from "./internal/terminate.js"
 import { OutputTooLarge, type ProcessError, ProcessTimedOut } from "./ProcessError.js"
 import type { Program } from "./Program.js"
@@ -62,7 +63,8 @@ export const defaults = {
 
 /**
  * Runs a program to its end. Whatever it ends with is a value: a non-zero code is no error. Fails when it cannot be
- * started, writes more than the cap, or takes too long; interruption, like failure, leaves none of its group alive.
+ * started, writes more than the cap, or takes too long; interruption, like failure, leaves none of its group alive. Its
+ * span is `process`, as that of whatever runs a program here: the program's name, its `subcommand` and its exit.
  *
  * @since 0.1.0
  * @category constructors
@@ -71,7 +73,11 @@ export const capture = (
   program: Program,
   options?: CaptureOptions
 ): Effect.Effect<Captured, ProcessError, CommandExecutor> =>
-  Effect.scopedWith((readerScope) => Effect.scoped(run(program, options ?? {}, readerScope)))
+  Span.traced(
+    program,
+    Effect.scopedWith((readerScope) => Effect.scoped(run(program, options ?? {}, readerScope))),
+    ({ exit }) => exit
+  )
 
 // The readers' scope is the outer one: while the program is being ended, its last words must not meet a closed pipe.
 const run = (

@@ -13,6 +13,7 @@ import * as Fs from "node:fs"
 import type { Readable, Writable } from "node:stream"
 import * as Exit from "./Exit.js"
 import * as Identity from "./Identity.js"
+import * as Span from "./internal/span.js"
 import * as Pipe from "./Pipe.js"
 import { ProgramNotFound, SpawnRefused } from "./ProcessError.js"
 import { printable } from "./Text.js"
@@ -77,12 +78,16 @@ export interface Detached {
 
 /**
  * Starts a process that outlives us, and belongs to no terminal: it has a session of its own, none of our descriptors,
- * and neither our end nor a signal to our group ends it. There is no scope: whoever starts it says how it ends.
+ * and neither our end nor a signal to our group ends it. There is no scope: whoever starts it says how it ends. Its span,
+ * `process.detach`, is over when it has been started.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const start = (options: DetachedOptions): Effect.Effect<Detached, ProgramNotFound | SpawnRefused> =>
+  Effect.useSpan("process.detach", Span.optionsOf({ program: options.argv[0] }), () => starting(options))
+
+const starting = (options: DetachedOptions): Effect.Effect<Detached, ProgramNotFound | SpawnRefused> =>
   Effect.flatMap(Deferred.make<Exit.Exit>(), (ended) =>
     Effect.async<Detached, ProgramNotFound | SpawnRefused>((resume) => {
       const [program, ...args] = options.argv

@@ -12,6 +12,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Exit } from "./Exit.js"
 import * as Running from "./internal/running.js"
+import * as Span from "./internal/span.js"
 import { defaultGraceMillis } from "./internal/terminate.js"
 import type { ProcessError } from "./ProcessError.js"
 import type { Program } from "./Program.js"
@@ -70,11 +71,14 @@ export const follow = (
     Effect.gen(function* () {
       // Acquired first, so released last: while the program is being ended it can still write.
       const readerScope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
-      const process = yield* Running.start(program, {
-        stdin: options?.stdin === undefined ? "empty" : "pipe",
-        output: "pipe",
-        graceMillis: options?.graceMillis ?? defaults.graceMillis
-      })
+      const span = yield* Span.scoped(program)
+      const process = yield* span.within(
+        Running.start(program, {
+          stdin: options?.stdin === undefined ? "empty" : "pipe",
+          output: "pipe",
+          graceMillis: options?.graceMillis ?? defaults.graceMillis
+        })
+      )
       const events = yield* Mailbox.make<FollowEvent>(waitingEvents)
       yield* Effect.addFinalizer(() => events.shutdown)
       // After the shutdown nothing is taken up any more: what the program still says is read and dropped.
@@ -87,6 +91,7 @@ export const follow = (
       const fail = (cause: Cause.Cause<never>) => events.failCause(cause)
       const end = Running.awaitExit(process).pipe(
         Effect.tap(() => Reader.drain(readers, options?.drainMillis ?? defaults.drainMillis)),
+        Effect.tap(span.noteExit),
         Effect.flatMap((exit) => events.offer({ _tag: "Exit", exit })),
         Effect.zipRight(events.end),
         Effect.catchAllCause(fail)

@@ -10,6 +10,9 @@
  * `program` is looked up in the `PATH` of the child's own environment when it holds no slash. `env` is the whole
  * environment of the child; when it is absent the child gets `Environment.childDefault`. `cwd` defaults to ours.
  *
+ * `subcommand` is for traces only: the words of the program's own grammar that it is called with ("machine create"), which
+ * whoever builds the arguments knows. It is a literal, never taken from `args`: those may hold secrets.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -18,6 +21,7 @@ export interface Program {
   readonly args: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly cwd?: string | undefined
+  readonly subcommand?: string | undefined
 }
 
 /**

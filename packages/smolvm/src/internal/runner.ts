@@ -85,6 +85,7 @@ export const makeRunner = (
     const toProgram = ({ argv, command, env: own, secrets }: Call): Program => ({
       program,
       args: argv,
+      subcommand: command,
       env: { ...env, ...(takesSecrets.has(command) ? secrets : {}), ...own }
     })
     const capture = (call: Call, captureOptions: Capture.CaptureOptions) =>
