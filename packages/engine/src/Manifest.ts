@@ -180,7 +180,7 @@ export const Limits = Schema.Struct({
     Schema.Number.pipe(
       Schema.filter((count) => Number.isInteger(count) && count >= 1 && count < 1_000_000_000, {
         description: "How many CPUs the guest has",
-        jsonSchema: { type: "integer", minimum: 1 },
+        jsonSchema: { type: "integer", minimum: 1, description: "How many CPUs the guest has" },
         ...expected({ what: "a number of CPUs", example: "2" })
       })
     )
@@ -205,7 +205,7 @@ export const Limits = Schema.Struct({
 export const Bottle = Schema.Struct({
   image: optional(
     plainText(
-      "What to boot from: an image reference, or the absolute path of a rootfs directory or an image archive",
+      "What to boot from: an image reference, or the path of a rootfs directory or an image archive, which begins with /, ./ or ../ and is looked for beside the manifest",
       '"alpine:3.20"'
     )
   ),
@@ -223,7 +223,12 @@ export const Bottle = Schema.Struct({
     })
   ),
   runtime: optional(
-    plainText("What runs the machine: smolvm, local, or the path of a program that speaks as they do", '"smolvm"')
+    textOf({
+      what: "smolvm, local, or the path of a program that is absolute or begins with ~/",
+      example: '"smolvm"',
+      description: "What runs the machine: smolvm, local, or the path of a program that speaks as smolvm does",
+      pattern: "^(smolvm$|local$|/|~/)"
+    })
   ),
   bundle: optional(
     Schema.Literal("process", "container", "none").annotations({
@@ -293,25 +298,7 @@ export const Prompt = Schema.Union(
 export type Prompt = typeof Prompt.Type
 
 /** Credentials by name, as a policy document holds them. */
-const credentials = optional(
-  Schema.Record({
-    key: Schema.String,
-    value: Schema.Struct({
-      source: Schema.Union(
-        Schema.Struct({ env: Schema.String }),
-        Schema.Struct({ file: Schema.String }),
-        Schema.Struct({ command: Schema.Array(Schema.String) })
-      ),
-      header: Schema.String,
-      prefix: optional(Schema.String),
-      upstream: Schema.String,
-      baseUrlVariable: optional(Schema.String),
-      placeholderVariable: optional(Schema.String),
-      methods: optional(Schema.Array(Schema.String)),
-      paths: optional(Schema.Array(Schema.String))
-    })
-  })
-)
+const credentials = PolicyDocument.fields.credentials
 
 /**
  * A program that works on a prompt, and what it needs for that.
