@@ -146,7 +146,11 @@ export const launch = (
     const sweeper = yield* Sweeper
     yield* Effect.forkScoped(Effect.interruptible(sweeper.sweep(decided.directories, decided.guest.secrets)))
     return bottle
-  }).pipe(Effect.withSpan("bottle.launch", { attributes: { id: decided.id } }))
+  }).pipe(
+    Effect.withSpan("bottle.launch", { captureStackTrace: false }),
+    // For all that it acquires, its release too.
+    Effect.annotateSpans("bottle.id", decided.id)
+  )
 
 /** What is not released, and what is kept, is in the ledger: the observer of the acquisition is told of the release. */
 const noting =

@@ -5,7 +5,7 @@ import { notify } from "../LaunchObserver.js"
 /** A release that is well takes a second at most; after this somebody wonders. */
 const PATIENCE_MILLIS = 3000
 
-/** Tells the observer, once, that a release takes long. */
+/** Runs a release in a span of its own, and tells the observer, once, that it takes long. `resource` begins with its kind. */
 export const tellingSlow =
   (resource: string) =>
   <A, E, R>(release: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -17,4 +17,9 @@ export const tellingSlow =
       ),
       () => release,
       Fiber.interrupt
+    ).pipe(
+      Effect.withSpan("bottle.release", {
+        attributes: { "bottle.resource": resource.split(" ", 1)[0] },
+        captureStackTrace: false
+      })
     )

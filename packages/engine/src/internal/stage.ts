@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import { notify } from "../LaunchObserver.js"
 import type { Stage } from "../Stage.js"
 
-/** Runs a stage of the launch, and tells the observer when it began and how it ended. */
+/** Runs a stage of the launch in a span of its own, and tells the observer when it began and how it ended. */
 export const stage =
   (name: Stage) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -21,4 +21,4 @@ export const stage =
           })
         )
       )
-    }).pipe(Effect.withSpan(`bottle.${name}`))
+    }).pipe(Effect.withSpan(`bottle.${name}`, { attributes: { "bottle.stage": name }, captureStackTrace: false }))

@@ -221,6 +221,12 @@ const settle = (
   return new EgressUnproven({ machine, reason: unproven.reason, detail: unproven.detail, record })
 }
 
+/** A part of the proof; all of it is the stage. */
+const span =
+  (name: string) =>
+  <A, E, R>(part: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.withSpan(part, name, { captureStackTrace: false })
+
 const proveIn = (
   options: ProveOptions
 ): Effect.Effect<ProofRecord, EgressNotEnforced | EgressUnproven | SmolvmError, Smolvm | Scope.Scope> =>
@@ -231,19 +237,19 @@ const proveIn = (
     const banner = `bottle-decoy-${randomBytes(8).toString("hex")}`
     const situation = Targets.situationOf(options.plan)
     // The guest's command starts meanwhile; it waits for its targets.
-    const opening = yield* Effect.forkScoped(open(situation, names, banner))
+    const opening = yield* Effect.forkScoped(span("bottle.decoys")(open(situation, names, banner)))
     const text = Effect.map(Fiber.join(opening), ({ targets }) => Buffer.from(Targets.text(targets)))
     const asked = yield* smolvm
       .machineExec({ ...proofOptions(options.plan), stdin: Stream.fromEffect(text), capBytes: STDOUT_BYTES_MAX })
-      .pipe(Effect.timeoutOption(GUEST_TIMEOUT_MILLIS), Effect.either)
+      .pipe(Effect.timeoutOption(GUEST_TIMEOUT_MILLIS), Effect.either, span("bottle.probes"))
     const opened = yield* Fiber.join(opening)
     const stdout = Either.isRight(asked) && Option.isSome(asked.right) ? asked.right.value.stdout : new Uint8Array()
     const answers = Answers.parse(stdout, new Set(opened.targets.map(({ id }) => id)))
-    const seen = yield* gather(opened, answers, options, names, banner)
+    const seen = yield* span("bottle.verdict")(gather(opened, answers, options, names, banner))
     return yield* settle(options, asked, answers, seen, Math.round(performance.now() - started))
   })
 
 export const prove = (
   options: ProveOptions
 ): Effect.Effect<ProofRecord, EgressNotEnforced | EgressUnproven | SmolvmError, Smolvm> =>
-  Effect.scoped(proveIn(options)).pipe(Effect.withSpan("bottle.proof", { attributes: { id: options.plan.id } }))
+  Effect.scoped(proveIn(options))
