@@ -14,6 +14,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Stream from "effect/Stream"
 import * as BundleConfig from "./BundleConfig.js"
 import * as BundleOutput from "./BundleOutput.js"
+import * as CredentialHandover from "./CredentialHandover.js"
 import * as OwnRanges from "./OwnRanges.js"
 
 /**
@@ -49,6 +50,8 @@ export const defaultListen = `0.0.0.0:${PORT}`
 export interface EgressOptions {
   /** Where `BundleConfig` finds its files. */
   readonly configDirectory: string
+  /** Where `CredentialHandover` takes the values of the policy's credentials, where it has any. */
+  readonly stateDirectory: string
   readonly listen: Listen
   /** Each element means: read the policy again. */
   readonly reloads: Stream.Stream<unknown>
@@ -62,7 +65,13 @@ export interface EgressOptions {
  * @since 0.1.0
  * @category errors
  */
-export type EgressDaemonError = BundleConfig.ConfigUnreadable | DocumentInvalid | PolicyError | ProxyError | ProxyClosed
+export type EgressDaemonError =
+  | BundleConfig.ConfigUnreadable
+  | CredentialHandover.CredentialsNotReceived
+  | DocumentInvalid
+  | PolicyError
+  | ProxyError
+  | ProxyClosed
 
 /** How long the last decisions may take to be printed when the daemon ends. */
 const lastMillis = 1000
@@ -83,6 +92,9 @@ export const run = (options: EgressOptions): Effect.Effect<never, EgressDaemonEr
       const say = (lines: ReadonlyArray<Said>) => options.print(lines.map(BundleOutput.daemonText))
       const policy = yield* Policy.fromJson(yield* BundleConfig.policyText(configDirectory))
       const proof = yield* BundleConfig.proof(configDirectory)
+      const names = [...policy.credentials.keys()]
+      const credentials =
+        names.length === 0 ? undefined : yield* CredentialHandover.receive(options.stateDirectory, names)
       // Made before the proxy, so released after it: what it decided last is still printed.
       const printers = yield* FiberSet.make<void>()
       yield* Effect.addFinalizer(() =>
@@ -93,7 +105,8 @@ export const run = (options: EgressOptions): Effect.Effect<never, EgressDaemonEr
         listen: options.listen,
         interfaces: BundleConfig.interfaces(configDirectory),
         ownRanges: yield* OwnRanges.system,
-        proof
+        proof,
+        credentials
       })
       yield* FiberSet.run(
         printers,

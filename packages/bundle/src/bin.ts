@@ -17,7 +17,7 @@ switch (process.argv[2]) {
     })
     break
   case "egress":
-    void import("./internal/egressMain.js").then(({ run }) => run(process))
+    void import("./internal/egressMain.js").then(({ run }) => run(process, stateDirectory))
     break
   case "health":
     void import("./Health.js").then(({ HEALTHY, read }) => {
@@ -26,7 +26,14 @@ switch (process.argv[2]) {
       process.exitCode = state === HEALTHY ? 0 : 1
     })
     break
+  case "credentials":
+    void import("./internal/handover.js").then(async ({ send }) => {
+      const problem = await send(stateDirectory, process.stdin)
+      if (problem !== undefined) process.stderr.write(`${problem}\n`)
+      process.exitCode = problem === undefined ? 0 : 1
+    })
+    break
   default:
-    process.stderr.write("usage: bottle-bundle [egress|health]\n")
+    process.stderr.write("usage: bottle-bundle [egress|health|credentials]\n")
     process.exitCode = 2
 }

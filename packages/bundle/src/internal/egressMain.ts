@@ -40,7 +40,7 @@ const printTo = (output: Writable): ((lines: ReadonlyArray<string>) => Effect.Ef
 }
 
 /** Runs the egress daemon in this process. SIGHUP reads the policy again, SIGTERM and SIGINT end it with 0. */
-export const run = (host: NodeJS.Process): void => {
+export const run = (host: NodeJS.Process, stateDirectory: string): void => {
   const complain = (text: string, code: number): void => {
     host.stderr.write(`${visible(text)}\n`)
     host.exitCode = code
@@ -55,6 +55,7 @@ export const run = (host: NodeJS.Process): void => {
     host.on("SIGHUP", () => Queue.unsafeOffer(reloads, undefined))
     return yield* EgressDaemon.run({
       configDirectory: host.env["BOTTLE_CONFIG"] ?? BundleConfig.DIRECTORY,
+      stateDirectory,
       listen,
       reloads: Stream.fromQueue(reloads),
       print: printTo(host.stdout)
