@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Failure from "./Failure.js"
+import * as Notice from "./Notice.js"
 import * as PolicyFile from "./PolicyFile.js"
 import { ReloadRequests } from "./ReloadRequests.js"
 import type { RunRequest } from "./RunRequest.js"
@@ -39,7 +40,7 @@ export class NoPolicyFile extends Schema.TaggedError<NoPolicyFile>("@bottle/cli/
  * @category models
  */
 export interface ReloadOptions {
-  readonly bottle: Pick<Bottle, "reload">
+  readonly bottle: Pick<Bottle, "policy" | "reload">
   readonly record: Pick<BottleRecord, "reloaded">
   readonly request: RunRequest
   readonly say: (line: string) => Effect.Effect<void>
@@ -51,14 +52,15 @@ const reload = ({ bottle, record, request }: ReloadOptions) =>
     if (policyFile === null) return yield* new NoPolicyFile()
     const document = yield* PolicyFile.read(policyFile, options.mounts ?? [])
     const policy = yield* Policy.fromDocument(document, options)
-    yield* bottle.reload(policy)
-    yield* record.reloaded(Policy.toDocument(policy))
+    // What its user allowed this bottle while it ran was said of the bottle, and not of the file.
+    yield* bottle.reload(policy, { keepAllowed: true })
+    yield* record.reloaded(Policy.toDocument(yield* bottle.policy))
   })
 
 const told = (failure: Failure.Failure | null, { format, policyFile, quiet }: RunRequest): string | undefined => {
   if (format === "json") {
     const { message = null, suggestion = null } = failure ?? {}
-    return JSON.stringify({ version: 1, reload: { ok: failure === null, file: policyFile, message, suggestion } })
+    return Notice.toJson({ version: 1, reload: { ok: failure === null, file: policyFile, message, suggestion } })
   }
   if (failure === null) return quiet ? undefined : "bottle: the policy was reloaded"
   // The bundle's own word for it says which policy holds.

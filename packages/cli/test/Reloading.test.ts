@@ -1,11 +1,12 @@
 import * as Reloading from "@bottle/cli/Reloading"
 import { ReloadRequests } from "@bottle/cli/ReloadRequests"
 import type { RunRequest } from "@bottle/cli/RunRequest"
-import type { Policy } from "@bottle/egress/Policy"
+import { empty, fromDocument, type Policy, toDocument } from "@bottle/egress/Policy"
 import * as Temp from "@bottle/testing/Temp"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Queue from "effect/Queue"
 import * as Fs from "node:fs"
 
@@ -25,6 +26,8 @@ const request = (policyFile: string | null, over: Partial<RunRequest> = {}): Run
   ...over
 })
 
+const byHand = { allow: ["hand.example:443"] }
+
 /** Asks for a reload, and gives what was said, once something was, and the policies that were put in force. */
 const reload = (of: RunRequest, times = 1) =>
   Effect.scoped(
@@ -33,8 +36,17 @@ const reload = (of: RunRequest, times = 1) =>
       const said = yield* Queue.unbounded<string>()
       const policies: Array<Policy> = []
       const recorded: Array<unknown> = []
+      const kept: Array<boolean | undefined> = []
       yield* Reloading.follow({
-        bottle: { reload: (policy) => Effect.sync(() => void policies.push(policy)) },
+        bottle: {
+          reload: (policy, options) =>
+            Effect.sync(() => {
+              policies.push(policy)
+              kept.push(options?.keepAllowed)
+            }),
+          // What is in force is more than what was read: what was allowed by hand is in it too.
+          policy: Effect.sync(() => Either.getOrThrow(fromDocument(toDocument(policies.at(-1) ?? empty), byHand)))
+        },
         record: { reloaded: (egress) => Effect.sync(() => void recorded.push(egress)) },
         request: of,
         say: (line) => Queue.offer(said, line)
@@ -44,7 +56,7 @@ const reload = (of: RunRequest, times = 1) =>
         yield* Queue.offer(requests, undefined)
         lines.push(yield* Queue.take(said))
       }
-      return { lines, policies, recorded }
+      return { kept, lines, policies, recorded }
     })
   ).pipe(Effect.provide(NodeFileSystem.layer))
 
@@ -54,13 +66,17 @@ describe("Reloading.follow", () => {
       Effect.gen(function* () {
         const file = `${directory}/policy.json`
         Fs.writeFileSync(file, `{"allow": ["file.example"]}`)
-        const { lines, policies, recorded } = yield* reload(request(file), 2)
+        const { kept, lines, policies, recorded } = yield* reload(request(file), 2)
         assert.deepStrictEqual(lines, ["bottle: the policy was reloaded", "bottle: the policy was reloaded"])
         assert.deepStrictEqual(
           policies.map(({ allow, deny }) => [...allow, ...deny].map((rule) => rule.text)),
           Array.from({ length: 2 }, () => ["file.example", "flag.example", "bad.example"])
         )
-        assert.deepInclude(recorded[0], { allow: ["file.example", "flag.example"], deny: ["bad.example"] })
+        assert.deepStrictEqual(kept, [true, true])
+        assert.deepInclude(recorded[0], {
+          allow: ["file.example", "flag.example", "hand.example:443"],
+          deny: ["bad.example"]
+        })
       })
     )
   )

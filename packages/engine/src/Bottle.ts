@@ -17,6 +17,7 @@ import type * as Stream from "effect/Stream"
 import type { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
 import type { CommitError, MachineLost } from "./CommitError.js"
+import type { AllowRefused } from "./ControlError.js"
 import type { BundleDied, OptionRefused } from "./LaunchError.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 import type { ProofRecord } from "./ProofRecord.js"
@@ -101,8 +102,21 @@ export interface Bottle {
   readonly events: Stream.Stream<EgressEvent>
   /** The refusals among them. */
   readonly denials: Stream.Stream<EgressEvent>
-  /** Puts another policy in force: what the guest asks for after this follows it. `plan.egress` is what it began with. */
-  readonly reload: (policy: Policy) => Effect.Effect<void, ReloadFailed | BundleDied>
+  /** The policy in force. `plan.egress` is what it began with. */
+  readonly policy: Effect.Effect<Policy>
+  /**
+   * Puts another policy in force: what the guest asks for after this follows it. With `keepAllowed`, what `allow` added
+   * stays in force beside it; else it goes.
+   */
+  readonly reload: (
+    policy: Policy,
+    options?: { readonly keepAllowed?: boolean | undefined }
+  ) => Effect.Effect<void, ReloadFailed | BundleDied>
+  /**
+   * Adds entries, as `--allow` takes them, to what is in force, and gives the policy that is in force then. All of them
+   * or none; of two calls at once none loses what the other adds.
+   */
+  readonly allow: (entries: ReadonlyArray<string>) => Effect.Effect<Policy, AllowRefused | ReloadFailed | BundleDied>
   /**
    * Leaves the machine in place when the scope closes; the bundle goes all the same, so nothing can leave it. Refused in
    * the topology `address`, where what has the bundle's address later need not be this bottle's.

@@ -6,7 +6,8 @@
  *
  * @since 0.1.0
  */
-import type { PolicyDocument } from "@bottle/egress/PolicyDocument"
+import type { EgressEvent } from "@bottle/egress/EgressEvent"
+import { PolicyDocument } from "@bottle/egress/PolicyDocument"
 import type { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
@@ -17,7 +18,14 @@ import { type Bottle, type BottleOutput, CommandExit, type CommitOptions, type C
 import { BottleId } from "./BottleId.js"
 import type { ReloadFailed } from "./BundleError.js"
 import type { CommitError } from "./CommitError.js"
-import { type BottleGone, type ControlError, type ControlFailed, DownReason, type OwnerFailed } from "./ControlError.js"
+import {
+  type AllowRefused,
+  type BottleGone,
+  type ControlError,
+  type ControlFailed,
+  DownReason,
+  type OwnerFailed
+} from "./ControlError.js"
 import type { Backlog } from "./internal/control/backlog.js"
 import * as Client from "./internal/control/client.js"
 import * as Hold from "./internal/control/hold.js"
@@ -27,6 +35,7 @@ import { ProofRecord } from "./ProofRecord.js"
 
 // What whoever calls an owner needs beside it.
 export {
+  AllowRefused,
   BottleGone,
   type ControlError,
   ControlFailed,
@@ -97,14 +106,16 @@ export class Status extends Schema.Class<Status>("@bottle/engine/Status")({
 }) {}
 
 /**
- * A living bottle, as its owner tells it: how it is, the plan that was executed, and what was proven of it.
+ * A living bottle, as its owner tells it: how it is, the plan that was executed, what was proven of it, and the policy
+ * that is in force now, with what was added to it since.
  *
  * @since 0.1.0
  * @category models
  */
 export class Description extends Status.extend<Description>("@bottle/engine/Description")({
   plan: LaunchPlan,
-  proof: ProofRecord
+  proof: ProofRecord,
+  policy: PolicyDocument
 }) {}
 
 /**
@@ -141,6 +152,20 @@ export interface Session {
 export type AttachOutput = BottleOutput | { readonly _tag: "Lost"; readonly bytes: number }
 
 /**
+ * Which decisions are followed.
+ *
+ * - `since`: `start` begins with the oldest that the owner keeps, `now` with the next; `start` when absent
+ * - `verdict`: only those that say so; all when absent
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EventsOptions {
+  readonly since?: "start" | "now" | undefined
+  readonly verdict?: EgressEvent["verdict"] | undefined
+}
+
+/**
  * The control of one bottle.
  *
  * @since 0.1.0
@@ -164,7 +189,19 @@ export interface ControlClient {
    * unless `force` ends them.
    */
   readonly commit: (options: CommitOptions) => Effect.Effect<Committed, ControlError | CommitError>
-  /** Puts another policy in force. */
+  /**
+   * The bottle's decisions, as they are made, until it goes down (`BottleGone`). Whoever reads slowly loses the oldest:
+   * without `verdict`, a gap in `sequence` tells. Leaving the stream leaves the bottle as it is.
+   */
+  readonly events: (options?: EventsOptions) => Stream.Stream<EgressEvent, ControlError>
+  /**
+   * Adds entries, as `--allow` takes them and at most 64, to the policy in force, and gives the policy that is in force
+   * then. All or none; what another caller adds at the same time stays.
+   */
+  readonly allow: (
+    entries: ReadonlyArray<string>
+  ) => Effect.Effect<PolicyDocument, ControlError | AllowRefused | ReloadFailed | OwnerFailed>
+  /** Puts another policy in force; what was added by `allow` goes. */
   readonly reload: (policy: PolicyDocument) => Effect.Effect<void, ControlError | ReloadFailed | OwnerFailed>
   /**
    * The main command's output, from the newest 64 KiB on, and exactly one `Exit` when it ends. What `stdin` gives is its
@@ -217,6 +254,7 @@ export interface MainCommand {
  * - `about`: what it told the ledger
  * - `down`: begins to take the bottle down, and returns at once
  * - `commit`: makes a pack; without it, a commit is refused
+ * - `reloaded`: notes the policy that is in force after a change
  * - `reap`: ends what a session's command left in the guest, when its client has died
  * - `onBusy`: is told how many sessions, attachments and changes go on, each time that changes
  *
@@ -224,7 +262,7 @@ export interface MainCommand {
  * @category models
  */
 export interface ServeOptions {
-  readonly bottle: Pick<Bottle, "id" | "plan" | "proof" | "reload">
+  readonly bottle: Pick<Bottle, "id" | "plan" | "proof" | "events" | "policy" | "reload" | "allow">
   readonly about: {
     readonly name: string | null
     readonly kind: Description["kind"]

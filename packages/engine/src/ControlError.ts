@@ -173,6 +173,28 @@ const refusals = {
 } as const
 
 /**
+ * An entry was not added to the policy in force: it is none, or there are too many.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AllowRefused extends Schema.TaggedError<AllowRefused>("@bottle/engine/AllowRefused")("AllowRefused", {
+  entry: Schema.String,
+  reason: Schema.Literal("malformed", "too-many"),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `${this.entry} was not allowed: ${this.detail}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.reason === "malformed"
+      ? "Write HOST:PORT, such as example.com:443."
+      : "Write the entries into the bottle's policy, and launch it again."
+  }
+}
+
+/**
  * What was asked for was tried, and failed. The failure is the one that happened in the owner's process: `error` is its
  * tag, `stage` the stage of the launch where it has one, `command` and `stderr` what was run and the last that it said.
  *

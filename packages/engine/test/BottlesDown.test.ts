@@ -15,6 +15,7 @@ import * as Control from "../src/Control.js"
 import type { LaunchPlan } from "../src/LaunchPlan.js"
 import * as Ledger from "../src/Ledger.js"
 import { Runtimes } from "../src/Runtimes.js"
+import { unchanging } from "./fixtures/egressing.js"
 import { as, planIn, standIn } from "./fixtures/ledgers.js"
 import { proven } from "./fixtures/launching.js"
 
@@ -40,7 +41,7 @@ const held = (kind: Ledger.OwnerKind, saying: (serving: Control.Serving) => Effe
     const letGo = Scope.close(claimed, Exit.void)
     const serving: Control.Serving = yield* Effect.orDie(
       Control.serve({
-        bottle: { id: plan.id, plan, proof: proven(0), reload: () => Effect.void },
+        bottle: { id: plan.id, plan, proof: proven(0), ...unchanging },
         about: { name: null, kind, ttlMillis: null, idleMillis: null },
         secrets: new Map(),
         down: Effect.suspend(() => Effect.zipRight(letGo, saying(serving)))

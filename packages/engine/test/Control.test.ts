@@ -1,3 +1,4 @@
+import type { PolicyDocument } from "@bottle/egress/PolicyDocument"
 import * as Smolvm from "@bottle/smolvm/Smolvm"
 import * as CommandScript from "@bottle/testing/CommandScript"
 import * as Temp from "@bottle/testing/Temp"
@@ -20,6 +21,7 @@ import * as Control from "../src/Control.js"
 import * as Backlog from "../src/internal/control/backlog.js"
 import * as Client from "../src/internal/control/client.js"
 import { LaunchPlan } from "../src/LaunchPlan.js"
+import { egressing, refusal, unchanging } from "./fixtures/egressing.js"
 import { proven } from "./fixtures/launching.js"
 import * as Plans from "./fixtures/plans.js"
 
@@ -31,7 +33,7 @@ const bottleOf = (its: LaunchPlan): Control.ServeOptions["bottle"] => ({
   id: its.id,
   plan: its,
   proof: proven(0),
-  reload: () => Effect.void
+  ...unchanging
 })
 
 /** A bottle's control in a directory of its own, and what was asked of the bottle. */
@@ -124,7 +126,7 @@ describe("the control of a bottle", { timeout: 30_000 }, () => {
         )
         assert.deepStrictEqual(told.plan.steps, plan.steps)
         // What a list asks of each of many is the same, and says nothing long.
-        const { plan: _plan, proof: _proof, ...rest } = told
+        const { plan: _plan, policy: _policy, proof: _proof, ...rest } = told
         const status = yield* Client.status(address, 5000)
         assert.deepStrictEqual({ ...status }, { ...rest, ttlLeftMillis: status.ttlLeftMillis })
         assert.notProperty(status, "plan")
@@ -256,7 +258,7 @@ describe("the control of a bottle", { timeout: 30_000 }, () => {
       policy.allow.length > 1
         ? new ReloadFailed({ reason: "too many", advice: "Fewer." })
         : Effect.sync(() => void rules.push(policy.allow.length))
-    return inDirectory({ bottle: { id: plan.id, plan, proof: proven(0), reload } }, ({ address }) =>
+    return inDirectory({ bottle: { ...bottleOf(plan), reload } }, ({ address }) =>
       Effect.gen(function* () {
         const client = yield* Control.connect(address)
         yield* client.reload({ allow: ["example.com"] })
@@ -266,6 +268,116 @@ describe("the control of a bottle", { timeout: 30_000 }, () => {
       })
     )
   })
+
+  const watched = (put?: Parameters<typeof egressing>[0]) =>
+    Effect.map(egressing(put), ({ ring, ...egress }) => ({ ring, bottle: { ...bottleOf(plan), ...egress } }))
+
+  it.live("adds what is allowed to the policy in force, tells which that is, and notes it", () =>
+    Effect.gen(function* () {
+      const { bottle } = yield* watched()
+      const noted: Array<number | undefined> = []
+      const reloaded = (policy: PolicyDocument) => Effect.sync(() => void noted.push(policy.allow?.length))
+      yield* inDirectory({ bottle, reloaded }, ({ address }) =>
+        Effect.gen(function* () {
+          const client = yield* Control.connect(address)
+          const other = yield* Control.connect(address)
+          assert.deepStrictEqual((yield* client.describe).policy, { allow: [], resolve: {} })
+          const names = Array.from({ length: 8 }, (_, at) => `h${at}.example:443`)
+          // Of many at once none is lost.
+          yield* Effect.forEach(names, (name, at) => (at % 2 === 0 ? client : other).allow([name]), {
+            concurrency: "unbounded"
+          })
+          const told = yield* client.describe
+          assert.sameMembers([...(told.policy.allow ?? [])], names)
+          assert.strictEqual(told.rules, names.length)
+          assert.deepStrictEqual(noted, [1, 2, 3, 4, 5, 6, 7, 8])
+          const again = yield* other.allow(["h3.example:443", "h9.example"])
+          assert.strictEqual(again.allow?.length, names.length + 1)
+          // What is put in force as a whole is all that there is then.
+          yield* client.reload({ allow: ["example.com"] })
+          assert.deepStrictEqual((yield* client.describe).policy, { allow: ["example.com"], resolve: {} })
+        })
+      )
+    })
+  )
+
+  it.live("adds no entry that is none, and not one of several beside it", () =>
+    Effect.gen(function* () {
+      const { bottle } = yield* watched((policy) =>
+        policy.allow.some(({ text }) => text.startsWith("bad"))
+          ? new ReloadFailed({ reason: "not that one", advice: "Another." })
+          : Effect.void
+      )
+      yield* inDirectory({ bottle }, ({ address }) =>
+        Effect.gen(function* () {
+          const client = yield* Control.connect(address)
+          const malformed = yield* Effect.flip(client.allow(["good.example:443", "no host:443"]))
+          assert.deepStrictEqual(
+            [malformed._tag, "reason" in malformed && malformed.reason],
+            ["AllowRefused", "malformed"]
+          )
+          const failed = yield* Effect.flip(client.allow(["bad.example:443"]))
+          assert.strictEqual(failed._tag, "ReloadFailed")
+          const tooLong = yield* Effect.flip(client.allow(Array.from({ length: 65 }, (_, at) => `h${at}.example`)))
+          assert.strictEqual(tooLong._tag, "AllowRefused")
+          for (const from of [0, 64, 128, 192]) {
+            yield* client.allow(Array.from({ length: 64 }, (_, at) => `h${from + at}.example`))
+          }
+          const tooMany = yield* Effect.flip(client.allow(["one.more.example"]))
+          assert.deepStrictEqual([tooMany._tag, "reason" in tooMany && tooMany.reason], ["AllowRefused", "too-many"])
+          const { allow } = (yield* client.describe).policy
+          assert.strictEqual(allow?.length, 256)
+          assert.notInclude(JSON.stringify(allow), "good.example")
+        })
+      )
+    })
+  )
+
+  it.live("tells decisions as they are made, those that it keeps first, until the bottle goes down", () =>
+    Effect.gen(function* () {
+      const { bottle, ring } = yield* watched()
+      ring.push(refusal(1))
+      ring.push(refusal(2, { verdict: "allow", reason: "allowed" }))
+      yield* inDirectory({ bottle }, ({ address, serving }) =>
+        Effect.gen(function* () {
+          const client = yield* Control.connect(address)
+          const follow = (options: Control.EventsOptions) =>
+            Effect.gen(function* () {
+              const heard: Array<number> = []
+              const fiber = yield* client.events(options).pipe(
+                Stream.runForEach((event) => Effect.sync(() => void heard.push(event.sequence))),
+                Effect.flip,
+                Effect.fork
+              )
+              return { heard, fiber }
+            })
+          const all = yield* follow({})
+          const refused = yield* follow({ verdict: "deny" })
+          yield* until("what was kept", () => all.heard.length === 2 && refused.heard.length === 1)
+          const later = yield* follow({ since: "now" })
+          // Nothing shows that it has begun but what it is told.
+          let sequence = 2
+          yield* waitUntil(
+            Effect.sync(() => {
+              ring.push(refusal((sequence += 1)))
+              return later.heard.length > 0
+            }),
+            { boundMillis: 10_000, what: "a decision from now on" }
+          )
+          assert.isAbove(later.heard[0] ?? 0, 2)
+          yield* serving.closing("asked")
+          ring.push(refusal(sequence + 1))
+          ring.end()
+          for (const { fiber, heard } of [all, refused, later]) {
+            const error = yield* Fiber.join(fiber)
+            assert.deepStrictEqual([error._tag, "reason" in error && error.reason], ["BottleGone", "asked"])
+            assert.strictEqual(heard.at(-1), sequence + 1)
+          }
+          assert.deepStrictEqual(refused.heard.slice(0, 2), [1, 3])
+        })
+      )
+    })
+  )
 
   it.live("commits what it can, and passes on why it cannot", () =>
     inDirectory(

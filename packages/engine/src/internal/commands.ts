@@ -1,9 +1,11 @@
+import * as Policy from "@bottle/egress/Policy"
 import * as Exec from "@bottle/smolvm/Exec"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -15,6 +17,7 @@ import type { ProofRecord } from "../ProofRecord.js"
 import type { BundleDied } from "../LaunchError.js"
 import type { Fence } from "./fence.js"
 import type { Gate } from "./gate.js"
+import * as InForce from "./inForce.js"
 import { quietMillis } from "./ofCommand.js"
 
 /** What commands are run with. */
@@ -90,6 +93,12 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
       )
     const machine = yield* operations({ ...ready, session })
     const { events } = fence
+    const inForce = yield* InForce.make(
+      // It was read when the bundle started; a bottle without a bundle reaches nothing, whatever it says.
+      Either.getOrElse(Policy.fromDocument(plan.egress), () => Policy.empty),
+      // A step behind, so that a bundle that has died says so first.
+      (policy) => Effect.raceFirst(bundle.died, Effect.zipRight(Effect.yieldNow(), bundle.reload(policy)))
+    )
     return {
       id: plan.id,
       plan,
@@ -99,8 +108,7 @@ export const make = (ready: Ready): Effect.Effect<Bottle> =>
       died,
       events,
       denials: Stream.filter(events, (event) => event.verdict === "deny"),
-      // A step behind, so that a bundle that has died says so first.
-      reload: (policy) => Effect.raceFirst(bundle.died, Effect.zipRight(Effect.yieldNow(), bundle.reload(policy))),
+      ...inForce,
       keep
     }
   })

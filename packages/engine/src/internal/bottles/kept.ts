@@ -25,6 +25,8 @@ const controlOf = (id: Ledger.LedgerView["id"], pid: number): ControlClient => {
     session: () => nobody,
     down: nobody,
     commit: () => nobody,
+    events: () => Stream.fail(nobody),
+    allow: () => nobody,
     reload: () => nobody,
     attach: () => Stream.fail(nobody)
   }

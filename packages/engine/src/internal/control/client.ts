@@ -1,3 +1,5 @@
+import type { EgressEvent } from "@bottle/egress/EgressEvent"
+import { PolicyDocument } from "@bottle/egress/PolicyDocument"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -15,6 +17,7 @@ import {
   type ControlAddress,
   type ControlClient,
   Description,
+  type EventsOptions,
   ReleaseFailure,
   type Session,
   Status,
@@ -22,6 +25,7 @@ import {
 } from "../../Control.js"
 import type { CommitError } from "../../CommitError.js"
 import {
+  type AllowRefused,
   BottleGone,
   type ControlError,
   ControlRefused,
@@ -179,6 +183,16 @@ const orCommit = (id: string, error: Wire.Failure): ControlError | CommitError =
 const orReload = (id: string, error: Wire.Failure): ControlError | ReloadFailed | OwnerFailed =>
   error._tag === "ReloadFailed" || error._tag === "OwnerFailed" ? error : orControl(id, error)
 
+const orAllow = (id: string, error: Wire.Failure): ControlError | AllowRefused | ReloadFailed | OwnerFailed =>
+  error._tag === "AllowRefused" ? error : orReload(id, error)
+
+/** An owner of another version has other things to say of itself, and is told of as that. */
+const described = (id: string, value: unknown): Effect.Effect<Description, ControlError> =>
+  Effect.mapError(
+    Schema.decodeUnknown(Description)(value),
+    () => new ControlRefused({ id, reason: "unknown-call", detail: "it tells of itself in other words" })
+  )
+
 const decoded =
   <A, I>(id: string, schema: Schema.Schema<A, I>) =>
   (value: unknown): Effect.Effect<A, ControlUnreachable> =>
@@ -226,7 +240,7 @@ const started = (id: string, { next }: Opened, timeoutMillis: number): Effect.Ef
 export const describe = (address: ControlAddress, timeoutMillis: number): Effect.Effect<Description, ControlError> =>
   Effect.flatMap(open(address, { call: "describe" }, timeoutMillis), (opened) => lastWord(address.id, opened)).pipe(
     Effect.mapError((error) => orControl(address.id, error)),
-    Effect.flatMap(decoded(address.id, Description)),
+    Effect.flatMap((value) => described(address.id, value)),
     Effect.scoped,
     Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(address.id, "silent") })
   )
@@ -321,7 +335,7 @@ export const connect = (
       id,
       pid: watch.pid,
       gone,
-      describe: Effect.flatMap(askControl({ call: "describe" }), decoded(id, Description)),
+      describe: Effect.flatMap(askControl({ call: "describe" }), (value) => described(id, value)),
       secrets: askControl({ call: "secrets" }).pipe(
         Effect.flatMap(decoded(id, Values)),
         Effect.map((values) => new Map(Object.entries(values).map(([name, value]) => [name, Redacted.make(value)])))
@@ -338,9 +352,44 @@ export const connect = (
           Effect.mapError((error) => orReload(id, error)),
           Effect.asVoid
         ),
+      allow: (entries) =>
+        ask({ call: "allow", entries }).pipe(
+          Effect.mapError((error) => orAllow(id, error)),
+          Effect.flatMap(decoded(id, PolicyDocument))
+        ),
+      events: (which = {}) => events(address, which, timeoutMillis),
       attach: (attaching = {}) => attach(address, attaching.stdin, timeoutMillis)
     }
   })
+
+const events = (
+  address: ControlAddress,
+  { since = "start", verdict }: EventsOptions,
+  timeoutMillis: number
+): Stream.Stream<EgressEvent, ControlError> =>
+  Stream.unwrapScoped(
+    Effect.gen(function* () {
+      const { id } = address
+      const opened = yield* open(address, { call: "events", since, verdict: verdict ?? null }, timeoutMillis)
+      yield* started(id, opened, timeoutMillis)
+      const next = untilClosed(id, opened)
+      return Stream.repeatEffect(Effect.map(next, (answer) => ("event" in answer ? answer.event : null))).pipe(
+        Stream.filterMap(Option.fromNullable)
+      )
+    })
+  )
+
+/** What the owner says next; the end of the bottle has the reason that was said before. */
+const untilClosed = (id: string, { next }: Opened): Effect.Effect<Wire.Answer, ControlError> => {
+  let closing: DownReason | null = null
+  return next.pipe(
+    Effect.mapError((error) => (error._tag === "BottleGone" ? new BottleGone({ id, reason: closing }) : error)),
+    Effect.tap((answer) => {
+      if ("closing" in answer) closing = answer.closing
+      return Effect.void
+    })
+  )
+}
 
 const attach = (
   address: ControlAddress,
@@ -353,15 +402,7 @@ const attach = (
       const opened = yield* open(address, { call: "attach", input: stdin !== undefined }, timeoutMillis)
       yield* started(id, opened, timeoutMillis)
       if (stdin !== undefined) yield* Effect.forkScoped(Effect.interruptible(feed(opened.lines, stdin)))
-      let closing: DownReason | null = null
-      const next = Effect.gen(function* (): Effect.fn.Return<AttachOutput | null, ControlError> {
-        const answer = yield* Effect.mapError(opened.next, (error) =>
-          error._tag === "BottleGone" ? new BottleGone({ id, reason: closing }) : error
-        )
-        if ("closing" in answer) closing = answer.closing
-        return outputOf(answer)
-      })
-      return Stream.repeatEffect(next).pipe(
+      return Stream.repeatEffect(Effect.map(untilClosed(id, opened), outputOf)).pipe(
         Stream.filterMap(Option.fromNullable),
         Stream.takeUntil((output) => output._tag === "Exit")
       )

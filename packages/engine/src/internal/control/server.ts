@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import type * as Scope from "effect/Scope"
 import type * as Net from "node:net"
 import {
@@ -22,7 +23,14 @@ import {
 } from "../../Control.js"
 import type { Committed } from "../../Bottle.js"
 import { CommitRefused } from "../../CommitError.js"
-import { BottleGone, type ControlFailed, ControlRefused, ControlUnreachable, OwnerFailed } from "../../ControlError.js"
+import {
+  AllowRefused,
+  BottleGone,
+  type ControlFailed,
+  ControlRefused,
+  ControlUnreachable,
+  OwnerFailed
+} from "../../ControlError.js"
 import * as Ran from "../../Ran.js"
 import * as Lines from "./lines.js"
 import { listen } from "./listen.js"
@@ -40,6 +48,9 @@ const LASTING_MAX = 240
 
 /** How long what goes on may take to end when the bottle goes down: a guest's command has to be ended. */
 const CLOSING_TIMEOUT_MILLIS = 60_000
+
+/** Entries that one call adds to the policy in force. */
+const ENTRIES_MAX = 64
 
 /** How long those who asked for it may take to hear that the bottle is down. */
 const FAREWELL_TIMEOUT_MILLIS = 3000
@@ -112,6 +123,22 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
     let isCommitting = false
     let proof = bottle.proof
 
+    // The record has the policies in the order in which they came into force.
+    const noting = yield* Effect.makeSemaphore(1)
+    const noted = Effect.gen(function* () {
+      const policy = Policy.toDocument(yield* bottle.policy)
+      yield* options.reloaded?.(policy) ?? Effect.void
+      return policy
+    })
+
+    /** The newest decision that there was when it was asked for. */
+    let latest = 0
+    yield* Stream.runForEach(bottle.events, (event) => Effect.sync(() => void (latest = event.sequence))).pipe(
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+    const newest = Effect.sync(() => latest)
+
     const refused = (reason: ControlRefused["reason"], detail: string | null = null) =>
       new ControlRefused({ id, reason, detail })
 
@@ -128,7 +155,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
         idleMillis: about.idleMillis,
         ...left,
         sessions,
-        rules: bottle.plan.egress.allow?.length ?? 0,
+        rules: (yield* bottle.policy).allow.length,
         main:
           options.main === undefined
             ? null
@@ -142,7 +169,11 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
       })
     })
 
-    const describe = Effect.map(status, (now) => new Description({ ...now, plan: bottle.plan, proof }))
+    const describe = Effect.zipWith(
+      status,
+      bottle.policy,
+      (now, policy) => new Description({ ...now, plan: bottle.plan, proof, policy: Policy.toDocument(policy) })
+    )
 
     /** Tells the client that the bottle goes down, for as long as the scope lives. */
     const tellClosing = (lines: Lines.LineSocket): Effect.Effect<void, never, Scope.Scope> => {
@@ -264,14 +295,40 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
 
     const reload = (lines: Lines.LineSocket, document: Policy.PolicyDocument) =>
       Effect.gen(function* () {
-        const policy = yield* Policy.fromDocument(document)
-        yield* bottle.reload(policy)
-        yield* options.reloaded?.(Policy.toDocument(policy)) ?? Effect.void
+        yield* bottle.reload(yield* Policy.fromDocument(document))
+        yield* noted
         return null
       }).pipe(
+        // What came into force is noted, also when nobody waits for it any more.
+        Effect.uninterruptible,
+        noting.withPermits(1),
         Effect.mapError((error) => (error._tag === "ReloadFailed" ? error : failureOf(id, error))),
         (reloading) => work(lines, reloading)
       )
+
+    const allow = (lines: Lines.LineSocket, entries: ReadonlyArray<string>) =>
+      Effect.zipRight(addable(entries), Effect.zipRight(bottle.allow(entries), noted)).pipe(
+        Effect.uninterruptible,
+        noting.withPermits(1),
+        Effect.mapError((error) =>
+          error._tag === "ReloadFailed" || error._tag === "AllowRefused" ? error : failureOf(id, error)
+        ),
+        (allowing) => work(lines, allowing)
+      )
+
+    const events = (lines: Lines.LineSocket, { since, verdict }: Extract<Wire.Call, { readonly call: "events" }>) =>
+      Effect.gen(function* () {
+        yield* lastingPlace
+        const before = since === "now" ? yield* newest : 0
+        lines.say(Wire.writeAnswer({ started: true }))
+        yield* tellClosing(lines)
+        const telling = Stream.runForEach(bottle.events, (event) => {
+          if (event.sequence <= before || (verdict !== null && event.verdict !== verdict)) return Effect.void
+          lines.say(Wire.writeAnswer({ event }))
+          return lines.drained
+        })
+        yield* Effect.raceFirst(telling, lines.next)
+      }).pipe(Effect.scoped)
 
     const attach = (lines: Lines.LineSocket, wantsInput: boolean) =>
       Effect.gen(function* () {
@@ -328,6 +385,10 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
           return replying(lines, commit(lines, call))
         case "reload":
           return replying(lines, reload(lines, call.policy))
+        case "allow":
+          return replying(lines, allow(lines, call.entries))
+        case "events":
+          return replying(lines, events(lines, call))
         case "attach":
           return replying(lines, attach(lines, call.input))
       }
@@ -357,6 +418,12 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
     const greeting = Wire.writeGreeting({ protocol: Wire.PROTOCOL, bottle: id, pid: process.pid })
     return { greeting, answer, serving }
   })
+
+/** Each of them is looked for among those that there are. */
+const addable = (entries: ReadonlyArray<string>): Effect.Effect<void, AllowRefused> =>
+  entries.length <= ENTRIES_MAX
+    ? Effect.void
+    : new AllowRefused({ entry: entries[0] ?? "", reason: "too-many", detail: `one call adds ${ENTRIES_MAX} at most` })
 
 /** Says again and again that what was asked goes on. */
 const alive = (lines: Lines.LineSocket): Effect.Effect<never> =>

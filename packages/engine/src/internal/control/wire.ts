@@ -1,3 +1,4 @@
+import { EgressEvent } from "@bottle/egress/EgressEvent"
 import * as Policy from "@bottle/egress/Policy"
 import { lazy } from "@bottle/process/Lazy"
 import * as Either from "effect/Either"
@@ -5,7 +6,14 @@ import * as Schema from "effect/Schema"
 import { CommandExit } from "../../Bottle.js"
 import { ReloadFailed } from "../../BundleError.js"
 import { CommitFailed, CommitRefused, MachineLost } from "../../CommitError.js"
-import { BottleGone, ControlRefused, ControlUnreachable, DownReason, OwnerFailed } from "../../ControlError.js"
+import {
+  AllowRefused,
+  BottleGone,
+  ControlRefused,
+  ControlUnreachable,
+  DownReason,
+  OwnerFailed
+} from "../../ControlError.js"
 import { LedgerFailed } from "../../LedgerError.js"
 import { ProofRecord } from "../../ProofRecord.js"
 
@@ -31,8 +39,9 @@ export const Greeting = Schema.Struct({
 /**
  * The client's one call.
  *
- * - `watch`, `session` and `attach` last until one side ends them
+ * - `watch`, `session`, `attach` and `events` last until one side ends them
  * - `witness`: where the session's command writes down who it is
+ * - `since`, `verdict`: which decisions are told; `null` for all
  * - `input`: whether what the client says is input of the main command
  */
 export const Call = Schema.Union(
@@ -44,6 +53,12 @@ export const Call = Schema.Union(
   Schema.Struct({ call: Schema.Literal("down") }),
   Schema.Struct({ call: Schema.Literal("commit"), output: Schema.String, force: Schema.Boolean }),
   Schema.Struct({ call: Schema.Literal("reload"), policy: Policy.PolicyDocument }),
+  Schema.Struct({ call: Schema.Literal("allow"), entries: Schema.Array(Schema.String) }),
+  Schema.Struct({
+    call: Schema.Literal("events"),
+    since: Schema.Literal("start", "now"),
+    verdict: Schema.NullOr(Schema.Literal("allow", "deny"))
+  }),
   Schema.Struct({ call: Schema.Literal("attach"), input: Schema.Boolean })
 )
 
@@ -66,6 +81,7 @@ export const Failure = Schema.Union(
   ControlRefused,
   BottleGone,
   ReloadFailed,
+  AllowRefused,
   CommitRefused,
   CommitFailed,
   MachineLost,
@@ -81,6 +97,7 @@ export type Failure = typeof Failure.Type
  * - `alive`: what was asked goes on
  * - `started`: the session, watch or attachment has begun
  * - `closing`: the bottle goes down
+ * - `event`: a decision
  * - `out`, `err`, `exit`: of the main command; `lost` counts bytes of its output that came too fast for this client
  */
 export const Answer = Schema.Union(
@@ -88,6 +105,7 @@ export const Answer = Schema.Union(
   Schema.Struct({ alive: Schema.Literal(true) }),
   Schema.Struct({ started: Schema.Literal(true) }),
   Schema.Struct({ closing: DownReason }),
+  Schema.Struct({ event: EgressEvent }),
   Schema.Struct({ out: Schema.Uint8ArrayFromBase64 }),
   Schema.Struct({ err: Schema.Uint8ArrayFromBase64 }),
   Schema.Struct({ lost: Schema.Int }),
