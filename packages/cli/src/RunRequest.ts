@@ -108,6 +108,7 @@ export interface RunRequest {
   readonly runtime: string | null
   readonly format: Format
   readonly report: string | null
+  readonly trace: string | null
   readonly quiet: boolean
 }
 
@@ -270,6 +271,7 @@ export const make = (
       runtime: Option.getOrNull(flags.runtime),
       format: formatOf(flags.format),
       report: Option.getOrNull(report),
+      trace: Option.getOrNull(Option.map(flags.trace, (file) => Path.resolve(cwd, file))),
       quiet: flags.quiet
     }
   })

@@ -22,6 +22,7 @@ const request = (policyFile: string | null, over: Partial<RunRequest> = {}): Run
   runtime: null,
   format: "text",
   report: null,
+  trace: null,
   quiet: false,
   ...over
 })

@@ -65,6 +65,7 @@ describe("RunRequest.make", () => {
         runtime: null,
         format: "text",
         report: null,
+        trace: null,
         quiet: false
       })
     })

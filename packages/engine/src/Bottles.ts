@@ -31,6 +31,7 @@ import type { LedgerView } from "./Ledger.js"
 import type { LedgerFailed, LedgerUnreadable, NameTaken } from "./LedgerError.js"
 import type { ProofRecord } from "./ProofRecord.js"
 import { Runtimes } from "./Runtimes.js"
+import type { SpanRecord } from "./SpanRecord.js"
 import { Stage } from "./Stage.js"
 
 /**
@@ -238,6 +239,7 @@ export type UpEvent =
  * - `idleMillis`: it goes down when for that long no command has run in it and its bundle was asked for nothing
  * - `command`: its main command; the bottle goes down when it ends. Where it is `interactive`, its input stays open for
  *   who attaches to it; else it has none
+ * - `onSpan`: hears the spans of the keeper until the bottle is ready; without it, a keeper tells none
  *
  * @since 0.1.0
  * @category models
@@ -249,6 +251,7 @@ export interface UpOptions {
   readonly idleMillis?: number | undefined
   readonly command?: (CommandOptions & { readonly interactive?: boolean | undefined }) | undefined
   readonly onEvent?: ((event: UpEvent) => Effect.Effect<void>) | undefined
+  readonly onSpan?: ((span: SpanRecord) => Effect.Effect<void>) | undefined
 }
 
 /**

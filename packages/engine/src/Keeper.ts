@@ -34,6 +34,7 @@ import type { BundleDied, LaunchError } from "./LaunchError.js"
 import { type LaunchEvent, LaunchObserver } from "./LaunchObserver.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 import * as Record from "./Record.js"
+import type { SpanRecord } from "./SpanRecord.js"
 
 /** For the last lines of the record, and for the answers that are still on their way. */
 const LEAVE_TIMEOUT_MILLIS = 8000
@@ -72,6 +73,14 @@ export type Document = Wire.Document
  */
 export const readDocument: (line: string) => Option.Option<Document> = (line) =>
   Option.fromNullable(Wire.readDocument(line))
+
+/**
+ * A span as it is said to who started the keeper.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const writeSpan = (span: SpanRecord): string => Wire.writeWord({ span })
 
 /** Nobody is there any more to take over the bottle, or the process was told to end, before the bottle was ready. */
 class Stopped {

@@ -18,7 +18,7 @@ import {
   KeeperNotStarted,
   type UpBottle
 } from "../../Bottles.js"
-import type { UpError, UpEvent, UpOptions } from "../../Bottles.js"
+import type { UpError, UpOptions } from "../../Bottles.js"
 import { socketOf } from "../../Control.js"
 import { slug } from "../../BottleId.js"
 import { without } from "../../DeadMansHandle.js"
@@ -81,6 +81,7 @@ const documentOf = (plan: LaunchPlan, options: UpOptions): Wire.Document => {
     name: name === undefined ? null : slug(name),
     ttlMillis: ttlMillis ?? null,
     idleMillis: idleMillis ?? null,
+    trace: options.onSpan !== undefined,
     main:
       command === undefined
         ? null
@@ -123,7 +124,7 @@ const stayingAlive = Effect.acquireRelease(
 /** Reads what a keeper says, to its last word or its end. */
 const hear = (
   keeper: Detached.Detached,
-  onEvent: (event: UpEvent) => Effect.Effect<void>,
+  { onEvent = () => Effect.void, onSpan = () => Effect.void }: UpOptions,
   onReady: (ready: Ready) => Effect.Effect<void>
 ): Effect.Effect<Heard> =>
   Effect.suspend(() => {
@@ -141,6 +142,7 @@ const hear = (
         if (word.event._tag === "StageStarted") heard = { ...heard, stage: word.event.stage }
         return onEvent(word.event)
       }
+      if ("span" in word) return onSpan(word.span)
       if ("stopped" in word) heard = { ...heard, isStopped: true }
       else heard = { ...heard, word }
       return "ready" in word ? onReady(word.ready) : Effect.void
@@ -229,9 +231,10 @@ const launched = (
   Effect.gen(function* () {
     const ready = yield* Deferred.make<Ready>()
     // It listens to the end, also when we are interrupted: what is said of the release is told too.
-    const listening = yield* hear(keeper, options.onEvent ?? (() => Effect.void), (it) =>
-      Effect.asVoid(Deferred.succeed(ready, it))
-    ).pipe(Effect.interruptible, Effect.forkDaemon)
+    const listening = yield* hear(keeper, options, (it) => Effect.asVoid(Deferred.succeed(ready, it))).pipe(
+      Effect.interruptible,
+      Effect.forkDaemon
+    )
     const heard = Fiber.join(listening)
     // A keeper that does not read it has ended, and says so by the end of its output.
     const told = Effect.ignore(keeper.write(`${Wire.writeDocument(documentOf(plan, options))}\n`))

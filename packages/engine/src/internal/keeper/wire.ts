@@ -7,6 +7,7 @@ import * as LaunchError from "../../LaunchError.js"
 import { LaunchPlan } from "../../LaunchPlan.js"
 import { EgressNotEnforced, EgressUnproven } from "../../ProofError.js"
 import { ProofRecord } from "../../ProofRecord.js"
+import { SpanRecord } from "../../SpanRecord.js"
 import { Stage } from "../../Stage.js"
 
 const Values = Schema.Record({ key: Schema.String, value: Schema.String })
@@ -19,6 +20,8 @@ export const Document = Schema.Struct({
   name: Schema.NullOr(Schema.String),
   ttlMillis: Schema.NullOr(Schema.Number),
   idleMillis: Schema.NullOr(Schema.Number),
+  /** Whether it is to tell the spans of the launch. */
+  trace: Schema.optionalWith(Schema.Boolean, { exact: true }),
   main: Schema.NullOr(
     Schema.Struct({
       command: Schema.Array(Schema.String),
@@ -80,6 +83,7 @@ export type Failed = typeof Failed.Type
  */
 export const Word = Schema.Union(
   Schema.Struct({ event: Event }),
+  Schema.Struct({ span: SpanRecord }),
   Schema.Struct({
     ready: Schema.Struct({ plan: LaunchPlan, proof: ProofRecord, record: Schema.NullOr(Schema.String) })
   }),
