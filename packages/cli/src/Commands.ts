@@ -126,6 +126,28 @@ export interface ConfigFlags {
 }
 
 /**
+ * What `schema` is asked, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SchemaFlags {
+  readonly document: string
+  readonly format: Option.Option<string>
+}
+
+/**
+ * What `completion` is asked, values still text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CompletionFlags {
+  readonly shell: string
+  readonly format: Option.Option<string>
+}
+
+/**
  * A line that was parsed: its subcommand and the flags of it.
  *
  * @since 0.1.0
@@ -155,8 +177,8 @@ export type Parsed =
   | { readonly _tag: "Apply"; readonly flags: ApplyFlags }
   | { readonly _tag: "Init"; readonly flags: InitFlags }
   | { readonly _tag: "Config"; readonly flags: ConfigFlags }
-  | { readonly _tag: "Schema"; readonly document: string }
-  | { readonly _tag: "Completion"; readonly shell: string }
+  | { readonly _tag: "Schema"; readonly flags: SchemaFlags }
+  | { readonly _tag: "Completion"; readonly flags: CompletionFlags }
 
 type Take = (parsed: Parsed) => Effect.Effect<void>
 
@@ -402,10 +424,12 @@ const parserOf = (subcommand: Flags.Subcommand, valueOf: ValueOf, take: Take) =>
       )
     case "schema":
       return parser(
-        Command.make(last, { document: operand("document") }, ({ document }) => take({ _tag: "Schema", document }))
+        Command.make(last, { document: operand("document"), format }, (flags) => take({ _tag: "Schema", flags }))
       )
     case "completion":
-      return parser(Command.make(last, { shell: operand("shell") }, ({ shell }) => take({ _tag: "Completion", shell })))
+      return parser(
+        Command.make(last, { shell: operand("shell"), format }, (flags) => take({ _tag: "Completion", flags }))
+      )
   }
 }
 

@@ -411,8 +411,8 @@ export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Flag>>> = {
   apply: [authoring.applyDryRun, authoring.applyForce, authoring.discard, living.format],
   init: [authoring.manifest, authoring.overwrite, living.format],
   config: [authoring.manifest, launch.bottle, launch.agent, living.format],
-  schema: [],
-  completion: []
+  schema: [living.failureFormat],
+  completion: [living.failureFormat]
 }
 
 /**

@@ -70,6 +70,7 @@ const init = late(async () => (await import("./commands/Init.js")).init)
 const config = late(async () => (await import("./commands/Config.js")).config)
 const schema = late(async () => (await import("./commands/Schema.js")).schema)
 const completion = late(async () => (await import("./commands/Completion.js")).completion)
+const versions = Effect.flatten(Effect.promise(async () => (await import("./commands/Versions.js")).versions))
 const policy = Effect.promise(() => import("./commands/Policy.js"))
 
 const bottles = Layer.unwrapEffect(Effect.promise(async () => (await import("./BottlesLayer.js")).layer))
@@ -158,9 +159,9 @@ const execute = (
       case "Config":
         return yield* config(parsed.flags)
       case "Schema":
-        return yield* schema(parsed.document)
+        return yield* schema({ document: parsed.flags.document, format: formatOf(parsed.flags.format) })
       case "Completion":
-        return yield* completion(parsed.shell)
+        return yield* completion({ asked: parsed.flags.shell, format: formatOf(parsed.flags.format) })
     }
   })
 
@@ -173,12 +174,13 @@ const execute = (
 export const main: Effect.Effect<number, never, Outside> = Effect.gen(function* () {
   const { argv } = yield* Invocation
   const { tail, words } = Tail.split(argv)
+  if (argv.length === 0) return yield* Effect.as(Stdio.errorLine(Help.render(null)), ExitStatus.usage)
   const manner = mannerOf(words)
   const reading = Words.read(words, tail)
   if (Either.isLeft(reading)) return yield* refuse(reading.left, manner)
   switch (reading.right._tag) {
     case "Version":
-      return yield* print(VERSION)
+      return yield* reading.right.format === "json" ? versions : print(VERSION)
     case "Help":
       return yield* print(Help.render(reading.right.subcommand))
     case "Command":

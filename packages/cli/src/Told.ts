@@ -11,6 +11,7 @@ import * as Failure from "./Failure.js"
 import { Interruption } from "./Interruption.js"
 import { Invocation } from "./Invocation.js"
 import type { Format } from "./FlagValues.js"
+import * as Notice from "./Notice.js"
 import * as Printable from "./Printable.js"
 import { fallbackNotice, type RuntimeChoice } from "./RuntimeChoice.js"
 import * as Stdio from "./Stdio.js"
@@ -125,7 +126,7 @@ export const releaseFailure = (
   const lines = [`bottle: ${resource} may be left behind: ${reason}`, `try: ${suggestion}`]
   return Stdio.errorLine(
     format === "json"
-      ? JSON.stringify({ version: 1, releaseFailure: { resource, reason, suggestion } })
+      ? Notice.toJson({ version: 1, releaseFailure: { resource, reason, suggestion } })
       : lines.map((line) => Printable.line(line)).join("\n")
   )
 }
@@ -142,7 +143,7 @@ export const recordFailure = (
 ): Effect.Effect<void, never, Stdio.Stdio> =>
   Stdio.errorLine(
     format === "json"
-      ? JSON.stringify({ version: 1, recordFailure: { message, suggestion } })
+      ? Notice.toJson({ version: 1, recordFailure: { message, suggestion } })
       : `bottle: ${Printable.line(message)}\ntry: ${Printable.line(suggestion)}`
   )
 

@@ -42,7 +42,7 @@ export interface CommandRead {
  * @category models
  */
 export type Reading =
-  | { readonly _tag: "Version" }
+  | { readonly _tag: "Version"; readonly format: "text" | "json" }
   | { readonly _tag: "Help"; readonly subcommand: Flags.Subcommand | null }
   | CommandRead
 
@@ -85,7 +85,6 @@ const otherCommands: Readonly<Record<string, string>> = {
   enter: "shell",
   gc: "prune",
   clean: "cleanup",
-  help: "--help",
   version: "--version"
 }
 
@@ -192,7 +191,8 @@ export const read = (
 ): Either.Either<Reading, UsageError> => {
   const [first, ...rest] = line
   if (first === undefined) return refuse("no command was given", "bottle run -- COMMAND, or bottle --help")
-  if (first === "--version") return Either.right({ _tag: "Version" })
+  if (first === "--version") return readVersion(rest)
+  if (first === "help") return readHelp(rest)
   if (first === "--help" || first === "-h") return Either.right({ _tag: "Help", subcommand: null })
   if (Flags.subcommands.some((name) => name.startsWith(`${first} `))) return readNested(first, rest, tail)
   const subcommand = Flags.subcommands.find((name) => name === first && !name.includes(" "))
@@ -208,6 +208,31 @@ export const read = (
   }
   return readRest(subcommand, rest, tail)
 }
+
+/** `--version`, and how it is written. */
+const readVersion = (rest: ReadonlyArray<string>): Either.Either<Reading, UsageError> => {
+  const [word, ...others] = rest
+  if (word === undefined) return Either.right({ _tag: "Version", format: "text" })
+  const isAttached = word.startsWith("--format=")
+  const value = isAttached ? word.slice("--format=".length) : others[0]
+  const foreign = isAttached || word === "--format" ? others[isAttached ? 0 : 1] : word
+  if (foreign !== undefined) {
+    return refuse(
+      `unexpected word "${Printable.line(foreign, 64)}"`,
+      "bottle --version, or bottle --version --format json"
+    )
+  }
+  return Either.map(readValue(Flags.living.format, "--format", value), (format) => ({
+    _tag: "Version",
+    format: format === "json" ? "json" : "text"
+  }))
+}
+
+/** `help` and the words of a command, as many as there are. */
+const readHelp = (rest: ReadonlyArray<string>): Either.Either<Reading, UsageError> =>
+  rest.every(isHelp)
+    ? Either.right({ _tag: "Help", subcommand: null })
+    : read([...rest.filter((word) => !isHelp(word)), "--help"])
 
 const isHelp = (word: string): boolean => word === "--help" || word === "-h"
 

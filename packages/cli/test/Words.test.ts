@@ -26,7 +26,12 @@ const refusal = (...line: ReadonlyArray<string>): string => {
 describe("Words.read", () => {
   const accepted: ReadonlyArray<readonly [line: ReadonlyArray<string>, canonical: string]> = [
     [["--version"], "Version"],
+    [["--version", "--format", "json"], "Version"],
+    [["--version", "--format=text"], "Version"],
     [["--help"], "Help"],
+    [["help"], "Help"],
+    [["help", "run"], "Help"],
+    [["help", "policy", "check"], "Help"],
     [["-h"], "Help"],
     [["run", "--help"], "Help"],
     [["run", "--image", "--help"], "Help"],
@@ -109,7 +114,10 @@ describe("Words.read", () => {
     [["run", "allow"], 'unexpected word "allow" | --allow, if that is what you mean'],
     [["run", "-"], 'unexpected word "-" before -- | the command goes after --: bottle run [flags] -- - ...'],
     [["doctor", "x"], 'unexpected word "x" | bottle doctor takes flags only'],
-    [["policy"], "bottle policy needs to know what to do | bottle policy check or bottle policy explain"],
+    [
+      ["policy"],
+      "bottle policy needs to know what to do | bottle policy check or bottle policy explain or bottle policy watch"
+    ],
     [["policy", "chekc", "x"], 'unknown command "policy chekc" | bottle policy check'],
     [["policy", "run"], 'unknown command "policy run" | bottle policy check or bottle policy explain'],
     [["polcy", "check"], 'unknown command "polcy" | bottle policy'],
@@ -117,7 +125,13 @@ describe("Words.read", () => {
     [["policy", "check"], "bottle policy check needs FILE | bottle policy check FILE"],
     [["ps"], 'unknown command "ps" | bottle ls'],
     [["rm", "a"], 'unknown command "rm" | bottle down'],
-    [["help"], 'unknown command "help" | bottle --help'],
+    [["help", "rum"], 'unknown command "rum" | bottle run'],
+    [["--version", "now"], 'unexpected word "now" | bottle --version, or bottle --version --format json'],
+    [
+      ["--version", "--format=json", "now"],
+      'unexpected word "now" | bottle --version, or bottle --version --format json'
+    ],
+    [["--version", "--format", "jsn"], '--format does not take "jsn" | --format json'],
     [["inspct", "a"], 'unknown command "inspct" | bottle inspect'],
     [["constructor"], 'unknown command "constructor" | to run it in a bottle: bottle run -- constructor ...'],
     [["run", "-d"], "unknown flag -d | bottle up [flags] leaves a bottle running in the background"],

@@ -16,6 +16,6 @@ import type { Stdio } from "../Stdio.js"
  * @category constructors
  */
 export const completion = (
-  _request: string
+  _request: { readonly asked: string; readonly format: "text" | "json" }
 ): Effect.Effect<number, never, Invocation | Stdio | CommandExecutor | FileSystem> =>
   Effect.dieMessage("completion is not there yet")

@@ -16,6 +16,7 @@ import * as Path from "node:path"
 import type { PolicyCheckFlags, PolicyExplainFlags } from "../Commands.js"
 import { ExitStatus } from "../ExitStatus.js"
 import { Invocation } from "../Invocation.js"
+import * as PolicyAnswer from "../PolicyAnswer.js"
 import * as PolicyFile from "../PolicyFile.js"
 import * as PolicyText from "../PolicyText.js"
 import * as Printable from "../Printable.js"
@@ -108,18 +109,16 @@ export const explainRequest = (flags: PolicyExplainFlags): Either.Either<Explain
 type Outside = Invocation | Stdio.Stdio | FileSystem
 
 const print = (
-  { file, format }: CheckRequest,
+  { format }: CheckRequest,
   content: Effect.Effect<
-    { readonly text: ReadonlyArray<string>; readonly json: object },
+    { readonly text: ReadonlyArray<string>; readonly json: () => string },
     PolicyFile.PolicyFileError,
     Outside
   >
 ): Effect.Effect<number, never, Outside> =>
   Effect.gen(function* () {
     const { json, text } = yield* content
-    yield* Stdio.outputText(
-      format === "json" ? JSON.stringify({ version: 1, file, ...json }, null, 2) : text.join("\n")
-    )
+    yield* Stdio.outputText(format === "json" ? json() : text.join("\n"))
     return ExitStatus.success
   }).pipe(Effect.catchAllCause((cause) => Told.failWith(cause, { format, jsonOn: "stdout" })))
 
@@ -147,7 +146,8 @@ export const check = (request: CheckRequest): Effect.Effect<number, never, Outsi
           warnings.map(({ message, place }) => Printable.line(`${place}: ${message}`))
         )
       ],
-      json: { policy: Policy.toDocument(policy), warnings }
+      json: () =>
+        PolicyAnswer.checkToJson({ version: 1, file: request.file, policy: Policy.toDocument(policy), warnings })
     }))
   )
 
@@ -164,6 +164,9 @@ export const explain = (request: ExplainRequest): Effect.Effect<number, never, O
     Effect.map(read(request.file, Policy.fromDocument), (policy) => {
       const { host, method, path, port } = request
       const explanation = Explanation.explain(policy, { host, port, method, path })
-      return { text: Explanation.lines(explanation), json: { explanation } }
+      return {
+        text: Explanation.lines(explanation),
+        json: () => PolicyAnswer.explainToJson({ version: 1, file: request.file, explanation })
+      }
     })
   )
