@@ -11,6 +11,7 @@ import * as ControlError from "@bottle/engine/ControlError"
 import * as LaunchError from "@bottle/engine/LaunchError"
 import * as LedgerError from "@bottle/engine/LedgerError"
 import { NameTaken } from "@bottle/engine/LedgerError"
+import { DockerCommandFailed } from "@bottle/docker/DockerError"
 import * as SmolvmError from "@bottle/smolvm/SmolvmError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
@@ -43,7 +44,7 @@ const errors: ReadonlyArray<readonly [error: unknown, exitCode: number, text: Re
   [
     new LaunchError.RuntimeUnfit({ version: "1.5.2", demand: "--allow", reason: "too old", advice: "1.8.0 or newer" }),
     125,
-    /^bottle: .*1\.5\.2.*too old\ntry: 1\.8\.0 or newer$/
+    /^bottle: .*1\.5\.2.*too old\ntry: 1\.8\.0 or newer\nmore: docs\/reference\/errors\.md#runtimeunfit$/
   ],
   [new WaitTimedOut({ bottle: "a", timeoutMillis: 2000 }), 124, /^bottle: a was not down within 2\.0 s\ntry: /],
   [new BottleNotFound({ name: "agnet", nearest: "agent" }), 125, /^bottle: there is no bottle agnet\ntry: .*agent/],
@@ -55,12 +56,16 @@ const errors: ReadonlyArray<readonly [error: unknown, exitCode: number, text: Re
     125,
     /^bottle: \/x: PermissionDenied\ntry: /
   ],
-  [new LaunchError.BundleFailed({ reason: "in use", advice: "wait" }), 125, /^bottle: .*in use\ntry: wait$/],
+  [
+    new LaunchError.BundleFailed({ reason: "in use", advice: "wait" }),
+    125,
+    /^bottle: .*in use\ntry: wait\nmore: .*#bundlefailed$/
+  ],
   [new LaunchError.BundleDied({ reason: "gone" }), 125, /^bottle: .*gone\ntry: Launch again/],
   [
     new LaunchError.StageFailed({ stage: "start", reason: "no KVM", advice: "load kvm", cause: null }),
     125,
-    /^bottle: start: no KVM\ntry: load kvm$/
+    /^bottle: start: no KVM\ntry: load kvm\nmore: .*#stagefailed$/
   ],
   [
     new LaunchError.RelayFailed({ reason: "no-program", exitCode: 65, output: "" }),
@@ -68,7 +73,11 @@ const errors: ReadonlyArray<readonly [error: unknown, exitCode: number, text: Re
     /^bottle: relay: .*socat.*\ntry: /
   ],
   [new SmolvmError.SmolvmNotInstalled({ program: "smolvm" }), 125, /^bottle: smolvm is not installed.*\ntry: /],
-  [new SmolvmError.CommandFailed(failed), 125, /^bottle: .*no KVM.*\ntry: /],
+  [
+    new SmolvmError.CommandFailed(failed),
+    125,
+    /^bottle: .*no KVM.*\n {2}ran {3}smolvm machine start --name bottle-x\ntry: .*\nmore: .*#commandfailed$/
+  ],
   [
     new CommandTimedOut({ timeoutMillis: 30_000 }),
     124,
@@ -90,10 +99,11 @@ const errors: ReadonlyArray<readonly [error: unknown, exitCode: number, text: Re
 describe("Failure", () => {
   for (const [error, exitCode, text] of errors) {
     const failure = Failure.fromError(error)
-    it(`tells ${failure.error} in one line with a suggestion, and as JSON`, () => {
+    it(`tells ${failure.error} in a line, a suggestion and a reference, and as JSON`, () => {
       assert.strictEqual(failure.exitCode, exitCode)
       assert.match(Failure.toText(failure), text)
-      assert.lengthOf(Failure.toText(failure).split("\n"), 2)
+      const lines = Failure.toText(failure).split("\n")
+      assert.lengthOf(lines, 1 + 1 + (failure.kind === "usage" ? 0 : 1) + (failure.command === null ? 0 : 1))
       const json = Failure.toJson(failure)
       assert.notInclude(json, "\n")
       const decoded = Schema.decodeUnknownSync(Schema.parseJson(Failure.FailureDocument))(json)
@@ -107,7 +117,10 @@ describe("Failure", () => {
         new ControlError.OwnerFailed({ id: "a-1a2b3", error, reason: "r", advice: "a", stage: "ready" })
       )
     assert.deepInclude(of("StageFailed"), { error: "StageFailed", stage: "ready", exitCode: 125, suggestion: "a" })
-    assert.strictEqual(Failure.toText(of("StageFailed")), "bottle: r\ntry: a")
+    assert.strictEqual(
+      Failure.toText(of("StageFailed")),
+      "bottle: r\ntry: a\nmore: docs/reference/errors.md#stagefailed"
+    )
     assert.strictEqual(of("OptionRefused").exitCode, 2)
   })
 
@@ -144,6 +157,87 @@ describe("Failure", () => {
   })
 })
 
+describe("what was run, and what it said", () => {
+  const stage = (fields: Partial<{ command: ReadonlyArray<string> | null; stderr: string | null; reason: string }>) =>
+    Failure.fromError(
+      new LaunchError.StageFailed({ stage: "create", reason: "it failed", advice: "a", cause: null, ...fields })
+    )
+
+  it("is shown with a word that a shell takes, and the last six lines as they were laid out", () => {
+    const stderr = Array.from({ length: 9 }, (_, at) => `${at % 2 === 0 ? "" : "  "}line ${at}`).join("\n")
+    assert.deepStrictEqual(
+      Failure.toText(stage({ command: ["smolvm", "machine", "create", "--name", "a b"], stderr })).split("\n"),
+      [
+        "bottle: create: it failed",
+        "  ran   smolvm machine create --name 'a b'",
+        "  said    line 3",
+        "        line 4",
+        "          line 5",
+        "        line 6",
+        "          line 7",
+        "        line 8",
+        "try: a",
+        "more: docs/reference/errors.md#stagefailed"
+      ]
+    )
+  })
+
+  it("is left out where it is not known, and where the message says it already", () => {
+    const none = "bottle: create: it failed\ntry: a\nmore: docs/reference/errors.md#stagefailed"
+    assert.strictEqual(Failure.toText(stage({})), none)
+    assert.strictEqual(Failure.toText(stage({ stderr: "Error: it failed" })), none)
+    assert.include(Failure.toText(stage({ stderr: "Error: the disk is full" })), "  said  Error: the disk is full\n")
+  })
+
+  it("steers no terminal, counts a script, and ends before it is a wall", () => {
+    const failure = stage({
+      command: [
+        "smolvm",
+        "a\u001b[2Jb",
+        `${"x".repeat(500)}`,
+        ...Array.from({ length: 90 }, (_, at) => `--label=${at}`)
+      ],
+      stderr: `\u001b]0;title\u0007red\u202e\n${"y".repeat(3000)}`
+    })
+    const text = Failure.toText(failure)
+    // oxlint-disable-next-line no-control-regex
+    assert.notMatch(text.replaceAll("\n", ""), /[\u0000-\u001f\u202e]/)
+    assert.include(text, "  ran   smolvm ab <500 characters> --label=0")
+    assert.isBelow(Math.max(...text.split("\n").map((line) => line.length)), 460)
+    assert.include(text, "said  red\n")
+  })
+
+  it("holds no value of a variable, and shows its name", () => {
+    const error = new SmolvmError.CommandFailed({ ...failed, argv: ["machine", "create", "-e", "TOKEN=<redacted>"] })
+    assert.include(Failure.toText(Failure.fromError(error)), "  ran   smolvm machine create -e TOKEN=...\n")
+  })
+
+  it("comes from docker too", () => {
+    const error = LaunchError.StageFailed.of("network")(
+      new DockerCommandFailed({
+        program: "docker",
+        command: "network create",
+        exitCode: 1,
+        reason: "no space",
+        stderr: "warning: slow\nno space"
+      })
+    )
+    assert.deepInclude(Failure.fromError(error), {
+      stage: "network",
+      command: ["docker", "network", "create"],
+      stderr: "warning: slow\nno space"
+    })
+  })
+
+  it("is coloured for who wants it, and says the same", () => {
+    const failure = stage({ command: ["smolvm"], stderr: "x" })
+    const colored = Failure.toText(failure, { colors: true })
+    assert.include(colored, "\u001b[1;31mbottle:\u001b[0m")
+    // oxlint-disable-next-line no-control-regex
+    assert.strictEqual(colored.replace(/\u001b\[[0-9;]*m/g, ""), Failure.toText(failure))
+  })
+})
+
 describe("a text that shows nothing", () => {
   it("is no suggestion, and one that shows something is", () => {
     const of = (advice: string) => Failure.fromError(new UsageError({ problem: "p", advice }))
@@ -172,9 +266,9 @@ describe("every error of the launch, of the runtime and of bottles of other proc
         const failure = Failure.fromError(error)
         assert.include([2, 125], failure.exitCode)
         const text = Failure.toText(failure)
-        assert.match(text, /^bottle: .*(\ntry: .+)?$/u)
+        assert.match(text, /^bottle: .*(\n {2}ran {3}.*)?(\n {2}(said| {4}) {2}.*){0,6}(\ntry: .+)?(\nmore: .+)?$/u)
         // oxlint-disable-next-line no-control-regex
-        assert.notMatch(text.replace("\ntry: ", ""), /[\u0000-\u001f\u007f-\u009f]/)
+        assert.notMatch(text.replaceAll("\n", ""), /[\u0000-\u001f\u007f-\u009f]/)
         assert.strictEqual(JSON.parse(Failure.toJson(failure)).failure.error, error._tag)
       }
     })

@@ -113,7 +113,8 @@ describe("bottle wait", () => {
         assert.strictEqual(code, 124)
         assert.strictEqual(
           stderr,
-          "bottle: a was not down within 5 ms\ntry: a longer --timeout, or none; or bottle down a\n"
+          "bottle: a was not down within 5 ms\ntry: a longer --timeout, or none; or bottle down a\n" +
+            "more: docs/reference/errors.md#waittimedout\n"
         )
       })
     )

@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Columns from "../Columns.js"
 import { ExitStatus } from "../ExitStatus.js"
+import * as Failure from "../Failure.js"
 import { Invocation } from "../Invocation.js"
 import * as Printable from "../Printable.js"
 import type { CleanupRequest } from "../requests/CleanupRequest.js"
@@ -206,15 +207,12 @@ const linesOf = ({ leftovers }: CleanupDocument): ReadonlyArray<string> =>
 /** What went wrong, by name, for people. */
 const complaintsOf = ({ leftovers, unanswered }: CleanupDocument): ReadonlyArray<string> => [
   ...leftovers.flatMap(({ kind, name, reason, suggestion }) =>
-    reason === null ? [] : [complaint(`${kind} ${name} could not be removed: ${reason}`, suggestion)]
+    reason === null ? [] : [Failure.complaint(`${kind} ${name} could not be removed: ${reason}`, suggestion)]
   ),
   ...unanswered.map(({ asked, reason, suggestion }) =>
-    complaint(`what is left in ${asked} is not known: ${reason}`, suggestion)
+    Failure.complaint(`what is left in ${asked} is not known: ${reason}`, suggestion)
   )
 ]
-
-const complaint = (text: string, suggestion: string | null): string =>
-  `bottle: ${Printable.line(text, 1024)}${suggestion === null ? "" : `\ntry: ${Printable.line(suggestion)}`}`
 
 const hint = ({ dryRun, leftovers, unanswered }: CleanupDocument, { all }: CleanupRequest): string | undefined => {
   if (leftovers.length === 0) return `bottle: nothing ${unanswered.length === 0 ? "" : "else "}is left behind`

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Columns from "../Columns.js"
 import { ExitStatus } from "../ExitStatus.js"
+import * as Failure from "../Failure.js"
 import { Invocation } from "../Invocation.js"
 import * as Printable from "../Printable.js"
 import type { PruneRequest } from "../requests/PruneRequest.js"
@@ -147,12 +148,7 @@ const summary = ({ dryRun, freedBytes, items, stayingBytes }: PruneDocument): st
 
 const complaintsOf = ({ items }: PruneDocument): ReadonlyArray<string> =>
   items.flatMap(({ kind, path, reason, suggestion }) =>
-    reason === null
-      ? []
-      : [
-          `bottle: ${Printable.line(`${kind} ${path} could not be removed: ${reason}`, 1024)}`,
-          ...(suggestion === null ? [] : [`try: ${Printable.line(suggestion)}`])
-        ]
+    reason === null ? [] : [Failure.complaint(`${kind} ${path} could not be removed: ${reason}`, suggestion)]
   )
 
 const encode = lazy(() => Schema.encodeSync(Schema.parseJson(PruneDocument)))

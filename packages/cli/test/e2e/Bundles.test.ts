@@ -188,7 +188,7 @@ exec "${home.node}" "${home.path("smolvm-local.mjs")}" "$@"
       assert.strictEqual(text.code, 125)
       assert.strictEqual(text.stdout.toString(), "")
       assert.lengthOf(failureLines(text.stderr), 2, text.stderr)
-      assert.match(text.stderr, /^bottle: the bottle is open: .+\ntry: .+\n$/)
+      assert.match(text.stderr, /^bottle: the bottle is open: .+\ntry: .+\nmore: .+#egressnotenforced\n$/)
       const { exit, failure, plan, proof, record } = reportOf(home)
       assert.strictEqual(failure.error, "EgressNotEnforced")
       assert.deepStrictEqual(exit, { code: 125, origin: "engine", timedOut: false })

@@ -166,7 +166,8 @@ describe.concurrent("the command's streams and exit", () => {
       assert.strictEqual(stdout.toString(), "begun\n")
       assert.strictEqual(
         stderr,
-        "bottle: the command took longer than 1.0 s and was ended\ntry: a longer --timeout, or none\n"
+        "bottle: the command took longer than 1.0 s and was ended\ntry: a longer --timeout, or none\n" +
+          "more: docs/reference/errors.md#commandtimedout\n"
       )
       const report = JSON.parse(Fs.readFileSync(home.path("work/r.json"), "utf8"))
       assert.deepStrictEqual(report.exit, { code: 124, origin: "engine", timedOut: true })

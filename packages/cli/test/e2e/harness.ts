@@ -301,5 +301,9 @@ export const otherAddresses = (): ReadonlyArray<string> =>
     .filter((entry) => !entry.internal && entry.family === "IPv4")
     .map((entry) => entry.address)
 
-/** The two lines of a failure: what, and what to do. */
-export const failureLines = (stderr: string): ReadonlyArray<string> => stderr.trimEnd().split("\n")
+/** The two lines of a failure that every one has: what, and what to do; not what was run, nor where to read on. */
+export const failureLines = (stderr: string): ReadonlyArray<string> =>
+  stderr
+    .trimEnd()
+    .split("\n")
+    .filter((line) => !/^ {2}(?:ran {2}|said|    ) |^more: docs\/reference\/errors\.md#[a-z]+$/.test(line))
