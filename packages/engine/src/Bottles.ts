@@ -234,6 +234,7 @@ export type UpEvent =
  * What a bottle that is brought up is given apart from its plan.
  *
  * - `secrets`: the values of the secrets that the plan names; they go to the keeper over a pipe
+ * - `credentials`: those of the credentials of its policy; they go to the keeper the same way, and from it to the bundle
  * - `name`: a name that no other living bottle has
  * - `ttlMillis`: it goes down after that, whatever goes on in it
  * - `idleMillis`: it goes down when for that long no command has run in it and its bundle was asked for nothing
@@ -246,6 +247,7 @@ export type UpEvent =
  */
 export interface UpOptions {
   readonly secrets?: ReadonlyMap<string, Redacted.Redacted> | undefined
+  readonly credentials?: ReadonlyMap<string, Redacted.Redacted> | undefined
   readonly name?: string | undefined
   readonly ttlMillis?: number | undefined
   readonly idleMillis?: number | undefined
@@ -382,8 +384,8 @@ export class Bottles extends Context.Tag("@bottle/engine/Bottles")<
  * How keepers are started, and where their bottles are.
  *
  * - `keeper.command`: the program of the keeper with its first words, by absolute paths; it calls `Keeper.keep`
- * - `keeper.env`: its whole environment, in which the runtime runs too; variables that a plan names as secrets are left
- *   out
+ * - `keeper.env`: its whole environment, in which the runtime runs too; variables that a plan names as secrets, or that
+ *   the value of a credential is read from, are left out
  *
  * @since 0.1.0
  * @category models

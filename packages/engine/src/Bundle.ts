@@ -18,6 +18,7 @@ import * as Stream from "effect/Stream"
 import { type BundleError, ReloadFailed } from "./BundleError.js"
 import * as ContainerBundle from "./ContainerBundle.js"
 import type { Engine } from "./Engine.js"
+import { checkCredentials } from "./internal/reloadable.js"
 import { BundleDied, BundleFailed } from "./LaunchError.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 
@@ -27,6 +28,7 @@ import type { LaunchPlan } from "./LaunchPlan.js"
  * - `plan`: as `prepare` returned it
  * - `policy`: all that the guest may reach
  * - `proof`: the nonce that the proxy itself answers for `Proxy.PROOF_HOST`
+ * - `credentials`: the values of the policy's credentials, by name: a bundle keeps them in memory, for as long as it runs
  * - `secrets`: variables of the bundle's container, in no argv; a bundle beside the launch has none of its own
  *
  * @since 0.1.0
@@ -36,6 +38,7 @@ export interface BundleRequest {
   readonly plan: LaunchPlan
   readonly policy: Policy
   readonly proof: string
+  readonly credentials?: ReadonlyMap<string, Redacted.Redacted> | undefined
   readonly secrets?: Readonly<Record<string, Redacted.Redacted>> | undefined
 }
 
@@ -53,7 +56,10 @@ export interface RunningBundle {
   readonly events: Stream.Stream<EgressEvent>
   /** Fails when it no longer listens; never succeeds. */
   readonly died: Effect.Effect<never, BundleDied>
-  /** Puts another policy in force: what is asked for after this follows it. */
+  /**
+   * Puts another policy in force: what is asked for after this follows it. One with a credential that is new, or comes
+   * from another source, is refused: its value would have to be read.
+   */
   readonly reload: (policy: Policy) => Effect.Effect<void, ReloadFailed>
 }
 
@@ -94,7 +100,7 @@ export const none: RunningBundle = {
 
 const beside: Context.Tag.Service<Bundle> = {
   prepare: Effect.succeed,
-  start: ({ plan, policy, proof }) => {
+  start: ({ credentials, plan, policy, proof }) => {
     if (plan.bundle._tag !== "Process") {
       return new BundleFailed({
         reason: "the plan has a bundle in a container, and this program runs none",
@@ -102,11 +108,11 @@ const beside: Context.Tag.Service<Bundle> = {
       })
     }
     const { socket, socketMode } = plan.bundle
-    return Proxy.serve({ policy, proof, listen: { _tag: "Unix", path: socket, mode: socketMode } }).pipe(
+    return Proxy.serve({ policy, proof, credentials, listen: { _tag: "Unix", path: socket, mode: socketMode } }).pipe(
       Effect.map((proxy): RunningBundle => ({
         events: proxy.events,
         died: Effect.mapError(proxy.closed, (error) => new BundleDied({ reason: error.message })),
-        reload: proxy.reload
+        reload: (next) => Effect.zipRight(checkCredentials(policy)(next), proxy.reload(next))
       })),
       Effect.mapError((error) => new BundleFailed({ reason: error.message, advice: error.suggestion }))
     )

@@ -6,6 +6,7 @@
  */
 import * as BundleConfig from "@bottle/bundle/BundleConfig"
 import * as BundleOutput from "@bottle/bundle/BundleOutput"
+import * as CredentialHandover from "@bottle/bundle/CredentialHandover"
 import * as EgressDaemon from "@bottle/bundle/EgressDaemon"
 import type { LogLine } from "@bottle/docker/ContainerLogs"
 import * as ContainerRemove from "@bottle/docker/ContainerRemove"
@@ -33,6 +34,7 @@ import { Engine } from "./Engine.js"
 import * as DockerResource from "./internal/dockerResource.js"
 import { fileFailed } from "./internal/files.js"
 import { checkUpstream } from "./internal/planChecks.js"
+import { checkCredentials } from "./internal/reloadable.js"
 import * as Ring from "./internal/ring.js"
 import { stage } from "./internal/stage.js"
 import { BundleDied, BundleFailed, type HostFileFailed, StageFailed } from "./LaunchError.js"
@@ -136,7 +138,7 @@ const acquireNetwork = (
 const start = (
   docker: Service,
   fs: FileSystem.FileSystem,
-  { policy, proof, secrets }: BundleRequest,
+  { credentials = new Map(), policy, proof, secrets }: BundleRequest,
   bundle: LaunchPlan.PlannedContainer
 ): Effect.Effect<RunningBundle, BundleError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -153,12 +155,13 @@ const start = (
       Effect.mapError(StageFailed.of("bundle"))
     )
     const heard = yield* listen(docker, name)
+    if (credentials.size > 0) yield* handOver(docker, bundle, credentials, heard)
     yield* awaitReady(heard)
     if (bundle.topology === "socket") yield* carry(bundle, heard)
     return {
       events: heard.events.stream,
       died: Deferred.await(heard.died),
-      reload: yield* makeReload(docker, name, config, heard)
+      reload: yield* makeReload({ docker, name, config, heard, launched: policy })
     }
   })
 
@@ -319,6 +322,29 @@ const awaitReady = (heard: Heard): Effect.Effect<void, BundleFailed> => {
   )
 }
 
+/** Gives the daemon the values that it waits for before it listens, by nothing but what it reads. */
+const handOver = (
+  docker: Service,
+  bundle: LaunchPlan.PlannedContainer,
+  credentials: NonNullable<BundleRequest["credentials"]>,
+  heard: Heard
+): Effect.Effect<void, BundleFailed> =>
+  docker.containerExec({ ...LaunchPlan.credentialOptions(bundle), stdin: CredentialHandover.encode(credentials) }).pipe(
+    Effect.mapError(
+      (error) =>
+        new BundleFailed({
+          reason: withLastWords(heard, `it did not take the credentials: ${error.message}`),
+          advice: "The bundle's image may be of another version: leave out --bundle-image."
+        })
+    ),
+    Effect.raceFirst(
+      Effect.mapError(
+        Deferred.await(heard.died),
+        ({ reason }) => new BundleFailed({ reason, advice: "Run the image by hand to see what it says." })
+      )
+    )
+  )
+
 /** Carries the host's end of the guest's socket to the container, until either is no more. */
 const carry = (
   bundle: Extract<LaunchPlan.PlannedContainer, { readonly topology: "socket" }>,
@@ -339,16 +365,24 @@ const carry = (
     yield* Effect.forkScoped(Effect.catchAll(Deferred.await(heard.died), () => Scope.close(scope, Exit.void)))
   })
 
-const makeReload = (
-  docker: Service,
-  name: string,
-  config: Config,
-  heard: Heard
-): Effect.Effect<RunningBundle["reload"]> =>
+const makeReload = ({
+  config,
+  docker,
+  heard,
+  launched,
+  name
+}: {
+  readonly docker: Service
+  readonly name: string
+  readonly config: Config
+  readonly heard: Heard
+  readonly launched: Policy.Policy
+}): Effect.Effect<RunningBundle["reload"]> =>
   Effect.map(Effect.makeSemaphore(1), (lock) => (policy) => {
     const failed = (advice: string) => (reason: string) => new ReloadFailed({ reason, advice })
     const again = failed("Try again; `bottle doctor` tells what this machine lacks.")
     return Effect.gen(function* () {
+      yield* checkCredentials(launched)(policy)
       yield* Effect.mapError(checkUpstream(policy, { _tag: "Container" }), (error) =>
         failed(error.advice)(error.reason)
       )

@@ -6,7 +6,6 @@
  * @since 0.1.0
  */
 import type { Credential } from "@bottle/egress/Credential"
-import * as Policy from "@bottle/egress/Policy"
 import * as Capture from "@bottle/process/Capture"
 import type { Variables } from "@bottle/process/Environment"
 import type { ProcessError } from "@bottle/process/ProcessError"
@@ -15,10 +14,10 @@ import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { CredentialMissing } from "./LaunchError.js"
 import type { Mount } from "./LaunchOptions.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 import * as MountedPath from "./MountedPath.js"
@@ -285,9 +284,9 @@ export const read = (
     (entries) => new Map(entries)
   )
 
-/** The credentials that a plan names. Its policy was decoded when it was made. */
-const planned = ({ egress }: Pick<LaunchPlan, "egress">): ReadonlyMap<string, Credential> =>
-  Either.getOrElse(Policy.fromDocument(egress), () => Policy.empty).credentials
+/** The credentials that a plan names. */
+const planned = ({ egress }: Pick<LaunchPlan, "egress">): ReadonlyMap<string, Pick<Credential, "source">> =>
+  new Map(Object.entries(egress.credentials ?? {}))
 
 /**
  * Reads the values that the launch of a plan has to be given.
@@ -301,13 +300,38 @@ export const forPlan = (
 ): ReturnType<typeof read> => read(planned(plan), { ...options, mounts: plan.guest.mounts })
 
 /**
- * The host's variables that hold values of a plan's credentials: no process of the bottle's needs them.
+ * The values of a plan's credentials and of nothing else, out of what a launch was given.
  *
  * @since 0.1.0
  * @category conversions
  */
-export const variablesOf = (plan: Pick<LaunchPlan, "egress">): ReadonlyArray<string> => [
-  ...new Set([...planned(plan).values()].flatMap(({ source }) => ("env" in source ? [source.env] : [])))
+export const take = (
+  plan: Pick<LaunchPlan, "egress">,
+  given: ReadonlyMap<string, Redacted.Redacted> = new Map()
+): Effect.Effect<ReadonlyMap<string, Redacted.Redacted>, CredentialMissing> =>
+  Effect.map(
+    Effect.forEach(planned(plan).keys(), (name) => {
+      const value = given.get(name)
+      const problem = value === undefined ? "no value was given for it" : problemOf(value)
+      return value === undefined || problem !== null
+        ? new CredentialMissing({ name, reason: problem ?? "" })
+        : Effect.succeed([name, value] as const)
+    }),
+    (entries) => new Map(entries)
+  )
+
+/**
+ * The host's variables that hold secrets of a plan: those that only the guest is given, and those that a credential's
+ * value is read from. No process that outlives the launch has a use for them.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const hiddenVariables = (plan: Pick<LaunchPlan, "egress" | "guest">): ReadonlyArray<string> => [
+  ...new Set([
+    ...plan.guest.secrets,
+    ...[...planned(plan).values()].flatMap(({ source }) => ("env" in source ? [source.env] : []))
+  ])
 ]
 
 /**

@@ -95,8 +95,8 @@ interface Life {
 
 type Failure = LaunchError | ControlFailed | Stopped
 
-const valuesOf = (secrets: Readonly<Record<string, string>>): ReadonlyMap<string, Redacted.Redacted> =>
-  new Map(Object.entries(secrets).map(([name, value]) => [name, Redacted.make(value)]))
+const valuesOf = (values: Readonly<Record<string, string>>): ReadonlyMap<string, Redacted.Redacted> =>
+  new Map(Object.entries(values).map(([name, value]) => [name, Redacted.make(value)]))
 
 /**
  * Launches the bottle and holds it until it goes down; everything is down when this returns, whatever happened. Who wants
@@ -191,6 +191,7 @@ const live = (keeping: Keeping) =>
       .launching(
         Launch.launch(plan, {
           secrets,
+          credentials: valuesOf(document.credentials),
           ledger: {
             name: name ?? undefined,
             kind: "keeper",

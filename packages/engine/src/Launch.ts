@@ -19,6 +19,7 @@ import type { Bottle } from "./Bottle.js"
 import * as BottleId from "./BottleId.js"
 import { Bundle, none, type RunningBundle } from "./Bundle.js"
 import type { BundleError } from "./BundleError.js"
+import * as Credentials from "./Credentials.js"
 import { DeadMansHandle } from "./DeadMansHandle.js"
 import type { MachineLost } from "./CommitError.js"
 import type { Directories } from "./Directories.js"
@@ -64,14 +65,15 @@ const ROUTES = "/proc/net/route"
 const NONCE_BYTES = 16
 
 /**
- * What a launch is given apart from its plan: the values of the secrets that the plan names, and what its ledger says of
- * its owner.
+ * What a launch is given apart from its plan: the values of the secrets that the plan names, those of the credentials of
+ * its policy (`Credentials.forPlan` reads them), and what its ledger says of its owner.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Given {
   readonly secrets?: ReadonlyMap<string, Redacted.Redacted> | undefined
+  readonly credentials?: ReadonlyMap<string, Redacted.Redacted> | undefined
   readonly ledger?: Ledger.About | undefined
 }
 
@@ -131,12 +133,14 @@ export const launch = (
 ): Effect.Effect<Bottle, LaunchError, Scope.Scope | Smolvm | Bundle | FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const secrets = yield* takeSecrets(decided, given)
+    const credentials = yield* Credentials.take(decided, given.credentials)
+    const hidden = Credentials.hiddenVariables(decided)
     const nonce = yield* Ledger.makeNonce
     const handle = yield* DeadMansHandle
     // Before there is anything to clean up, and dismissed when there is nothing any more.
-    yield* handle.arm({ id: decided.id, nonce, directories: decided.directories, secrets: decided.guest.secrets })
+    yield* handle.arm({ id: decided.id, nonce, directories: decided.directories, secrets: hidden })
     const ledger = yield* Ledger.claim(decided, { ...given.ledger, nonce })
-    const bottle = yield* build(decided, secrets, ledger).pipe(
+    const bottle = yield* build(decided, { secrets, credentials }, ledger).pipe(
       noting(ledger),
       Effect.mapError((error) => (error._tag === "StageFailed" ? error.without(Ran.without(secrets.values())) : error)),
       // Registered last, so that it is the first to run.
@@ -144,7 +148,7 @@ export const launch = (
     )
     yield* ledger.up
     const sweeper = yield* Sweeper
-    yield* Effect.forkScoped(Effect.interruptible(sweeper.sweep(decided.directories, decided.guest.secrets)))
+    yield* Effect.forkScoped(Effect.interruptible(sweeper.sweep(decided.directories, hidden)))
     return bottle
   }).pipe(
     Effect.withSpan("bottle.launch", { captureStackTrace: false }),
@@ -175,7 +179,7 @@ const note = (ledger: Ledger.OwnLedger, event: LaunchEvent): Effect.Effect<void>
 
 const build = (
   decided: LaunchPlan.LaunchPlan,
-  secrets: ReadonlyMap<string, Redacted.Redacted>,
+  { credentials, secrets }: Record<"secrets" | "credentials", ReadonlyMap<string, Redacted.Redacted>>,
   ledger: Ledger.OwnLedger
 ): Effect.Effect<Bottle, LaunchError, Scope.Scope | Smolvm | Bundle | FileSystem.FileSystem> =>
   Effect.gen(function* () {
@@ -193,7 +197,10 @@ const build = (
     if (plan !== decided) yield* ledger.planned(plan)
     const nonce = randomBytes(NONCE_BYTES).toString("hex")
     const [bundle, machine] = yield* Effect.all(
-      [Scope.extend(startBundle(plan, nonce), bundleScope), Scope.extend(Machine.acquire(plan), machineScope)],
+      [
+        Scope.extend(startBundle(plan, nonce, credentials), bundleScope),
+        Scope.extend(Machine.acquire(plan), machineScope)
+      ],
       { concurrency: "unbounded" }
     )
     const fence = Fence.make(bundle.events)
@@ -296,7 +303,8 @@ const acquireDirectory = (
 
 const startBundle = (
   plan: LaunchPlan.LaunchPlan,
-  proof: string
+  proof: string,
+  credentials: ReadonlyMap<string, Redacted.Redacted>
 ): Effect.Effect<RunningBundle, BundleError, Scope.Scope | Bundle> =>
   Effect.gen(function* () {
     if (plan.bundle._tag === "None") return none
@@ -305,7 +313,7 @@ const startBundle = (
       (error) => new BundleFailed({ reason: error.message, advice: error.suggestion })
     )
     const bundle = yield* Bundle
-    return yield* bundle.start({ plan, policy, proof }).pipe(stage("bundle"))
+    return yield* bundle.start({ plan, policy, proof, credentials }).pipe(stage("bundle"))
   })
 
 /** A machine of the local runtime is ready when it has started; a few more tries are for a host that is short of memory. */

@@ -95,6 +95,26 @@ export class SecretMissing extends Schema.TaggedError<SecretMissing>("@bottle/en
   }
 }
 
+/**
+ * A launch was given no value for a credential that its plan names, or one that no header can carry; `reason` says
+ * nothing of the value.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CredentialMissing extends Schema.TaggedError<CredentialMissing>("@bottle/engine/CredentialMissing")(
+  "CredentialMissing",
+  { name: Schema.String, reason: Schema.String }
+) {
+  override get message(): string {
+    return `credential ${this.name}: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return `Give the launch a value for ${this.name}: Credentials.read gets it from its source.`
+  }
+}
+
 export {
   /**
    * A directory or file of the engine's own could not be made or read.
@@ -336,6 +356,7 @@ export type PlanRefused = OptionRefused | RuntimeUnfit | ContainerUnfit
 export type LaunchError =
   | PlanRefused
   | SecretMissing
+  | CredentialMissing
   | LedgerFailed
   | NameTaken
   | HostFileFailed

@@ -81,6 +81,8 @@ export interface LaunchOptions {
   readonly deny?: ReadonlyArray<string> | undefined
   /** `HOST=IP` pins: the address that a name has for this bottle, private or not. */
   readonly resolve?: ReadonlyArray<string> | undefined
+  /** Credentials by name, as in a policy: one takes the place of the policy's of that name. */
+  readonly credentials?: PolicyDocument["credentials"]
   /** Literal variables of the guest, later entries win. They are visible in argv: secrets belong in `secrets`. */
   readonly env?: ReadonlyArray<readonly [name: string, value: string]> | undefined
   /** Names of variables whose values the launch is given apart from the plan, and which never enter argv. */

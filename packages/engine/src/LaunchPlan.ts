@@ -12,8 +12,8 @@ import { BottleId, machineName } from "./BottleId.js"
 import { Directories } from "./Directories.js"
 import type { EngineSettings } from "./Engine.js"
 import { planBundle, planProof } from "./internal/planBundle.js"
-import { checkOptions, checkUpstream } from "./internal/planChecks.js"
-import { proxyEnvironment, subnetOf, type Undecided } from "./internal/planOptions.js"
+import { checkCredentials, checkOptions, checkUpstream } from "./internal/planChecks.js"
+import { bundleEnvironment, subnetOf, type Undecided } from "./internal/planOptions.js"
 import { planSource } from "./internal/planSource.js"
 import { planSteps } from "./internal/planSteps.js"
 import { OptionRefused, type PlanRefused, RuntimeUnfit } from "./LaunchError.js"
@@ -25,6 +25,7 @@ import { Subnet } from "./Subnet.js"
 export {
   containerOptions,
   createOptions,
+  credentialOptions,
   imageOptions,
   networkOptions,
   proofOptions,
@@ -327,9 +328,15 @@ const checkRuntime = (input: PlanInput): Either.Either<void, RuntimeUnfit> => {
   return Either.void
 }
 
-const planPolicy = ({ allow, deny, policy, resolve }: LaunchOptions): Either.Either<Policy.Policy, OptionRefused> =>
+const planPolicy = ({
+  allow,
+  credentials,
+  deny,
+  policy,
+  resolve
+}: LaunchOptions): Either.Either<Policy.Policy, OptionRefused> =>
   Either.mapLeft(
-    Policy.fromDocument(policy ?? {}, { allow, deny, resolve }),
+    Policy.fromDocument(policy ?? {}, { allow, deny, resolve, credentials }),
     (error) =>
       new OptionRefused({
         option: error.place === null ? error.part : "policy",
@@ -356,9 +363,17 @@ export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =
     const policy = yield* planPolicy(options)
     const source = yield* planSource(input)
     const directory = `${settings.directories.run}/${id}`
-    const decided = yield* planBundle({ input, source, directory, isAllowing: policy.allow.length > 0 })
+    yield* checkCredentials(policy, options)
+    const decided = yield* planBundle({
+      input,
+      source,
+      directory,
+      isAllowing: policy.allow.length > 0,
+      credentials: [...policy.credentials.keys()]
+    })
     const { bundle } = decided
     yield* checkUpstream(policy, bundle)
+    const egress = Policy.toDocument(policy)
     const plan: Undecided = {
       version: 1,
       id,
@@ -372,10 +387,10 @@ export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =
       }),
       source,
       bundle,
-      egress: Policy.toDocument(policy),
+      egress,
       proof: planProof(input, decided),
       guest: {
-        env: mergeVariables(proxyEnvironment(bundle), options.env ?? []),
+        env: mergeVariables(bundleEnvironment(bundle, egress), options.env ?? []),
         secrets: [...new Set(options.secrets ?? [])],
         workdir: options.workdir ?? null,
         mounts: (options.mounts ?? []).map(({ guest, host, readonly }) => ({ host, guest, readonly }))
@@ -395,15 +410,21 @@ export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =
 const ADDRESS_OPTIONS = new Set(["--subnet", "--gateway", "--ip", "--allow-cidr", "--allow-host", "-e"])
 
 /** Every value of those options that is another one in another network. */
-const readdress = (from: PlannedContainer, to: PlannedContainer): ReadonlyMap<string, string> => {
+const readdress = (
+  from: PlannedContainer,
+  to: PlannedContainer,
+  policy: Policy.PolicyDocument
+): ReadonlyMap<string, string> => {
   const [old, next] = [subnetOf(from), subnetOf(to)]
-  const values = new Map(proxyEnvironment(to))
+  const values = new Map(bundleEnvironment(to, policy))
   return new Map([
     [old.subnet, next.subnet],
     [old.gateway, next.gateway],
     [old.address, next.address],
     [`${old.address}/32`, `${next.address}/32`],
-    ...proxyEnvironment(from).map(([name, value]) => [`${name}=${value}`, `${name}=${values.get(name)}`] as const)
+    ...bundleEnvironment(from, policy).map(
+      ([name, value]) => [`${name}=${value}`, `${name}=${values.get(name)}`] as const
+    )
   ])
 }
 
@@ -419,7 +440,7 @@ export const withSubnet = (plan: LaunchPlan, index: number): LaunchPlan => {
   if (from._tag !== "Container") return plan
   if (from.candidates[index] === undefined) throw new RangeError(`the plan has no network ${index}`)
   const bundle = { ...from, chosen: index }
-  const words = readdress(from, bundle)
+  const words = readdress(from, bundle, plan.egress)
   const variable = ([name, value]: readonly [string, string]): readonly [string, string] => {
     const word = words.get(`${name}=${value}`)
     return [name, word === undefined ? value : word.slice(name.length + 1)]

@@ -34,6 +34,7 @@ const document = (plan: LaunchPlan, over: Partial<Wire.Document> = {}): Wire.Doc
   version: 1,
   plan,
   secrets: {},
+  credentials: {},
   name: null,
   ttlMillis: null,
   idleMillis: null,

@@ -21,6 +21,8 @@ interface Question {
   /** The bottle's own directory on the host. */
   readonly directory: string
   readonly isAllowing: boolean
+  /** The names of the credentials that it holds for the guest. */
+  readonly credentials: ReadonlyArray<string>
 }
 
 /** Where the bundle runs, and why the runtime is not known to keep the guest to it; `null` where it is. */
@@ -52,7 +54,13 @@ export const planProof = (input: PlanInput, { bundle, doubt }: Decided): typeof 
   doubt
 })
 
-const none = ({ input, isAllowing }: Question): Decision => {
+const none = ({ credentials, input, isAllowing }: Question): Decision => {
+  if (credentials.length > 0)
+    return refuse(
+      "bundle",
+      `none leaves nobody to hold the credential ${credentials[0]}`,
+      "Leave out the credentials, or --bundle none."
+    )
   if (isAllowing)
     return refuse(
       "bundle",
@@ -181,10 +189,14 @@ const byDefault = (question: Question): Decision => {
   if (options.topology === "address") return inContainer(question)
   if (socketArrives(question) || options.topology === "socket") return beside(question)
   // Nothing to reach: a machine without a network needs nobody to guard it.
-  if (!question.isAllowing && options.policy === undefined) {
+  if (!question.isAllowing && question.credentials.length === 0 && options.policy === undefined) {
     return Either.right({ bundle: { _tag: "None" }, doubt: null })
   }
-  const demand = question.isAllowing ? ALLOWLIST : "a policy (--policy)"
+  const demand = question.isAllowing
+    ? ALLOWLIST
+    : question.credentials.length > 0
+      ? "a credential in the bundle"
+      : "a policy (--policy)"
   const { container } = settings
   if (settings.runtime === "local" || container === undefined || container === null) {
     const missing =

@@ -20,18 +20,75 @@ const isItself = (host: Host.Host): boolean =>
     ? host.name === "localhost" || host.name.endsWith(".localhost")
     : Address.kind(host) === "loopback"
 
-/** Refuses a policy whose upstream proxy a bundle in a container would look for in that container. */
+/**
+ * Refuses a policy whose upstream proxy, or the upstream of one of its credentials, a bundle in a container would look for
+ * in that container.
+ */
 export const checkUpstream = (
-  { upstream }: Policy,
+  { credentials, pins, upstream }: Policy,
   bundle: Pick<PlannedBundle, "_tag">
-): Either.Either<void, OptionRefused> =>
-  bundle._tag === "Container" && upstream !== null && isItself(upstream.host)
-    ? refuse(
-        "policy",
-        `the upstream ${Host.formatAuthority(upstream.host, upstream.port)} is the bundle's container itself, where nothing listens`,
-        "Write an address of this machine that a container reaches and the proxy listens on, or use --bundle process."
+): Either.Either<void, OptionRefused> => {
+  if (bundle._tag !== "Container") return Either.void
+  if (upstream !== null && isItself(upstream.host)) {
+    return refuse(
+      "policy",
+      `the upstream ${Host.formatAuthority(upstream.host, upstream.port)} is the bundle's container itself, where nothing listens`,
+      "Write an address of this machine that a container reaches and the proxy listens on, or use --bundle process."
+    )
+  }
+  for (const { name, upstream: of } of credentials.values()) {
+    const dialled = of.host._tag === "Name" ? (pins.get(of.host.name) ?? of.host) : of.host
+    if (!isItself(dialled)) continue
+    return refuse(
+      "policy",
+      `the upstream of the credential ${name} is the bundle's container itself, where nothing listens`,
+      "Write an address of this machine that a container reaches and the server listens on, or use --bundle process."
+    )
+  }
+  return Either.void
+}
+
+/**
+ * Refuses what would give the guest the value that a credential keeps from it, or take from it one of the variables that
+ * a credential sets.
+ */
+export const checkCredentials = (
+  { credentials }: Policy,
+  { env = [], secrets = [] }: LaunchOptions
+): Either.Either<void, OptionRefused> => {
+  const given = new Set([...env.map(([name]) => name), ...secrets])
+  const relayed = new Set(GuestRelay.environment.map(([name]) => name))
+  for (const { baseUrlVariable, name, placeholderVariable, source } of credentials.values()) {
+    if ("env" in source && secrets.includes(source.env)) {
+      return refuse(
+        "env",
+        `-e ${source.env} gives the guest the value that the credential ${name} keeps from it`,
+        `Leave out -e ${source.env}, or the credential ${name}.`
       )
-    : Either.void
+    }
+    for (const [variable, what] of [
+      [baseUrlVariable, "its base URL"],
+      [placeholderVariable, "its placeholder"]
+    ] as const) {
+      if (variable === null) continue
+      if (given.has(variable)) {
+        return refuse(
+          "env",
+          `${variable} is given, and the credential ${name} sets it to ${what}`,
+          `Leave out -e ${variable}, or give the credential ${name} another variable.`
+        )
+      }
+      if (relayed.has(variable)) {
+        return refuse(
+          "policy",
+          `the credential ${name} sets ${variable}, which points at the bottle's own proxy`,
+          `Give the credential ${name} another variable.`
+        )
+      }
+    }
+  }
+  return Either.void
+}
 
 const checkVariables = (options: LaunchOptions): Either.Either<void, OptionRefused> => {
   const names = [...(options.env ?? []).map(([name]) => name), ...(options.secrets ?? [])]

@@ -1,11 +1,15 @@
 import * as BundleConfig from "@bottle/bundle/BundleConfig"
+import * as CredentialHandover from "@bottle/bundle/CredentialHandover"
 import * as EgressDaemon from "@bottle/bundle/EgressDaemon"
+import type { ContainerExecOptions } from "@bottle/docker/ContainerExec"
 import type { ContainerRunOptions } from "@bottle/docker/ContainerRun"
 import type { ImageBuildOptions } from "@bottle/docker/ImageBuild"
 import type { NetworkCreateOptions } from "@bottle/docker/NetworkCreate"
 import type { Capabilities } from "@bottle/smolvm/Capabilities"
 import type { MachineCreateOptions } from "@bottle/smolvm/MachineCreate"
 import type { MachineStartOptions } from "@bottle/smolvm/MachineStart"
+import * as Credential from "@bottle/egress/Credential"
+import type { PolicyDocument } from "@bottle/egress/Policy"
 import * as GuestRelay from "../GuestRelay.js"
 import type { LaunchPlan, PlannedBundle, PlannedContainer } from "../LaunchPlan.js"
 import type { Subnet } from "../Subnet.js"
@@ -57,6 +61,32 @@ export const proxyEnvironment = (bundle: PlannedBundle): ReadonlyArray<readonly 
     ? GuestRelay.environmentAt(subnetOf(bundle).address, bundle.port)
     : GuestRelay.environment
 }
+
+/** Where the guest reaches the proxy itself. */
+const originOf = (bundle: PlannedBundle): string => {
+  const address = addressOf(bundle)
+  return bundle._tag === "Container" && address !== null
+    ? `http://${address}:${bundle.port}`
+    : `http://127.0.0.1:${GuestRelay.GUEST_PORT}`
+}
+
+/** The variables by which a guest's programs use the credentials that its bundle holds. */
+export const credentialEnvironment = (
+  bundle: PlannedBundle,
+  { credentials = {} }: PolicyDocument
+): ReadonlyArray<readonly [string, string]> =>
+  Object.entries(credentials).flatMap(([name, { baseUrlVariable, placeholderVariable }]) => [
+    ...(baseUrlVariable === undefined
+      ? []
+      : [[baseUrlVariable, `${originOf(bundle)}${Credential.path(name)}`] as const]),
+    ...(placeholderVariable === undefined ? [] : [[placeholderVariable, Credential.placeholder(name)] as const])
+  ])
+
+/** Every variable of a guest that is the bundle's doing. */
+export const bundleEnvironment = (
+  bundle: PlannedBundle,
+  policy: PolicyDocument
+): ReadonlyArray<readonly [string, string]> => [...proxyEnvironment(bundle), ...credentialEnvironment(bundle, policy)]
 
 const sockets = (plan: Undecided): MachineCreateOptions["mountSockets"] => {
   const place = socketOf(plan)
@@ -149,6 +179,17 @@ export const networkOptions = (bundle: PlannedContainer): NetworkCreateOptions =
   const { gateway, subnet } = subnetOf(bundle)
   return { name: bundle.network, subnet, gateway, labels: bundle.labels }
 }
+
+/**
+ * What is run in the bundle's container to hand over the values of credentials, which it reads.
+ *
+ * @since 0.1.0
+ * @category argv
+ */
+export const credentialOptions = ({ container }: PlannedContainer): ContainerExecOptions => ({
+  name: container,
+  command: CredentialHandover.command
+})
 
 /**
  * The options of the bundle's container. It sees one directory of the host, and that for reading only.

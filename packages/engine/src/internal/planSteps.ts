@@ -1,3 +1,4 @@
+import * as ContainerExec from "@bottle/docker/ContainerExec"
 import * as ContainerRemove from "@bottle/docker/ContainerRemove"
 import * as ContainerRun from "@bottle/docker/ContainerRun"
 import * as ImageBuild from "@bottle/docker/ImageBuild"
@@ -19,6 +20,7 @@ import type { Stage } from "../Stage.js"
 import {
   containerOptions,
   createOptions,
+  credentialOptions,
   imageOptions,
   networkOptions,
   proofOptions,
@@ -84,7 +86,7 @@ const machineSteps = (plan: Undecided, capabilities: Capabilities) => {
 }
 
 /** The commands of the container engine. */
-const containerSteps = (bundle: PlannedContainer) => {
+const containerSteps = (plan: Undecided, bundle: PlannedContainer) => {
   const words = (stage: Words["stage"], argv: Argv, env: Words["env"] = []): Either.Either<Words, PlanRefused> =>
     Either.mapBoth(argv, {
       onLeft: ({ message, suggestion }) => new ContainerUnfit({ reason: message, advice: suggestion }),
@@ -100,7 +102,10 @@ const containerSteps = (bundle: PlannedContainer) => {
     return [
       ...built,
       yield* words("network", NetworkCreate.argv(networkOptions(bundle))),
-      yield* words("bundle", ContainerRun.argv(containerOptions(bundle)))
+      yield* words("bundle", ContainerRun.argv(containerOptions(bundle))),
+      ...(Object.keys(plan.egress.credentials ?? {}).length === 0
+        ? []
+        : [yield* words("bundle", ContainerExec.argv(credentialOptions(bundle)))])
     ]
   })
   const release = Either.gen(function* () {
@@ -119,7 +124,7 @@ export const planSteps = (
 ): Either.Either<ReadonlyArray<Words>, PlanRefused> =>
   Either.gen(function* () {
     const machine = machineSteps(plan, capabilities)
-    const container = plan.bundle._tag === "Container" ? containerSteps(plan.bundle) : null
+    const container = plan.bundle._tag === "Container" ? containerSteps(plan, plan.bundle) : null
     return [
       ...(yield* machine.pack),
       ...(container === null ? [] : yield* container.bringUp),

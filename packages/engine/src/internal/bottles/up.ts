@@ -22,7 +22,8 @@ import type { UpError, UpOptions } from "../../Bottles.js"
 import { socketOf } from "../../Control.js"
 import { slug } from "../../BottleId.js"
 import { without } from "../../DeadMansHandle.js"
-import { SecretMissing } from "../../LaunchError.js"
+import * as Credentials from "../../Credentials.js"
+import { type CredentialMissing, SecretMissing } from "../../LaunchError.js"
 import type { LaunchPlan } from "../../LaunchPlan.js"
 import type { Stage } from "../../Stage.js"
 import * as Wire from "../keeper/wire.js"
@@ -54,14 +55,18 @@ interface Heard {
 
 type Ready = Extract<Wire.Word, { readonly ready: unknown }>["ready"]
 
-const check = (plan: LaunchPlan, { secrets }: UpOptions): Effect.Effect<void, ControlPathTooLong | SecretMissing> =>
-  Effect.suspend((): Effect.Effect<void, ControlPathTooLong | SecretMissing> => {
+type Unfit = ControlPathTooLong | SecretMissing | CredentialMissing
+
+const check = (plan: LaunchPlan, { credentials, secrets }: UpOptions): Effect.Effect<void, Unfit> =>
+  Effect.suspend((): Effect.Effect<void, Unfit> => {
     const path = socketOf(plan.directory)
     if (Buffer.byteLength(path) > maxSocketPathBytes) {
       return new ControlPathTooLong({ path, maxBytes: maxSocketPathBytes })
     }
     const missing = plan.guest.secrets.find((name) => secrets?.get(name) === undefined)
-    return missing === undefined ? Effect.void : new SecretMissing({ name: missing })
+    return missing === undefined
+      ? Effect.asVoid(Credentials.take(plan, credentials))
+      : new SecretMissing({ name: missing })
   })
 
 const reveal = (values: ReadonlyMap<string, Redacted.Redacted> | undefined, names?: ReadonlyArray<string>) =>
@@ -72,12 +77,13 @@ const reveal = (values: ReadonlyMap<string, Redacted.Redacted> | undefined, name
   )
 
 const documentOf = (plan: LaunchPlan, options: UpOptions): Wire.Document => {
-  const { command, idleMillis, name, secrets, ttlMillis } = options
+  const { command, credentials, idleMillis, name, secrets, ttlMillis } = options
   return {
     version: 1,
     plan,
     // Only what the plan names is taken, so nothing else can reach the keeper.
     secrets: reveal(secrets, plan.guest.secrets),
+    credentials: reveal(credentials, Object.keys(plan.egress.credentials ?? {})),
     name: name === undefined ? null : slug(name),
     ttlMillis: ttlMillis ?? null,
     idleMillis: idleMillis ?? null,
@@ -96,12 +102,12 @@ const documentOf = (plan: LaunchPlan, options: UpOptions): Wire.Document => {
   }
 }
 
-/** Variables that hold a secret of the guest's are not the keeper's: its environment can be read in /proc. */
+/** Variables that hold a secret are not the keeper's: its environment can be read in /proc. */
 const environmentOf = (
   { env }: BottlesSettings["keeper"],
   plan: LaunchPlan,
   { command }: UpOptions
-): Record<string, string> => without(env, [...plan.guest.secrets, ...(command?.secrets?.keys() ?? [])])
+): Record<string, string> => without(env, [...Credentials.hiddenVariables(plan), ...(command?.secrets?.keys() ?? [])])
 
 const start = (
   { keeper }: BottlesSettings,

@@ -12,11 +12,13 @@ import { Stage } from "../../Stage.js"
 
 const Values = Schema.Record({ key: Schema.String, value: Schema.String })
 
-/** What a keeper is told, as one line on its input. It is the only thing that holds a secret's value. */
+/** What a keeper is told, as one line on its input. Nothing else holds values of secrets and credentials. */
 export const Document = Schema.Struct({
   version: Schema.Literal(1),
   plan: LaunchPlan,
   secrets: Values,
+  /** Of the bundle's own: they are nobody's who speaks to the keeper later. */
+  credentials: Values,
   name: Schema.NullOr(Schema.String),
   ttlMillis: Schema.NullOr(Schema.Number),
   idleMillis: Schema.NullOr(Schema.Number),
@@ -59,6 +61,7 @@ export const Failed = Schema.Union(
   LaunchError.RuntimeUnfit,
   LaunchError.ContainerUnfit,
   LaunchError.SecretMissing,
+  LaunchError.CredentialMissing,
   LaunchError.HostFileFailed,
   LaunchError.BundleFailed,
   LaunchError.BundleDied,
