@@ -15,14 +15,7 @@ import { printable } from "./internal/manifest/printable.js"
 import * as Syntax from "./internal/manifest/syntax.js"
 import * as Manifest from "./Manifest.js"
 import type { ManifestInvalid } from "./ManifestError.js"
-
-/**
- * The agents that are known without a manifest.
- *
- * @since 0.1.0
- * @category models
- */
-export type Presets = Readonly<Record<string, Manifest.Agent>>
+import { extended, type Presets } from "./Settings.js"
 
 type Path = ReadonlyArray<string | number>
 type Checked = Either.Either<void, ManifestInvalid>
@@ -176,27 +169,6 @@ const unknownName = (read: Syntax.Read, path: Path, kind: "bottle" | "agent", kn
     near !== undefined ? `Write "${near}"` : known.length > 0 ? `There is ${names}` : `Write it below "${kind}s"`
   const detail = `there is no ${kind} "${printable(name, 64)}"`
   return Either.left(read.refuse(path, { reason: "reference", detail, advice }))
-}
-
-/**
- * The agent that one extends: of the manifest, or one that is known without it; an agent that extends its own name means
- * the latter.
- *
- * @since 0.1.0
- * @category models
- */
-export const extended = (
-  manifest: Manifest.Manifest,
-  presets: Presets,
-  name: string
-): { readonly name: string; readonly agent: Manifest.Agent; readonly isPreset: boolean } | undefined => {
-  const agents = manifest.agents ?? {}
-  const parent = Object.hasOwn(agents, name) ? agents[name]?.extends : undefined
-  if (parent === undefined) return undefined
-  const own = parent !== name && Object.hasOwn(agents, parent) ? agents[parent] : undefined
-  if (own !== undefined) return { name: parent, agent: own, isPreset: false }
-  const preset = Object.hasOwn(presets, parent) ? presets[parent] : undefined
-  return preset === undefined ? undefined : { name: parent, agent: preset, isPreset: true }
 }
 
 const checkExtends = (read: Syntax.Read, manifest: Manifest.Manifest, presets: Presets, name: string): Checked => {
