@@ -83,7 +83,7 @@ const makeEnds = (input: Net.Socket, output: Net.Socket): Effect.Effect<Ends, ne
         say: (line) =>
           Effect.sync(() => {
             // Only what happens is told often; the last word is waited for.
-            const isDropped = output.writableLength > UNREAD_BYTES_MAX && line.startsWith(`{"event":`)
+            const isDropped = output.writableLength > UNREAD_BYTES_MAX && /^\{"(?:event|span)":/.test(line)
             if (output.writable && !isDropped) output.write(`${line}\n`)
           }),
         next: Queue.take(heard),
@@ -127,6 +127,14 @@ const layerOf = ({ plan: { bundle, directories, runtime } }: Keeper.Document, en
   )
 }
 
+/** Tells each span when it is over, for as long as somebody listens. */
+const traced = <A, E, R>(keeping: Effect.Effect<A, E, R>, { say }: Keeper.Parent): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    Effect.promise(() => import("./TraceSpans.js")),
+    ({ make }) =>
+      Effect.withTracer(keeping, make({ onSpan: (span) => void Effect.runSync(say(Keeper.writeSpan(span))) }).tracer)
+  )
+
 const keep = (ends: Ends): Effect.Effect<number> =>
   Effect.gen(function* () {
     const { isCrashed, parent } = ends
@@ -139,7 +147,8 @@ const keep = (ends: Ends): Effect.Effect<number> =>
       return ExitStatus.usage
     }
     const environment = KeeperMemory.without(yield* Environment.host)
-    yield* Effect.provide(Keeper.keep(document.value, parent), layerOf(document.value, environment))
+    const keeping = Effect.provide(Keeper.keep(document.value, parent), layerOf(document.value, environment))
+    yield* document.value.trace === true ? traced(keeping, parent) : keeping
     return isCrashed() ? ExitStatus.defect : ExitStatus.success
   })
 

@@ -18,6 +18,7 @@ import * as RuntimeLayer from "../RuntimeLayer.js"
 import * as Stdio from "../Stdio.js"
 import { ExitStatus } from "../ExitStatus.js"
 import * as Told from "../Told.js"
+import * as Trace from "../Trace.js"
 
 const print = (request: RunRequest) =>
   Effect.gen(function* () {
@@ -44,4 +45,9 @@ const print = (request: RunRequest) =>
 export const plan = (
   request: RunRequest
 ): Effect.Effect<number, never, Invocation | Stdio.Stdio | CommandExecutor | FileSystem> =>
-  Effect.catchAllCause(print(request), (cause) => Told.failWith(cause, { format: request.format, jsonOn: "stdout" }))
+  Effect.suspend(() => {
+    const manner: Told.Manner = { format: request.format, jsonOn: "stdout" }
+    return Trace.over({ file: request.trace, name: "plan", manner }, () =>
+      Effect.catchAllCause(print(request), (cause) => Told.failWith(cause, manner))
+    )
+  })

@@ -34,6 +34,7 @@ import * as RuntimeChoice from "../RuntimeChoice.js"
 import * as RuntimeLayer from "../RuntimeLayer.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
+import * as Trace from "../Trace.js"
 
 /** How long the last refusals may take to arrive once the bottle is down. */
 const DENIALS_DRAIN_MILLIS = 1000
@@ -224,6 +225,11 @@ const writeReport = (file: string, recorder: Report.Recorder, ending: Ending, st
 export const run = (
   request: RunRequest
 ): Effect.Effect<number, never, Invocation | Stdio.Stdio | CommandExecutor | FileSystem> =>
+  Trace.over({ file: request.trace, name: "run", manner: { format: request.format, jsonOn: "stderr" } }, () =>
+    toItsEnd(request)
+  )
+
+const toItsEnd = (request: RunRequest) =>
   Effect.gen(function* () {
     const manner: Told.Manner = { format: request.format, jsonOn: "stderr" }
     const startedAt = yield* DateTime.now

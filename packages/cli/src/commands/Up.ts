@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Bottles, type UpBottle, type UpEvent } from "@bottle/engine/Bottles"
+import { Bottles, type UpBottle, type UpEvent, type UpOptions } from "@bottle/engine/Bottles"
 import * as Launch from "@bottle/engine/Launch"
 import { lazy } from "@bottle/process/Lazy"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
@@ -19,6 +19,7 @@ import * as RuntimeChoice from "../RuntimeChoice.js"
 import * as RuntimeLayer from "../RuntimeLayer.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
+import * as Trace from "../Trace.js"
 
 /**
  * The document of a bottle that is up; `pid` is the process that holds it.
@@ -70,7 +71,7 @@ const planned = ({ launch }: UpRequest) =>
     )
   })
 
-const bringUp = (request: UpRequest) =>
+const bringUp = (request: UpRequest, onSpan: UpOptions["onSpan"]) =>
   Effect.gen(function* () {
     const { idleMillis, launch, name, ttlMillis } = request
     const bottles = yield* Bottles
@@ -82,7 +83,8 @@ const bringUp = (request: UpRequest) =>
       ttlMillis: ttlMillis ?? undefined,
       idleMillis: idleMillis ?? undefined,
       command: launch.command.length === 0 ? undefined : { command: launch.command, interactive: launch.interactive },
-      onEvent
+      onEvent,
+      onSpan
     })
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
@@ -109,6 +111,10 @@ const bringUp = (request: UpRequest) =>
 export const up = (
   request: UpRequest
 ): Effect.Effect<number, never, Bottles | Invocation | Stdio.Stdio | CommandExecutor | FileSystem> =>
-  Effect.catchAllCause(bringUp(request), (cause) =>
-    Told.failWith(cause, { format: request.launch.format, jsonOn: "stdout" })
-  )
+  Effect.suspend(() => {
+    const { format, trace } = request.launch
+    const manner: Told.Manner = { format, jsonOn: "stdout" }
+    return Trace.over({ file: trace, name: "up", manner }, (hear) =>
+      Effect.catchAllCause(bringUp(request, hear), (cause) => Told.failWith(cause, manner))
+    )
+  })
