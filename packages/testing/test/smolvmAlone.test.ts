@@ -6,9 +6,11 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import * as FakeExample from "./fixtures/fakeExample.js"
-import * as Project from "./fixtures/aloneProject.js"
+import * as Project from "./fixtures/packedProject.js"
 
-class Alone extends Context.Tag("@bottle/smolvm/test/Alone")<Alone, Project.AloneProject>() {}
+class Alone extends Context.Tag("@bottle/testing/test/Alone")<Alone, Project.PackedProject>() {}
+
+const PACKAGES = ["process", "smolvm"]
 
 /** Compilers and processes take their time beside other tests. */
 const BOUND_MILLIS = 60_000
@@ -61,11 +63,14 @@ describe("docs/guides/smolvm-alone.md", () => {
 })
 
 describe("the package, packed and installed alone", () => {
-  layer(Layer.scoped(Alone, Project.aloneProject), { timeout: 3 * BOUND_MILLIS, excludeTestServices: true })((it) => {
+  layer(Layer.scoped(Alone, Project.make({ packs: PACKAGES, installs: PACKAGES })), {
+    timeout: 3 * BOUND_MILLIS,
+    excludeTestServices: true
+  })((it) => {
     it.effect("has its code, its declarations, its sources, a README and a license, and nothing else", () =>
       Effect.gen(function* () {
         const { packed } = yield* Alone
-        for (const { files } of packed) {
+        for (const { files } of Object.values(packed)) {
           for (const file of ["LICENSE", "README.md", "package.json"]) assert.include(files, file)
           for (const file of files) {
             assert.match(file, /^(LICENSE|README\.md|package\.json|dist\/.*\.(js|d\.ts)(\.map)?|src\/.*\.(ts|json))$/)
@@ -89,7 +94,7 @@ describe("the package, packed and installed alone", () => {
 
     it.effect("has a declaration, and a source for its maps, of each module", () =>
       Effect.gen(function* () {
-        const { files } = (yield* Alone).packed[1] ?? { files: [] }
+        const { files = [] } = (yield* Alone).packed["smolvm"] ?? {}
         const modules = files.filter((file) => file.endsWith(".js"))
         assert.include(modules, "dist/Smolvm.js")
         for (const module of modules) {
@@ -101,7 +106,7 @@ describe("the package, packed and installed alone", () => {
 
     it.effect("stays small", () =>
       Effect.gen(function* () {
-        const [process, smolvm] = (yield* Alone).packed
+        const { process, smolvm } = (yield* Alone).packed
         assert.isBelow(process?.size ?? Infinity, 150 * 1024)
         assert.isBelow(smolvm?.size ?? Infinity, 400 * 1024)
       })
@@ -137,7 +142,7 @@ describe("the package, packed and installed alone", () => {
           assert.include(modules, "Smolvm")
           const imports = modules.map((name) => `export * as ${name} from "@bottle/smolvm/${name}"\n`).join("")
           assert.strictEqual(yield* compile({ "everything.ts": imports }, { checksDeclarations: true }), "")
-          const { code, stderr } = yield* (yield* Alone).node("everything.js")
+          const { code, stderr } = yield* (yield* Alone).run("node", "everything.js")
           assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
         }),
       BOUND_MILLIS
@@ -164,8 +169,9 @@ describe("the package, packed and installed alone", () => {
       "lets nobody import what is internal",
       () =>
         Effect.gen(function* () {
-          const { node } = yield* Alone
-          const load = (module: string) => node("--input-type=module", "-e", `await import("@bottle/smolvm/${module}")`)
+          const { run } = yield* Alone
+          const load = (module: string) =>
+            run("node", "--input-type=module", "-e", `await import("@bottle/smolvm/${module}")`)
           assert.strictEqual((yield* load("Smolvm")).code, 0)
           const refused = yield* load("internal/runner")
           assert.strictEqual(refused.code, 1)
@@ -178,12 +184,12 @@ describe("the package, packed and installed alone", () => {
       "drives a smolvm that is on PATH",
       () =>
         Effect.gen(function* () {
-          const { compile, node } = yield* Alone
+          const { compile, run } = yield* Alone
           assert.strictEqual(
             yield* compile({ "program.ts": Fs.readFileSync(here("fixtures/alone/program.ts"), "utf8") }),
             ""
           )
-          const { code, stderr, stdout } = yield* node("program.js")
+          const { code, stderr, stdout } = yield* run("node", "program.js")
           assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
           assert.deepStrictEqual(JSON.parse(stdout), {
             version: "1.9.3",
@@ -202,8 +208,8 @@ describe("the package, packed and installed alone", () => {
       "is used as README.md shows it, and docs/guides/smolvm-alone.md",
       () =>
         Effect.gen(function* () {
-          const { compile, node } = yield* Alone
-          const pages = ["../README.md", "../../../docs/guides/smolvm-alone.md"]
+          const { compile, run } = yield* Alone
+          const pages = ["../../smolvm/README.md", "../../../docs/guides/smolvm-alone.md"]
           const page = pages.map((path) => Fs.readFileSync(here(path), "utf8")).join("")
           const all = shownIn(page)
           assert.strictEqual(all.length, page.split("```ts\n").length - 1, "each block begins with its file's name")
@@ -214,7 +220,7 @@ describe("the package, packed and installed alone", () => {
           )
           // One after the other in one process: most of what each takes alone is to load Effect.
           const imports = shown.map(({ module }) => `console.log("= ${module}"); await import("./${module}.js")`)
-          const ran = yield* node("--input-type=module", "-e", imports.join("\n"))
+          const ran = yield* run("node", "--input-type=module", "-e", imports.join("\n"))
           const printed = shown.map(({ module, prints }) => `= ${module}\n${prints ?? ""}`).join("")
           assert.deepStrictEqual(ran, { code: 0, stdout: printed, stderr: "" })
         }),
