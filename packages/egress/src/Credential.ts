@@ -65,6 +65,15 @@ export const ROOT = "/credentials/"
 export const path = (name: string): string => `${ROOT}${name}`
 
 /**
+ * The path that goes to the upstream, from what the guest asks for behind the name: nothing, a path, or a query.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const upstreamPath = ({ path }: Upstream, rest: string): string =>
+  rest.startsWith("/") ? `${path}${rest}` : `${path === "" ? "/" : path}${rest}`
+
+/**
  * What the guest holds in place of the value: a text that is no secret, and says whose place it takes.
  *
  * @since 0.1.0
@@ -280,6 +289,15 @@ export const parse = (
       paths: sorted(paths)
     }
   })
+
+/**
+ * Whether two are the same credential, from the same source.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const isSame = (left: Credential, right: Credential): boolean =>
+  left === right || (left.name === right.name && JSON.stringify(toEntry(left)) === JSON.stringify(toEntry(right)))
 
 /**
  * The upstream as it is written in a document.

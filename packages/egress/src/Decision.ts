@@ -8,6 +8,8 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Address from "./Address.js"
+import type { Credential } from "./Credential.js"
+import * as Credentials from "./Credential.js"
 import * as Host from "./Host.js"
 import * as Match from "./internal/match.js"
 import * as Path from "./internal/path.js"
@@ -19,6 +21,10 @@ import * as Rules from "./Rule.js"
 /**
  * Why a request is refused by the policy.
  *
+ * - `credential-unknown`: the policy has no credential of that name
+ * - `credential-unavailable`: the proxy was not given its value
+ * - `credential-not-for-this`: it is for other methods or paths
+ *
  * @since 0.1.0
  * @category models
  */
@@ -29,7 +35,10 @@ export const DenyReason = Schema.Literal(
   "port-not-allowed",
   "request-not-allowed",
   "address-not-public",
-  "answer-invalid"
+  "answer-invalid",
+  "credential-unknown",
+  "credential-unavailable",
+  "credential-not-for-this"
 )
 
 /**
@@ -67,7 +76,8 @@ export interface Own {
 
 /**
  * The request is allowed as far as it tells itself. `rule` is the first rule that allows it, `rules` are all of them;
- * `http` is null for a tunnel. A `Literal` or `Pinned` host has its address already and must not be resolved.
+ * `http` is null for a tunnel. A `Literal` or `Pinned` host has its address already and must not be resolved. `credential`
+ * is the name of the one that the request is for, and null for what goes to its host by itself.
  *
  * @since 0.1.0
  * @category models
@@ -79,6 +89,7 @@ export interface Allow {
   readonly http: HttpRequest | null
   readonly rule: Rule
   readonly rules: ReadonlyArray<Rule>
+  readonly credential: string | null
   readonly target:
     | { readonly _tag: "Literal"; readonly address: Host.Address }
     | { readonly _tag: "Pinned"; readonly address: Host.Address }
@@ -86,15 +97,17 @@ export interface Allow {
 }
 
 /**
- * What would let a refused request through: an entry of `allow` and perhaps an address for its name, or a denying rule
- * less. Nothing for what no rule can allow.
+ * What would let a refused request through: an entry of `allow` and perhaps an address for its name, that address alone, a
+ * denying rule less, or another credential. Nothing for what no rule can allow.
  *
  * @since 0.1.0
  * @category models
  */
 export type Remedy =
   | { readonly _tag: "Allow"; readonly entry: string; readonly resolve: string | null }
+  | { readonly _tag: "Resolve"; readonly resolve: string }
   | { readonly _tag: "DropDenial"; readonly rule: string }
+  | { readonly _tag: "Credential"; readonly what: string }
   | { readonly _tag: "Nothing" }
 
 /**
@@ -231,7 +244,14 @@ export const decideHost = (policy: Policy, host: Host.Host, port: number, http: 
   if (denied !== undefined) return refuseDenied(request, denied, null)
   const { about, rules } = allowance(policy, host, request)
   const [rule] = rules
-  if (rule === undefined) return refuseUnlisted(about, request)
+  return rule === undefined
+    ? refuseUnlisted(about, request)
+    : permit(policy, request, { rule, rules, credential: null })
+}
+
+/** Allows what a rule allows, unless the address that the policy gives to its name is denied. */
+const permit = (policy: Policy, request: Request, by: Pick<Allow, "rule" | "rules" | "credential">): Verdict => {
+  const { host } = request
   const pin = host._tag === "Name" ? policy.pins.get(host.name) : undefined
   const pinDenied = pin === undefined ? undefined : denial(policy, pin, request)
   if (pin !== undefined && pinDenied !== undefined) return refuseDenied(request, pinDenied, pin)
@@ -241,7 +261,63 @@ export const decideHost = (policy: Policy, host: Host.Host, port: number, http: 
       : pin === undefined
         ? { _tag: "Resolve", name: host.name }
         : { _tag: "Pinned", address: pin }
-  return { _tag: "Allow", host, port, http, rule, rules, target }
+  return { _tag: "Allow", ...request, ...by, target }
+}
+
+/** What a credential is for, as the rule that its events name. It stands in no list and so allows nothing else. */
+const ruleOf = ({ methods, name, paths, upstream: { host, port } }: Credential): Rule => ({
+  // What was parsed as an upstream is a host, and one that a rule can name.
+  ...Either.getOrThrow(Rules.parseAllow(Host.formatAuthority(host, port))),
+  text: Credentials.ruleText(name),
+  methods,
+  paths
+})
+
+/** Why a credential is not for a request, and what it is for. */
+const unsuited = (
+  { methods, paths, upstream }: Credential,
+  http: HttpRequest
+): readonly [string, string] | undefined => {
+  if (http.method === "TRACE") return ["the answer to TRACE would hold the credential", "Use another method"]
+  if (methods.length > 0 && !methods.includes(http.method)) {
+    return [`this credential is for ${few(methods)} only`, `Use one of ${few(methods)}`]
+  }
+  const [path = ""] = http.path.split("?")
+  const isBelow = path === (upstream.path || "/") || path.startsWith(`${upstream.path}/`)
+  if (!isBelow || !Path.stays(http.path)) {
+    return ["servers could take this path for one that the credential is not for", "Write the path in its plain form"]
+  }
+  if (paths.length === 0) return undefined
+  const normal = Path.ofTarget(http.path)
+  if (normal !== undefined && paths.some((pattern) => Path.matches(pattern, normal))) return undefined
+  return [`this credential is for the paths ${few(paths)} only`, `Use one of the paths ${few(paths)}`]
+}
+
+/**
+ * Whether a request may use a credential: `http.path` is the path that goes to the upstream, its base in front. Pure;
+ * nothing is resolved. What a rule denies is refused, of the upstream as of everything; a rule that allows is not needed.
+ * The policy must have this very credential.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const decideCredential = (policy: Policy, credential: Credential, http: HttpRequest): Verdict => {
+  const { host, port } = credential.upstream
+  const request: Request = { host, port, http }
+  const rule = ruleOf(credential)
+  const no = (reason: DenyReason, detail: string, what: string): Deny =>
+    refuse(request, { reason, rule, address: null, detail, remedy: { _tag: "Credential", what } })
+  const own = policy.credentials.get(credential.name)
+  if (own === undefined || !Credentials.isSame(own, credential)) {
+    return no("credential-unknown", "the policy has no such credential any more", "Ask again, if it was changed only")
+  }
+  const denied = denial(policy, host, request)
+  if (denied !== undefined) return refuseDenied(request, denied, null)
+  const why = unsuited(credential, http)
+  if (why !== undefined) return no("credential-not-for-this", ...why)
+  // What lists addresses for this host lists them for the credential too.
+  const { rules } = allowance(policy, host, request)
+  return permit(policy, request, { rule, rules: [rule, ...rules], credential: credential.name })
 }
 
 /**
@@ -367,17 +443,15 @@ export const decideAddresses = (
     if (refused !== undefined) return Either.left(refused)
     const kind = kindOf(address, own)
     if (kind !== "public" && !isListed(policy, allow, address)) {
+      const resolve = `${Host.text(allow.host)}=${address.address}`
       return Either.left(
         refuse(allow, {
           reason: "address-not-public",
           rule: allow.rule,
           address: address.address,
           detail: `its name resolves to ${address.address}, ${Address.describeKind(kind)} that no rule lists`,
-          remedy: {
-            _tag: "Allow",
-            entry: entryOf(allow),
-            resolve: `${Host.text(allow.host)}=${address.address}`
-          }
+          remedy:
+            allow.credential === null ? { _tag: "Allow", entry: entryOf(allow), resolve } : { _tag: "Resolve", resolve }
         })
       )
     }

@@ -193,8 +193,12 @@ const remedyLines = (remedy: Remedy): ReadonlyArray<string> => {
   switch (remedy._tag) {
     case "Allow":
       return [`to allow it, add "${remedy.entry}" to allow`]
+    case "Resolve":
+      return [`to allow it, give the name its address: ${remedy.resolve}`]
     case "DropDenial":
       return [`to allow it, take ${remedy.rule} out of deny`]
+    case "Credential":
+      return [remedy.what]
     case "Nothing":
       return ["no rule can allow it"]
   }

@@ -9,12 +9,13 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Cidr } from "./Address.js"
 import { parseNetwork } from "./Address.js"
+import type { Credential } from "./Credential.js"
 import type { Own } from "./Decision.js"
 import { EgressEvent } from "./EgressEvent.js"
 import * as Host from "./Host.js"
@@ -24,9 +25,11 @@ import * as EventLog from "./internal/eventLog.js"
 import type { Core } from "./internal/exchange.js"
 import * as Limit from "./internal/limits.js"
 import * as Listener from "./internal/listener.js"
+import * as Secure from "./internal/secure.js"
 import * as Server from "./internal/server.js"
 import type { Policy } from "./Policy.js"
 import type { Listen, ProxyClosed, ProxyError } from "./ProxyError.js"
+import { CredentialInvalid, maxCredentialCharacters } from "./ProxyError.js"
 import type { Resolver } from "./Resolver.js"
 import { system } from "./Resolver.js"
 
@@ -84,8 +87,13 @@ export interface ServeOptions {
   readonly ownRanges?: ReadonlyArray<Cidr> | undefined
   /** What a guest is answered that asks the proxy for `http://proof.bottle.internal/`; unset, that is a host like others. */
   readonly proof?: string | undefined
-  /** The values of the policy's credentials by name. One that is missing refuses whoever asks for that credential. */
+  /**
+   * The values of the policy's credentials by name. Without its value a credential refuses whoever asks for it; so does one
+   * of another policy that takes its value from another source than this policy.
+   */
   readonly credentials?: ReadonlyMap<string, Redacted.Redacted> | undefined
+  /** Certificates (PEM) by which upstreams of credentials are trusted, in place of those that node trusts. */
+  readonly ca?: ReadonlyArray<string> | undefined
   readonly limits?: Partial<Limits> | undefined
 }
 
@@ -199,6 +207,34 @@ const resolveWith = (runtime: Runtime.Runtime<never>, resolver: Resolver, { look
   }
 }
 
+/** Visible ASCII, with spaces inside only: readers of a header take them off its ends. */
+const isHeaderValue = (value: string): boolean => /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value)
+
+const whyNoValue = (value: string): CredentialInvalid["reason"] | undefined =>
+  value === ""
+    ? "empty"
+    : value.length > maxCredentialCharacters
+      ? "too-long"
+      : isHeaderValue(value)
+        ? undefined
+        : "not-visible"
+
+/** The values by their credentials: what was read from one source is nothing for another of that name. */
+const makeValues = ({
+  credentials: values = new Map(),
+  policy
+}: ServeOptions): Effect.Effect<Core["valueOf"], CredentialInvalid> => {
+  for (const [credential, value] of values) {
+    const reason = whyNoValue(Redacted.value(value))
+    if (reason !== undefined) return Effect.fail(new CredentialInvalid({ credential, reason }))
+  }
+  const sourceOf = (credential: Credential | undefined): string => JSON.stringify(credential?.source ?? null)
+  const known = new Map([...policy.credentials].map(([name, credential]) => [name, sourceOf(credential)]))
+  return Effect.succeed((credential) =>
+    known.get(credential.name) === sourceOf(credential) ? values.get(credential.name) : undefined
+  )
+}
+
 const toEvent = ({ timeMillis, ...entry }: EventLog.Numbered): EgressEvent =>
   new EgressEvent({ ...entry, time: DateTime.unsafeMake(timeMillis) }, { disableValidation: true })
 
@@ -225,8 +261,9 @@ const eventsOf = (log: EventLog.EventLog): Stream.Stream<EgressEvent> =>
  *
  * It takes `CONNECT host:port` and `http://` requests in absolute form, decides each by the policy, resolves what is
  * allowed once, and dials exactly the address it judged, or asks the policy's upstream proxy for it. A tunnel whose TLS
- * hello names another host is cut before a byte of its client has gone on. Closing the scope destroys every connection, ends the listener
- * and removes its socket file, within two seconds.
+ * hello names another host is cut before a byte of its client has gone on. What is asked of the proxy itself at
+ * `Credential.path` goes to the upstream of that credential, with its header. Closing the scope destroys every connection,
+ * ends the listener and removes its socket file, within two seconds.
  *
  * @since 0.1.0
  * @category constructors
@@ -234,17 +271,22 @@ const eventsOf = (log: EventLog.EventLog): Stream.Stream<EgressEvent> =>
 export const serve = (options: ServeOptions): Effect.Effect<RunningProxy, ProxyError, Scope.Scope> =>
   Effect.gen(function* () {
     const limits = yield* Limit.check(defaultLimits, options.limits)
+    const valueOf = yield* makeValues(options)
     const own = yield* makeOwn(options.interfaces ?? systemInterfaces, options.ownRanges ?? [], limits)
     const runtime = yield* Effect.runtime<never>()
     const log = EventLog.make(limits.events)
     let policy = options.policy
     let requests = 0
+    let port: number | undefined
     const core: Core = {
       policy: () => policy,
       limits,
       log,
       resolve: resolveWith(runtime, options.resolver ?? system, limits),
       own,
+      port: () => port,
+      valueOf,
+      secure: Secure.make(options.ca),
       exchanges: new Set(),
       upstreams: new Set(),
       nextRequest: () => (requests += 1)
@@ -255,6 +297,7 @@ export const serve = (options: ServeOptions): Effect.Effect<RunningProxy, ProxyE
       destroyConnections()
       log.end()
     })
+    if (address._tag === "Tcp") port = address.port
 
     return {
       address,

@@ -135,6 +135,46 @@ export class LimitInvalid extends Schema.TaggedError<LimitInvalid>("@bottle/egre
 }
 
 /**
+ * The longest value of a credential, in characters: with more of a header than this, many servers refuse a request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const maxCredentialCharacters = 8192
+
+/**
+ * The value that a proxy was given for a credential cannot stand in a header. The value itself is not told.
+ *
+ * - `empty`: nothing was given.
+ * - `too-long`: more than 8192 characters.
+ * - `not-visible`: it holds a line break, a NUL or something else than visible ASCII, or begins or ends with a space.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CredentialInvalid extends Schema.TaggedError<CredentialInvalid>("@bottle/egress/CredentialInvalid")(
+  "CredentialInvalid",
+  {
+    credential: Schema.String,
+    reason: Schema.Literal("empty", "too-long", "not-visible")
+  }
+) {
+  override get message(): string {
+    const why = {
+      empty: "it is empty",
+      "too-long": `it is longer than ${maxCredentialCharacters} characters`,
+      "not-visible": "it holds a line break or something else than visible ASCII, or a space at an end"
+    }[this.reason]
+    return `The value of the credential ${this.credential} cannot stand in a header: ${why}`
+  }
+
+  /** What to do next. */
+  get suggestion(): string {
+    return `Look at what the source of ${this.credential} in the policy gives: it has to be the key alone`
+  }
+}
+
+/**
  * The proxy has stopped: its scope was closed, or its listener died (`code` is what the system said).
  *
  * @since 0.1.0
@@ -162,4 +202,4 @@ export class ProxyClosed extends Schema.TaggedError<ProxyClosed>("@bottle/egress
  * @since 0.1.0
  * @category errors
  */
-export type ProxyError = ListenRefused | LimitInvalid | InterfacesUnreadable
+export type ProxyError = ListenRefused | LimitInvalid | CredentialInvalid | InterfacesUnreadable

@@ -56,16 +56,21 @@ const expectedBy = (ast: AST.AST): string => {
 const keysOf = (ast: AST.AST): ReadonlyArray<string> =>
   ast._tag === "TypeLiteral" ? ast.propertySignatures.map(({ name }) => String(name)) : []
 
+const hasKey = (ast: AST.AST, key: string): boolean => keysOf(ast).includes(key)
+
+/** By which key the members of a union are told apart; the first where two are there, or none. */
+const telling: ReadonlyArray<string> = ["host", "cidr", "env", "file", "command"]
+
 /** Of the members of a union, the issue of the one that was meant: for an entry, an object with `host` or with `cidr`. */
 const meant = (issue: ParseResult.Composite): ParseResult.ParseIssue | undefined => {
   const issues = "_tag" in issue.issues ? [issue.issues] : issue.issues
   if (issue.ast._tag !== "Union") return issues[0]
   const { actual } = issue
-  if (!isObject(actual) && typeof actual !== "string") return undefined
-  const key = isObject(actual) ? ("cidr" in actual && !("host" in actual) ? "cidr" : "host") : undefined
-  return issues.find((member) =>
-    key === undefined ? member._tag === "Refinement" : member._tag === "Composite" && keysOf(member.ast).includes(key)
-  )
+  if (typeof actual === "string") return issues.find((member) => member._tag === "Refinement")
+  if (!isObject(actual)) return undefined
+  const known = telling.filter((key) => issue.ast._tag === "Union" && issue.ast.types.some((type) => hasKey(type, key)))
+  const key = known.find((each) => each in actual) ?? known[0] ?? ""
+  return issues.find((member) => member._tag === "Composite" && hasKey(member.ast, key))
 }
 
 const unknownKey = (key: string, ast: AST.AST, place: string): Refused => {
@@ -73,6 +78,9 @@ const unknownKey = (key: string, ast: AST.AST, place: string): Refused => {
   const detail = `it has the unknown key "${printable(key, 64)}"`
   if (key === "cidr" && keys.includes("host")) {
     return refuse("key-unknown", "it has both host and cidr", "Write two entries, one for each", place)
+  }
+  if (keys.length === 1 && telling.includes(key)) {
+    return refuse("key-unknown", `it has both ${keys.join()} and ${key}`, "Write one of them", place)
   }
   if (key === "addresses") {
     return refuse("key-unknown", detail, "Only an entry of allow that has a host can list addresses", place)
@@ -86,9 +94,18 @@ const unknownKey = (key: string, ast: AST.AST, place: string): Refused => {
   )
 }
 
+const missingKey = (key: string, place: string): Refused => {
+  if (key === "host" || key === "cidr") {
+    return refuse("key-missing", "it has neither host nor cidr", 'Write {"host": "example.com"}', place)
+  }
+  return telling.includes(key)
+    ? refuse("key-missing", "it has neither env, file nor command", 'Write {"env": "NAME_OF_A_VARIABLE"}', place)
+    : refuse("key-missing", `it has no ${key}`, `Write "${key}" there`, place)
+}
+
 const wrongValue = (issue: ParseResult.ParseIssue, ast: AST.AST, place: string): Refused => {
   const { actual } = issue
-  if (ast._tag === "Union" && typeof actual === "string") {
+  if (ast._tag === "Union" && typeof actual === "string" && ast.types.every(AST.isLiteral)) {
     const near = nearest(actual.toUpperCase(), methods)
     const advice = near === undefined ? "Write a method such as GET or POST" : `Write "${near}"`
     return refuse("value", `"${printable(actual, 64)}" is not a method of plain HTTP`, advice, place)
@@ -115,7 +132,7 @@ const outOfBounds = (issue: ParseResult.Refinement, place: string): Refused => {
     : refuse(
         "value",
         `it has more than ${most} entries`,
-        "Write fewer, such as one *.HOST for many hosts below it",
+        place.startsWith("credentials") ? "Write fewer" : "Write fewer, such as one *.HOST for many hosts below it",
         place
       )
 }
@@ -128,7 +145,7 @@ const explain = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey>
         return unknownKey(String(Array.isArray(issue.path) ? issue.path.at(-1) : issue.path), within, place)
       }
       if (issue.issue._tag === "Missing") {
-        return refuse("key-missing", "it has neither host nor cidr", 'Write {"host": "example.com"}', place)
+        return missingKey(String(Array.isArray(issue.path) ? issue.path.at(-1) : issue.path), place)
       }
       return explain(issue.issue, [...path, ...(Array.isArray(issue.path) ? issue.path : [issue.path])], within)
     case "Composite": {

@@ -1,5 +1,8 @@
 import * as Either from "effect/Either"
+import type * as Redacted from "effect/Redacted"
 import type * as Net from "node:net"
+import type { Credential } from "../Credential.js"
+import * as Credentials from "../Credential.js"
 import type { Allow, Deny, Own } from "../Decision.js"
 import * as Decision from "../Decision.js"
 import type { Outcome, TlsReason } from "../EgressEvent.js"
@@ -11,8 +14,10 @@ import * as Dial from "./dial.js"
 import type { Entry, EventLog } from "./eventLog.js"
 import type { Reply, RequestReason } from "./reply.js"
 import * as ReplyOf from "./reply.js"
+import type { Held } from "./injection.js"
+import type { Secure, SecureOptions } from "./secure.js"
 import { cut } from "./sockets.js"
-import type { NotATarget } from "./target.js"
+import type { Local, NotATarget } from "./target.js"
 import { printable } from "./text.js"
 
 export type Answers =
@@ -29,17 +34,26 @@ export interface Core {
   readonly resolve: (name: string, done: (answers: Answers) => void) => () => void
   /** The addresses of this machine, canonical, and the ranges that are nobody's but the bundle's. */
   readonly own: () => Own
+  /** The port that it listens on, once it does and if it is one. */
+  readonly port: () => number | undefined
+  /** The value of a credential, if it was given. */
+  readonly valueOf: (credential: Credential) => Redacted.Redacted | undefined
+  readonly secure: Secure
   readonly exchanges: Set<Exchange>
   readonly upstreams: Set<Net.Socket>
   readonly nextRequest: () => number
 }
 
-/** What a request asks for: a tunnel, or with `http` what is asked of its host in the clear. */
+/**
+ * What a request asks for: a tunnel, or with `http` what is asked of its host in the clear, or on behalf of `credential`
+ * with the path that goes to its upstream.
+ */
 export interface Asked {
   readonly request: number
   readonly method: string
   readonly authority: Authority
   readonly http?: Decision.HttpRequest
+  readonly credential?: Credential
 }
 
 /** An allowed request from its first decision to its end. Only the first call of `end` or `cut` counts. */
@@ -128,6 +142,50 @@ export const refuseTarget = (core: Core, request: number, method: string, not: N
   return refuseByPolicy(core, request, method, deny, performance.now())
 }
 
+const namesMax = 8
+
+/**
+ * The credential that is asked for and its value, or the reply to a request for one that is not there, with an event.
+ */
+export const findCredential = (
+  core: Core,
+  request: number,
+  method: string,
+  { name }: Local
+): Either.Either<Held, Reply> => {
+  const { credentials } = core.policy()
+  const credential = credentials.get(name)
+  const value = credential === undefined ? undefined : core.valueOf(credential)
+  if (credential !== undefined && value !== undefined) return Either.right({ credential, value })
+  const isKnown = credential !== undefined
+  const known = [...credentials.keys()]
+  const names = `${known.slice(0, namesMax).join(", ")}${known.length > namesMax ? ", ..." : ""}`
+  const detail = isKnown
+    ? `the value of the credential ${name} was not given to the proxy`
+    : `the policy has no credential "${printable(name, 64)}"`
+  const advice = isKnown
+    ? "It is read when a bottle is started: start the bottle again"
+    : known.length === 0
+      ? "The policy has no credentials"
+      : `Its credentials are ${names}`
+  const reason = isKnown ? "credential-unavailable" : "credential-unknown"
+  const rule = isKnown ? Credentials.ruleText(name) : null
+  core.log.push(
+    entry({
+      request,
+      phase: "decision",
+      verdict: "deny",
+      method: methodText(method),
+      host: isKnown ? Host.text(credential.upstream.host) : null,
+      port: isKnown ? credential.upstream.port : null,
+      rule,
+      reason,
+      detail
+    })
+  )
+  return Either.left(ReplyOf.noCredential(methodText(method), { name, reason, rule, detail, advice }))
+}
+
 /** The addresses in what a resolver found, as far as there are any. */
 const addressesIn = (answers: ReadonlyArray<string>): ReadonlyArray<Address> =>
   answers.flatMap((answer) => {
@@ -177,8 +235,13 @@ export const open = (
   const { authority, request } = asked
   const refuse = (deny: Deny): void =>
     done({ _tag: "Reply", reply: refuseByPolicy(core, request, asked.method, deny, startedMillis) }, undefined)
+  const { credential, http = null } = asked
+  const decide = (): Decision.Verdict =>
+    credential === undefined || http === null
+      ? Decision.decideHost(policy, authority.host, authority.port, http)
+      : Decision.decideCredential(policy, credential, http)
   let policy = core.policy()
-  const verdict = Decision.decideHost(policy, authority.host, authority.port, asked.http)
+  const verdict = decide()
   if (verdict._tag === "Deny") {
     refuse(verdict)
     return undefined
@@ -249,6 +312,18 @@ export const open = (
     done({ _tag: "Reply", reply: ReplyOf.failed(about.method, allow, outcome, detail) }, undefined)
   }
 
+  const use = (dialled: Dial.Dialled & { readonly _tag: "Connected" }): void => {
+    clearTimeout(deadline)
+    const { socket } = dialled
+    connected = dialled
+    core.upstreams.add(socket)
+    socket.once("close", () => core.upstreams.delete(socket))
+    // Its users learn from its end; an error that nobody listens to would end the whole process.
+    socket.on("error", () => {})
+    socket.setKeepAlive(true, 60_000)
+    done({ _tag: "Connected", upstream: socket }, exchange)
+  }
+
   const dial = (addresses: ReadonlyArray<Address>, via: Dial.Via | undefined): void => {
     const { connectAttempts: attempts } = core.limits
     giveUp = Dial.dial({ addresses, port: authority.port, attempts, timeoutMillis: leftMillis(), via }, (result) => {
@@ -257,15 +332,13 @@ export const open = (
         const { explanation, isTime } = result.failure
         return fail(isTime ? "timed-out" : "connect-failed", explanation)
       }
-      clearTimeout(deadline)
-      const { socket } = result
-      connected = result
-      core.upstreams.add(socket)
-      socket.once("close", () => core.upstreams.delete(socket))
-      // Its users learn from its end; an error that nobody listens to would end the whole process.
-      socket.on("error", () => {})
-      socket.setKeepAlive(true, 60_000)
-      return done({ _tag: "Connected", upstream: socket }, exchange)
+      if (credential?.upstream.scheme !== "https") return use(result)
+      const secured: SecureOptions = { socket: result.socket, host: authority.host, timeoutMillis: leftMillis() }
+      giveUp = core.secure(secured, (secure) => {
+        if ("explanation" in secure) return fail(secure.isTime ? "timed-out" : "connect-failed", secure.explanation)
+        return use({ ...result, socket: secure, overheadUp: 0, overheadDown: 0 })
+      })
+      return undefined
     })
   }
 
@@ -273,7 +346,7 @@ export const open = (
   const isStillAllowed = (): boolean => {
     if (core.policy() === policy) return true
     policy = core.policy()
-    const again = Decision.decideHost(policy, authority.host, authority.port, asked.http)
+    const again = decide()
     if (again._tag === "Allow") {
       allow = again
       return true

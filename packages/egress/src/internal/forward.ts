@@ -2,13 +2,13 @@ import * as Http from "node:http"
 import type * as Net from "node:net"
 import * as Stream from "node:stream"
 import type { Outcome } from "../EgressEvent.js"
-import * as Host from "../Host.js"
 import type { Core, Exchange } from "./exchange.js"
 import type { Framing } from "./headers.js"
 import * as Headers from "./headers.js"
+import type { Held } from "./injection.js"
+import * as Injection from "./injection.js"
 import type { Reply } from "./reply.js"
 import * as ReplyOf from "./reply.js"
-import type { Target } from "./target.js"
 import * as Tunnel from "./tunnel.js"
 
 const ignore = (): void => {}
@@ -58,18 +58,23 @@ export const answer = (
 // For these node itself writes no framing when there is no body.
 const withoutBody = new Set(["GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"])
 
+/** What goes out for a request: its `Host` and its path, and the credential that it uses. */
+export interface Outgoing {
+  readonly host: string
+  readonly path: string
+  readonly held: Held | undefined
+}
+
 /** The header of the forwarded request: end-to-end headers, and a Host and a framing that are ours. */
 const forwardedHeaders = (
   request: Http.IncomingMessage,
-  target: Target,
+  { held, host }: Outgoing,
   framing: Framing,
   extra: ReadonlyArray<string>
 ): Array<string> => {
-  const { host, port } = target.authority
-  const authority = Host.formatAuthority(host, port)
   const isOldClient = request.httpVersion === "1.0"
   const kept = Headers.endToEnd(request.rawHeaders, ["host", "content-length", ...(isOldClient ? ["expect"] : [])])
-  const headers = ["Host", port === 80 ? authority.slice(0, -":80".length) : authority, ...kept, ...extra]
+  const headers = ["Host", host, ...(held === undefined ? kept : Injection.sent(held, kept)), ...extra]
   switch (framing._tag) {
     case "Length":
       return [...headers, "Content-Length", framing.text]
@@ -85,7 +90,7 @@ const startUpstream = (
   core: Core,
   upstream: Net.Socket,
   request: Http.IncomingMessage,
-  path: string,
+  { path }: Outgoing,
   headers: Array<string>
 ): Http.ClientRequest => {
   const upstreamRequest = Http.request({
@@ -101,6 +106,19 @@ const startUpstream = (
   upstreamRequest.maxHeadersCount = core.limits.headerLines + 1
   return upstreamRequest
 }
+
+/** The header of an answer as it goes back to the client. */
+const answeredHeaders = (
+  { held, path }: Outgoing,
+  headers: Headers.RawHeaders,
+  also: ReadonlyArray<string> = []
+): Array<string> => {
+  const kept = Headers.answered(headers, also)
+  return held === undefined ? kept : Injection.answered(held, path, kept)
+}
+
+const reasonPhrase = ({ held }: Outgoing, { statusMessage = "" }: Http.IncomingMessage): string =>
+  held === undefined ? statusMessage : Injection.reason(held, statusMessage)
 
 // What node's own writer takes; the parser is a little more generous.
 const writable = /^[\t\u0020-\u007e\u0080-\u00ff]*$/
@@ -135,15 +153,15 @@ export interface ForwardOptions {
   readonly exchange: Exchange
   readonly upstream: Net.Socket
   readonly request: Http.IncomingMessage
-  readonly target: Target
+  readonly outgoing: Outgoing
   readonly framing: Framing
 }
 
 /** One request and one response over a connection of their own, both streamed with backpressure. */
 export const forward = (options: ForwardOptions & { readonly response: Http.ServerResponse }): void => {
-  const { core, exchange, framing, request, response, target, upstream } = options
-  const headers = forwardedHeaders(request, target, framing, ["Connection", "close"])
-  const upstreamRequest = startUpstream(core, upstream, request, target.path, headers)
+  const { core, exchange, framing, outgoing, request, response, upstream } = options
+  const headers = forwardedHeaders(request, outgoing, framing, ["Connection", "close"])
+  const upstreamRequest = startUpstream(core, upstream, request, outgoing, headers)
   let isAnswered = false
 
   const fail = (outcome: Outcome, detail: string): void => {
@@ -184,7 +202,7 @@ export const forward = (options: ForwardOptions & { readonly response: Http.Serv
     isAnswered = true
     response.sendDate = false
     const status = answered.statusCode ?? 502
-    response.writeHead(status, answered.statusMessage ?? "", Headers.answered(answered.rawHeaders))
+    response.writeHead(status, reasonPhrase(outgoing, answered), answeredHeaders(outgoing, answered.rawHeaders))
     Stream.pipeline(answered, response, (error) => {
       if (error) fail("upstream-failed", "it cut the connection before its answer was whole")
     })
@@ -204,9 +222,9 @@ const headBytes = (status: number, statusText: string, headers: ReadonlyArray<st
 export const forwardUpgrade = (
   options: ForwardOptions & { readonly client: Net.Socket; readonly head: Buffer }
 ): void => {
-  const { client, core, exchange, framing, head, request, target, upstream } = options
-  const headers = forwardedHeaders(request, target, framing, ["Connection", "Upgrade", "Upgrade", "websocket"])
-  const upstreamRequest = startUpstream(core, upstream, request, target.path, headers)
+  const { client, core, exchange, framing, head, outgoing, request, upstream } = options
+  const headers = forwardedHeaders(request, outgoing, framing, ["Connection", "Upgrade", "Upgrade", "websocket"])
+  const upstreamRequest = startUpstream(core, upstream, request, outgoing, headers)
   let isAnswered = false
 
   const fail = (outcome: Outcome, detail: string): void => {
@@ -234,7 +252,7 @@ export const forwardUpgrade = (
     }
     isAnswered = true
     client.removeListener("close", onClientClose)
-    const kept = Headers.answered(answered.rawHeaders, ["content-length"])
+    const kept = answeredHeaders(outgoing, answered.rawHeaders, ["content-length"])
     client.write(headBytes(101, "Switching Protocols", [...kept, "Connection", "Upgrade", "Upgrade", "websocket"]))
     if (upstreamHead.length > 0) client.write(upstreamHead)
     if (head.length > 0) upstream.write(head)
@@ -246,8 +264,9 @@ export const forwardUpgrade = (
     if (why !== undefined) return fail("upstream-failed", why)
     isAnswered = true
     // Chunks are not passed on: the end of the connection ends the body.
-    const kept = Headers.answered(answered.rawHeaders)
-    client.write(headBytes(answered.statusCode ?? 502, answered.statusMessage ?? "", [...kept, "Connection", "close"]))
+    const kept = answeredHeaders(outgoing, answered.rawHeaders)
+    const phrase = reasonPhrase(outgoing, answered)
+    client.write(headBytes(answered.statusCode ?? 502, phrase, [...kept, "Connection", "close"]))
     Stream.pipeline(answered, client, (error) => {
       if (error) {
         exchange.end("upstream-failed", "it cut the connection before its answer was whole")

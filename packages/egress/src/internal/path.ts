@@ -45,3 +45,37 @@ export const parsePattern = (text: string): string | undefined => {
 /** Whether a path in its one form is the pattern's. */
 export const matches = (pattern: string, path: string): boolean =>
   pattern.endsWith("*") ? path.startsWith(pattern.slice(0, -1)) : path === pattern
+
+const invisible = /[^\x21-\x7e]/
+
+/** Whether a segment is taken for one above, by servers that take off what follows a semicolon, too. */
+const isDots = (segment: string): boolean => /^\.{1,2}$/.test(segment.replace(/;[^]*$/, ""))
+
+const leaves = (path: string): boolean => {
+  const segments = path.normalize("NFKC").split(/[/\\]/)
+  const isEmptyInside = segments.slice(1, -1).includes("")
+  // oxlint-disable-next-line no-control-regex
+  return isEmptyInside || segments.some(isDots) || /[\u0000-\u001f\u007f]/.test(path)
+}
+
+// Each round is another server that decodes once more.
+const decodings = 4
+
+/**
+ * Whether every server takes the path of a request target for one below where it begins, however often it decodes: no dot
+ * segments, no empty segments and no controls. Unlike `ofTarget` it takes an encoded slash, which APIs have in their names.
+ */
+export const stays = (target: string): boolean => {
+  const query = target.indexOf("?")
+  let path = query < 0 ? target : target.slice(0, query)
+  if (invisible.test(target) || target.includes("#") || path.includes("\\") || !path.startsWith("/")) return false
+  if (/%(?![0-9A-Fa-f]{2})/.test(path) || !isUtf8(path) || leaves(path)) return false
+  path = decodeURIComponent(path)
+  for (let round = 1; round < decodings; round++) {
+    if (leaves(path)) return false
+    const decoded = path.replace(/%[0-9A-Fa-f]{2}/g, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)))
+    if (decoded === path) return true
+    path = decoded
+  }
+  return false
+}

@@ -1,4 +1,5 @@
-import type { Allow, Deny } from "../Decision.js"
+import * as Credentials from "../Credential.js"
+import type { Allow, Deny, DenyReason } from "../Decision.js"
 import type { Outcome, ProtocolReason, TlsReason } from "../EgressEvent.js"
 import * as Host from "../Host.js"
 import { printable } from "./text.js"
@@ -36,6 +37,10 @@ const howToAsk = (deny: Deny): string => {
       const resolve = deny.remedy.resolve === null ? "" : ` --resolve ${deny.remedy.resolve}`
       return `To allow it: bottle run --allow ${quote(deny.remedy.entry)}${resolve}`
     }
+    case "Resolve":
+      return `To allow it, give the name its address: bottle run --resolve ${deny.remedy.resolve}`
+    case "Credential":
+      return `${deny.remedy.what}.`
     case "DropDenial":
       return `To allow it, take the denying rule out of the policy: ${deny.remedy.rule}`
     case "Nothing":
@@ -54,6 +59,27 @@ export const denied = (method: string, deny: Deny): Reply => {
       `Rule: ${deny.rule?.text ?? "no rule"}.`,
       howToAsk(deny)
     ]
+  )
+}
+
+/** There is no credential to use: 403, as for all that the policy refuses. */
+export const noCredential = (
+  method: string,
+  why: {
+    readonly name: string
+    readonly reason: DenyReason
+    readonly rule: string | null
+    readonly detail: string
+    readonly advice: string
+  }
+): Reply => {
+  const { advice, detail, name, reason, rule } = why
+  const target = Credentials.path(name)
+  return make(
+    403,
+    "Forbidden",
+    ["X-Bottle-Refused", `${reason}; target=${quoted(target)}; rule=${quoted(rule ?? "none")}`],
+    [`bottle refused ${method} ${printable(target)}: ${detail}.`, `${advice}.`]
   )
 }
 

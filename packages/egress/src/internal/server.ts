@@ -1,10 +1,14 @@
 import * as Either from "effect/Either"
 import * as Http from "node:http"
 import * as Net from "node:net"
+import * as Credentials from "../Credential.js"
+import * as Decision from "../Decision.js"
+import * as Host from "../Host.js"
 import type { Asked, Core, Exchange } from "./exchange.js"
 import * as Exchanges from "./exchange.js"
 import * as Forward from "./forward.js"
 import * as Headers from "./headers.js"
+import * as Injection from "./injection.js"
 import * as Inspection from "./inspection.js"
 import type { Reply, RequestReason } from "./reply.js"
 import * as ReplyOf from "./reply.js"
@@ -49,8 +53,16 @@ const methods: ReadonlySet<string> = new Set(Http.METHODS.filter((method) => met
 
 const ignore = (): void => {}
 
+/** What a request is for: another host, or a credential that the proxy serves. */
+type Wanted =
+  | { readonly _tag: "Host"; readonly target: Target }
+  | { readonly _tag: "Credential"; readonly local: Targets.Local }
+
 /** What a request that is to be forwarded must be, whatever its target says. */
-const checkRequest = (request: Http.IncomingMessage): Either.Either<Target, Targets.NotATarget> =>
+const checkRequest = (
+  request: Http.IncomingMessage,
+  localOf: (method: string, target: Target) => Targets.Local | undefined
+): Either.Either<Wanted, Targets.NotATarget> =>
   Either.gen(function* () {
     if (request.httpVersion !== "1.1" && request.httpVersion !== "1.0") {
       return yield* Either.left<Targets.NotATarget>({
@@ -67,14 +79,24 @@ const checkRequest = (request: Http.IncomingMessage): Either.Either<Target, Targ
         host: null
       })
     }
-    const target = yield* Targets.ofAbsolute(request.method ?? "", request.url ?? "")
-    yield* Targets.checkHost(request.rawHeaders, target.authority, request.httpVersion)
-    const framing = Headers.framing(request.rawHeaders)
+    const { method = "", rawHeaders, url = "" } = request
+    const asked = Targets.ofLocal(url)
+    let wanted: Wanted
+    if (asked === undefined) {
+      const target = yield* Targets.ofAbsolute(method, url)
+      yield* Targets.checkHost(rawHeaders, target.authority, request.httpVersion)
+      const local = localOf(method, target)
+      wanted = local === undefined ? { _tag: "Host", target } : { _tag: "Credential", local }
+    } else {
+      yield* Targets.checkLocalHost(rawHeaders, request.httpVersion)
+      wanted = { _tag: "Credential", local: asked }
+    }
+    const framing = Headers.framing(rawHeaders)
     if (framing._tag === "Ambiguous" || (framing._tag === "Chunked" && request.httpVersion === "1.0")) {
       const detail = framing._tag === "Ambiguous" ? framing.detail : "HTTP/1.0 knows no chunks"
       return yield* Either.left<Targets.NotATarget>({ reason: "framing-ambiguous", detail, host: null })
     }
-    return target
+    return wanted
   })
 
 /** The request again, as bytes, without its wish to switch protocols. */
@@ -118,12 +140,28 @@ export interface Proof {
   readonly text: string
 }
 
-const asksForProof = (proof: Proof, method: string, { authority, path }: Target): boolean =>
-  (method === "GET" || method === "HEAD") &&
-  authority.host._tag === "Name" &&
-  authority.host.name === proof.host &&
-  authority.port === 80 &&
-  path === "/"
+const asksForProof = (proof: Proof, method: string, wanted: Wanted): boolean => {
+  if (wanted._tag === "Credential") return false
+  const { authority, path } = wanted.target
+  return (
+    (method === "GET" || method === "HEAD") &&
+    authority.host._tag === "Name" &&
+    authority.host.name === proof.host &&
+    authority.port === 80 &&
+    path === "/"
+  )
+}
+
+/** What is asked on behalf of a request, and what goes out for it. */
+interface Going {
+  readonly asked: Asked
+  readonly outgoing: Forward.Outgoing
+}
+
+const hostHeader = ({ authority }: Target): string => {
+  const text = Host.formatAuthority(authority.host, authority.port)
+  return authority.port === 80 ? text.slice(0, -":80".length) : text
+}
 
 /** The proxy on plain callbacks; `core` says what is allowed and how names are found. */
 export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
@@ -155,6 +193,38 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
 
   const protocol = (request: number, method: string | null, reason: RequestReason, detail: string) =>
     Exchanges.refuseProtocol(core, { request, method, reason, detail })
+
+  /**
+   * The credential that a request in absolute form asks for, as clients do that send what is for their relay through the
+   * proxy too. Of a name that the policy does not know, a host that it allows there goes first.
+   */
+  const localOf = (method: string, { authority, path }: Target): Targets.Local | undefined => {
+    const local = Targets.ofLocal(path)
+    if (local === undefined) return undefined
+    const isOwn = authority.port === core.port() && core.own().addresses.has(Host.text(authority.host))
+    if (!isOwn && !Targets.isLoopback(authority)) return undefined
+    const policy = core.policy()
+    if (policy.credentials.has(local.name)) return local
+    const verdict = Decision.decideHost(policy, authority.host, authority.port, { method, path })
+    return verdict._tag === "Allow" ? undefined : local
+  }
+
+  const goingFor = (request: number, method: string, wanted: Wanted): Either.Either<Going, Reply> => {
+    if (wanted._tag === "Host") {
+      const { authority, path } = wanted.target
+      const outgoing = { host: hostHeader(wanted.target), path, held: undefined }
+      return Either.right({ asked: { request, method, authority, http: { method, path } }, outgoing })
+    }
+    return Either.map(Exchanges.findCredential(core, request, method, wanted.local), (held) => {
+      const { credential } = held
+      const { upstream } = credential
+      const path = Credentials.upstreamPath(upstream, wanted.local.rest)
+      return {
+        asked: { request, method, authority: upstream, http: { method, path }, credential },
+        outgoing: { host: Injection.hostText(upstream), path, held }
+      }
+    })
+  }
 
   const tooManyHeaders = (request: Http.IncomingMessage): Reply | undefined =>
     Headers.isTooMany(request.rawHeaders, limits.headerLines)
@@ -222,18 +292,20 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
     const method = request.method ?? ""
     const tooMany = tooManyHeaders(request)
     if (tooMany !== undefined) return refuseRequest(request, response, tooMany)
-    const target = checkRequest(request)
+    const wanted = checkRequest(request, localOf)
     const answer = (reply: Reply): void => {
       // What is wrong with the body that nobody wants must not cut the answer off.
       if (isBodyToCome) refused.add(request.socket)
       Forward.answer(request, response, reply, isBodyToCome)
     }
-    if (proof !== undefined && Either.isRight(target) && asksForProof(proof, method, target.right)) {
+    if (proof !== undefined && Either.isRight(wanted) && asksForProof(proof, method, wanted.right)) {
       return answer(ReplyOf.text(proof.text))
     }
     const number = core.nextRequest()
-    if (Either.isLeft(target)) return answer(Exchanges.refuseTarget(core, number, method, target.left))
-    const { authority, path } = target.right
+    if (Either.isLeft(wanted)) return answer(Exchanges.refuseTarget(core, number, method, wanted.left))
+    const going = goingFor(number, method, wanted.right)
+    if (Either.isLeft(going)) return answer(going.left)
+    const { asked, outgoing } = going.right
     let exchange: Exchange | undefined
     response.once("close", () => {
       if (response.writableFinished) exchange?.end("completed", "")
@@ -248,18 +320,14 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
         return true
       }
     }
-    exchange = Exchanges.open(
-      core,
-      { request: number, method, authority, http: { method, path } },
-      (reached, connected) => {
-        if (response.destroyed) return connected?.end("client-gone", "the client cut the connection")
-        if (reached._tag === "Reply") return answer(reached.reply)
-        if (connected === undefined) return undefined
-        const { upstream } = reached
-        const exchange = connected
-        return Forward.forward({ core, exchange, upstream, request, response, target: target.right, framing })
-      }
-    )
+    exchange = Exchanges.open(core, asked, (reached, connected) => {
+      if (response.destroyed) return connected?.end("client-gone", "the client cut the connection")
+      if (reached._tag === "Reply") return answer(reached.reply)
+      if (connected === undefined) return undefined
+      const { upstream } = reached
+      const exchange = connected
+      return Forward.forward({ core, exchange, upstream, request, response, outgoing, framing })
+    })
     return undefined
   }
 
@@ -353,12 +421,13 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
         return undefined
       }
       const number = core.nextRequest()
-      const target = checkRequest(request)
-      if (Either.isLeft(target)) {
-        return Forward.answerRaw(client, Exchanges.refuseTarget(core, number, "GET", target.left))
+      const wanted = checkRequest(request, localOf)
+      if (Either.isLeft(wanted)) {
+        return Forward.answerRaw(client, Exchanges.refuseTarget(core, number, "GET", wanted.left))
       }
-      const { authority, path } = target.right
-      const asked = { request: number, method: "GET", authority, http: { method: "GET", path } }
+      const going = goingFor(number, "GET", wanted.right)
+      if (Either.isLeft(going)) return Forward.answerRaw(client, going.left)
+      const { asked, outgoing } = going.right
       return openRaw(client, asked, (upstream, exchange) =>
         Forward.forwardUpgrade({
           core,
@@ -367,7 +436,7 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
           request,
           client,
           head,
-          target: target.right,
+          outgoing,
           framing
         })
       )

@@ -6,7 +6,7 @@ import type * as Net from "node:net"
  */
 export const cut = (socket: Net.Socket): void => {
   if (socket.destroyed) return
-  // A Unix socket knows no reset.
-  if (socket.remoteAddress === undefined) socket.destroy()
+  // A Unix socket knows no reset, and TLS says by itself that an end is one.
+  if (socket.remoteAddress === undefined || "encrypted" in socket) socket.destroy()
   else socket.resetAndDestroy()
 }

@@ -1,4 +1,5 @@
 import * as Either from "effect/Either"
+import { ROOT } from "../Credential.js"
 import type { Authority } from "../Host.js"
 import * as Host from "../Host.js"
 import type { RawHeaders } from "./headers.js"
@@ -17,6 +18,12 @@ export interface NotATarget {
 export interface Target {
   readonly authority: Authority
   readonly path: string
+}
+
+/** What is asked of the proxy itself: a credential by the name it was asked for, and what stands behind it. */
+export interface Local {
+  readonly name: string
+  readonly rest: string
 }
 
 const refuse = (reason: NotATarget["reason"], detail: string, host: string | null = null) =>
@@ -91,4 +98,29 @@ export const checkHost = (
   const host = parseAuthority(text.trim(), 80)
   if (Either.isRight(host) && Host.formatAuthority(host.right.host, host.right.port) === target) return Either.void
   return refuse("host-mismatch", `its Host header says "${printableHost(text)}"`, target)
+}
+
+/** A path at which the proxy serves credentials, whether there is one of that name or not. */
+export const ofLocal = (path: string): Local | undefined => {
+  if (!path.startsWith(ROOT)) return undefined
+  const tail = path.slice(ROOT.length)
+  const end = tail.search(/[/?]/)
+  return end < 0 ? { name: tail, rest: "" } : { name: tail.slice(0, end), rest: tail.slice(end) }
+}
+
+/** Whether an authority is this machine by itself, as a guest calls its relay. */
+export const isLoopback = ({ host }: Authority): boolean =>
+  host._tag === "Name" ? host.name === "localhost" : host.address === "127.0.0.1" || host.address === "::1"
+
+/**
+ * Whether `Host` of a request in origin form is one that a local base URL has: an address, or `localhost`. Any other name
+ * is somebody's who lets it point here, so that a browser asks us on behalf of a page of theirs.
+ */
+export const checkLocalHost = (headers: RawHeaders, httpVersion: string): Either.Either<void, NotATarget> => {
+  const [text, more] = Headers.values(headers, "host")
+  if (text === undefined) return httpVersion === "1.0" ? Either.void : refuse("host-mismatch", "it has no Host header")
+  if (more !== undefined) return refuse("host-mismatch", "it has more than one Host header")
+  const host = parseAuthority(text.trim(), 80)
+  if (Either.isRight(host) && (host.right.host._tag === "Address" || isLoopback(host.right))) return Either.void
+  return refuse("host-mismatch", `its Host header says "${printableHost(text)}", which is not the address of the proxy`)
 }
