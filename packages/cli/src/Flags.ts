@@ -6,6 +6,24 @@
  */
 
 /**
+ * What a shell offers for a value, where it is not one of few words that are always the same: files and directories of
+ * this machine, names of your own variables, runtimes, or what `bottle completion` lists.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Offered =
+  | "file"
+  | "directory"
+  | "variable"
+  | "runtime"
+  | "endpoint"
+  | "bottles"
+  | "records"
+  | "manifest-bottles"
+  | "manifest-agents"
+
+/**
  * One flag.
  *
  * @since 0.1.0
@@ -22,6 +40,8 @@ export interface Flag {
   readonly choices?: ReadonlyArray<string>
   /** Whether it may be given more than once. */
   readonly repeated?: boolean
+  /** What a shell offers for its value. */
+  readonly offers?: Offered
   readonly description: string
 }
 
@@ -35,9 +55,15 @@ export const launch = {
   image: {
     name: "image",
     value: "REF",
+    offers: "file",
     description: "What to boot from: an image reference, a rootfs directory or an image archive"
   },
-  from: { name: "from", value: "PACK", description: "Boot from a .smolmachine pack instead of an image" },
+  from: {
+    name: "from",
+    value: "PACK",
+    offers: "file",
+    description: "Boot from a .smolmachine pack instead of an image"
+  },
   allow: {
     name: "allow",
     value: "HOST|CIDR[:PORT]",
@@ -55,6 +81,7 @@ export const launch = {
   policy: {
     name: "policy",
     value: "FILE",
+    offers: "file",
     description:
       "A policy document (JSON); --allow, --deny and --resolve are added to it. SIGUSR2 makes a running bottle read it again"
   },
@@ -68,6 +95,7 @@ export const launch = {
     name: "env",
     short: "e",
     value: "K[=V]",
+    offers: "variable",
     repeated: true,
     description:
       "K=V sets a variable of the guest; K alone passes your own K on as a secret, which is never part of a command line"
@@ -76,6 +104,7 @@ export const launch = {
     name: "volume",
     short: "v",
     value: "HOST:GUEST[:ro]",
+    offers: "directory",
     repeated: true,
     description: "Show a directory of yours to the guest"
   },
@@ -108,6 +137,7 @@ export const launch = {
   runtime: {
     name: "runtime",
     value: "smolvm|local|PATH",
+    offers: "runtime",
     description:
       "What runs the machine; otherwise $BOTTLE_RUNTIME, smolvm where it is on PATH, the local runtime (namespaces, shared kernel)"
   },
@@ -145,29 +175,34 @@ export const launch = {
   manifest: {
     name: "manifest",
     value: "FILE",
+    offers: "file",
     description:
       "The manifest that --bottle and --agent are looked for in; otherwise bottle.json in bottle's configuration directory"
   },
   bottle: {
     name: "bottle",
     value: "NAME",
+    offers: "manifest-bottles",
     description: "Begin with what the manifest says of this bottle; the other flags add to it, or replace it"
   },
   agent: {
     name: "agent",
     value: "NAME",
+    offers: "manifest-agents",
     description:
       "Run this agent of the manifest, or one that bottle knows (claude, codex): its command, its hosts and its credential; what follows -- is its prompt"
   },
   workspace: {
     name: "workspace",
     value: "DIR[:copy|:ro|:rw]",
+    offers: "directory",
     description:
       "The directory that the command works on, at /workspace: a copy, which bottle diff shows and bottle apply takes back; ro shows it, rw lets it be changed in place"
   },
   trace: {
     name: "trace",
     value: "FILE",
+    offers: "file",
     description: "Write when each stage and each process began and ended, for Perfetto or chrome://tracing"
   },
   format: {
@@ -179,6 +214,7 @@ export const launch = {
   report: {
     name: "report",
     value: "FILE",
+    offers: "file",
     description: "Write a JSON record of the plan, the stages, the exit and the refusals, on failure too"
   },
   quiet: { name: "quiet", short: "q", description: "Say nothing but errors" }
@@ -286,7 +322,7 @@ export const living = {
     repeated: true,
     description: "Only what comes from there"
   },
-  output: { name: "output", short: "o", value: "PACK", description: "The file that the pack becomes" },
+  output: { name: "output", short: "o", value: "PACK", offers: "file", description: "The file that the pack becomes" },
   packs: { name: "packs", description: "Packs only, unless --records is given too" },
   quietIds: { name: "quiet", short: "q", description: "Print ids only" },
   records: { name: "records", description: "Records only, with their logs, unless --packs is given too" },
@@ -316,6 +352,7 @@ export const authoring = {
   saveTo: {
     name: "save",
     value: "FILE",
+    offers: "file",
     description:
       "The policy document that hosts are added to for good; otherwise the one that the bottle was launched with"
   }
@@ -420,6 +457,7 @@ export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Flag>>> = {
  *
  * - `many`: whether there may be more than one
  * - `unless`: the switch that stands for all of them
+ * - `choices`, `offers`: what a shell offers for it
  *
  * @since 0.1.0
  * @category models
@@ -428,9 +466,61 @@ export interface Operand {
   readonly name: string
   readonly many?: boolean
   readonly unless?: string
+  readonly choices?: ReadonlyArray<string>
+  readonly offers?: Offered
 }
 
-const bottle: ReadonlyArray<Operand> = [{ name: "NAME" }]
+const bottle: ReadonlyArray<Operand> = [{ name: "NAME", offers: "bottles" }]
+
+/** What is told of a bottle that is down, too. */
+const recorded: ReadonlyArray<Operand> = [{ name: "NAME", offers: "records" }]
+
+/**
+ * The documents whose JSON Schema `schema` prints.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const documents = [
+  "manifest",
+  "policy",
+  "plan",
+  "event",
+  "record",
+  "error",
+  "report",
+  "notice",
+  "up",
+  "cp",
+  "logs",
+  "ls",
+  "inspect",
+  "down",
+  "wait",
+  "commit",
+  "prune",
+  "cleanup",
+  "doctor",
+  "policy-check",
+  "policy-explain",
+  "version"
+] as const
+
+/**
+ * The shells that `completion` writes a script for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const shells = ["bash", "zsh", "fish"] as const
+
+/**
+ * What those scripts ask for: `completion` lists it, one word a line.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const lists = ["bottles", "records", "manifest-bottles", "manifest-agents"] as const
 
 /**
  * What each subcommand takes beside flags, in its order.
@@ -445,25 +535,28 @@ export const operands: Readonly<Record<Subcommand, ReadonlyArray<Operand>>> = {
   exec: bottle,
   shell: bottle,
   attach: bottle,
-  cp: [{ name: "SOURCE" }, { name: "DESTINATION" }],
-  logs: bottle,
+  cp: [
+    { name: "SOURCE", offers: "endpoint" },
+    { name: "DESTINATION", offers: "endpoint" }
+  ],
+  logs: recorded,
   ls: [],
-  inspect: bottle,
-  down: [{ name: "NAME", many: true, unless: "all" }],
-  wait: bottle,
+  inspect: recorded,
+  down: [{ name: "NAME", many: true, unless: "all", offers: "bottles" }],
+  wait: recorded,
   commit: bottle,
   prune: [],
   cleanup: [],
   doctor: [],
-  "policy check": [{ name: "FILE" }],
-  "policy explain": [{ name: "FILE" }, { name: "HOST[:PORT]" }],
+  "policy check": [{ name: "FILE", offers: "file" }],
+  "policy explain": [{ name: "FILE", offers: "file" }, { name: "HOST[:PORT]" }],
   "policy watch": bottle,
   diff: bottle,
   apply: bottle,
   init: [],
   config: [],
-  schema: [{ name: "DOCUMENT" }],
-  completion: [{ name: "SHELL" }]
+  schema: [{ name: "DOCUMENT", choices: documents }],
+  completion: [{ name: "SHELL", choices: shells }]
 }
 
 /**
