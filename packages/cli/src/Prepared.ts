@@ -4,13 +4,18 @@
  *
  * @since 0.1.0
  */
+import * as Credentials from "@bottle/engine/Credentials"
 import type { Given } from "@bottle/engine/Launch"
 import type { LaunchOptions } from "@bottle/engine/LaunchOptions"
 import type { LaunchPlan } from "@bottle/engine/LaunchPlan"
+import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import { Invocation } from "./Invocation.js"
 import * as PolicyFile from "./PolicyFile.js"
+import * as Printable from "./Printable.js"
 import type { RunRequest } from "./RunRequest.js"
+import * as Stdio from "./Stdio.js"
 
 /**
  * What a request asks of a launch, with every file read that it names.
@@ -21,12 +26,38 @@ import type { RunRequest } from "./RunRequest.js"
 export const options = (request: RunRequest): Effect.Effect<LaunchOptions, PolicyFile.PolicyFileError, FileSystem> =>
   PolicyFile.applied(request)
 
+const noticeText = (notice: Credentials.Notice): string => {
+  switch (notice._tag) {
+    case "CommandSlow":
+      return `waiting for ${notice.program}, for the credential ${notice.name}: at most ${notice.timeoutMillis / 1000} s`
+    case "FileReadable":
+      return `other users of this machine can read ${notice.file}, which holds the credential ${notice.name}`
+  }
+}
+
 /**
- * What a launch is given beside its plan. It is asked for when the plan stands, so that nothing is run or read on the
- * host for a launch that is refused.
+ * What a launch is given beside its plan: secrets, and the values of credentials, which are read now. It is asked for when
+ * the plan stands, so that nothing is run or read on the host for a launch that is refused.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const given = (request: RunRequest, _plan: LaunchPlan): Effect.Effect<Pick<Given, "secrets">> =>
-  Effect.succeed({ secrets: request.secrets })
+export const given = (
+  { format, quiet, secrets }: RunRequest,
+  plan: LaunchPlan
+): Effect.Effect<
+  Required<Pick<Given, "secrets" | "credentials">>,
+  Credentials.CredentialUnavailable,
+  Invocation | Stdio.Stdio | FileSystem | CommandExecutor
+> =>
+  Effect.gen(function* () {
+    const { environment } = yield* Invocation
+    const stdio = yield* Stdio.Stdio
+    const tell = (notice: Credentials.Notice) => Stdio.errorLine(`bottle: ${Printable.line(noticeText(notice))}`)
+    const credentials = yield* Credentials.forPlan(plan, {
+      environment,
+      onNotice: (notice) =>
+        quiet || format === "json" ? Effect.void : Effect.provideService(tell(notice), Stdio.Stdio, stdio)
+    })
+    return { secrets, credentials }
+  })

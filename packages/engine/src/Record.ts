@@ -41,7 +41,7 @@ const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
 
 /** What a launch is refused with before its bottle is claimed; `LedgerFailed` too, where nothing was heard of it yet. */
-const REFUSED: ReadonlySet<string> = new Set(["NameTaken", "SecretMissing"])
+const REFUSED: ReadonlySet<string> = new Set(["NameTaken", "SecretMissing", "CredentialMissing"])
 
 /** A guest can make more decisions than a disk can hold. */
 const DECISIONS_BYTES_MAX = 64 * 1024 * 1024

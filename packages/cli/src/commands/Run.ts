@@ -97,8 +97,8 @@ const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, 
   Effect.gen(function* () {
     const plan = yield* Launch.plan(yield* Prepared.options(request))
     recorder.plan = plan
-    const record = yield* makeRecord(request, recorder, plan, recordScope)
     const given = yield* Prepared.given(request, plan)
+    const record = yield* makeRecord(request, recorder, plan, recordScope)
     const teller = yield* GuestCommand.makeTeller(tty)
     // Closed after the bottle's own scope: what watches the bundle must see it end.
     return yield* Effect.scopedWith((watchScope) =>
