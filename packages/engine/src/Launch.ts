@@ -99,10 +99,10 @@ export const plan = (
   })
 
 const realPathsOf = (
-  { mounts = [] }: LaunchOptions,
+  { mounts = [], workspace }: LaunchOptions,
   { cache, run, state }: Directories
 ): Effect.Effect<ReadonlyMap<string, string>, never, FileSystem.FileSystem> => {
-  const hosts = mounts.map(({ host }) => host)
+  const hosts = [...mounts.map(({ host }) => host), ...(workspace === undefined ? [] : [workspace.source])]
   const paths = hosts.length === 0 ? [] : [...hosts, cache, run, state]
   return Effect.map(
     Effect.forEach(paths, (path) => Effect.map(realPath(path), (real) => [path, real] as const)),
@@ -187,6 +187,8 @@ const build = (
     const bundles = yield* Bundle
     const prover = yield* Prover
     yield* acquireDirectory(decided)
+    // Before the machine that it is mounted into, which so is gone when it is looked through.
+    yield* acquireWorkspace(decided)
     // Scopes of their own, made in this order, so that the machine goes before its bundle however the two were made.
     const scope = yield* Effect.scope
     const bundleScope = yield* Scope.fork(scope, ExecutionStrategy.sequential)
@@ -300,6 +302,15 @@ const acquireDirectory = (
       () => removeDirectory(fs, plan.directory)
     )
   })
+
+/** Loaded by whoever has one: most launches have none. */
+const acquireWorkspace = (plan: LaunchPlan.LaunchPlan) =>
+  plan.workspace?.copy == null
+    ? Effect.void
+    : Effect.flatMap(
+        Effect.promise(() => import("./internal/workspace/acquire.js")),
+        ({ acquire }) => acquire(plan)
+      )
 
 const startBundle = (
   plan: LaunchPlan.LaunchPlan,

@@ -13,6 +13,7 @@ import * as Ran from "./Ran.js"
 import type { LedgerFailed, NameTaken } from "./LedgerError.js"
 import type { EgressNotEnforced, EgressUnproven } from "./ProofError.js"
 import { Stage } from "./Stage.js"
+import type { WorkspaceTooLarge, WorkspaceUnusable } from "./WorkspaceError.js"
 
 /**
  * What a plan cannot be made of: an option that says nothing sensible.
@@ -360,6 +361,8 @@ export type LaunchError =
   | LedgerFailed
   | NameTaken
   | HostFileFailed
+  | WorkspaceUnusable
+  | WorkspaceTooLarge
   | BundleFailed
   | BundleDied
   | StageFailed

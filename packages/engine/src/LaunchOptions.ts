@@ -35,6 +35,21 @@ export interface Mount {
 }
 
 /**
+ * A directory of the host that the guest works on.
+ *
+ * - `source`: an absolute path
+ * - `mode`: `copy` gives it a copy of its own, which `@bottle/engine/Workspace` takes back; `ro` shows it, and `rw` lets
+ *   it be changed in place
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Workspace {
+  readonly source: string
+  readonly mode: "copy" | "ro" | "rw"
+}
+
+/**
  * Where the daemons run through which all egress goes: beside the launch, in a container of their own, or nowhere,
  * which leaves the guest without any network.
  *
@@ -88,6 +103,8 @@ export interface LaunchOptions {
   /** Names of variables whose values the launch is given apart from the plan, and which never enter argv. */
   readonly secrets?: ReadonlyArray<string> | undefined
   readonly mounts?: ReadonlyArray<Mount> | undefined
+  /** The directory that the guest works on, at `/workspace`, which is its working directory then. */
+  readonly workspace?: Workspace | undefined
   /** The guest's working directory for every command that does not name its own. */
   readonly workdir?: string | undefined
   readonly cpus?: number | undefined

@@ -16,6 +16,7 @@ import { checkCredentials, checkOptions, checkUpstream } from "./internal/planCh
 import { bundleEnvironment, subnetOf, type Undecided } from "./internal/planOptions.js"
 import { planSource } from "./internal/planSource.js"
 import { planSteps } from "./internal/planSteps.js"
+import { planWorkspace, withWorkspace } from "./internal/planWorkspace.js"
 import { OptionRefused, type PlanRefused, RuntimeUnfit } from "./LaunchError.js"
 import type { LaunchOptions } from "./LaunchOptions.js"
 import { Stage } from "./Stage.js"
@@ -223,6 +224,31 @@ export const PlannedProof = Schema.Struct({
 })
 
 /**
+ * The directory that the guest works on. A `copy` is made by the launch, and outlives the bottle where anything was changed
+ * in it; otherwise the directory itself is mounted.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const PlannedWorkspace = Schema.Struct({
+  source: Schema.String.annotations({ description: "The directory on the host, links followed" }),
+  mode: Schema.Literal("copy", "ro", "rw").annotations({
+    description: "A copy of it, itself for reading only, or itself to be changed in place"
+  }),
+  copy: Schema.NullOr(Schema.String).annotations({
+    description: "Where the copy is made, which is what the guest sees; null where it is none"
+  })
+})
+
+/**
+ * The directory that the guest works on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PlannedWorkspace = typeof PlannedWorkspace.Type
+
+/**
  * Everything that a launch will do. It holds names of secrets, never their values.
  *
  * - `egress` is the complete effective set: what is not in it is refused
@@ -262,6 +288,12 @@ export class LaunchPlan extends Schema.Class<LaunchPlan>("@bottle/engine/LaunchP
         })
       ).annotations({ description: "Directories of the host that the guest sees" })
     }).annotations({ description: "What the guest is given" }),
+    workspace: Schema.optionalWith(
+      Schema.NullOr(PlannedWorkspace).annotations({
+        description: "The directory that the guest works on, at /workspace; null where none was named"
+      }),
+      { default: () => null }
+    ),
     limits: Schema.Struct({
       cpus: Schema.NullOr(Schema.Int).annotations({ description: "How many CPUs; null for the runtime's own number" }),
       memMib: Schema.NullOr(Schema.Int).annotations({ description: "Memory in MiB; null for the runtime's own" })
@@ -353,12 +385,14 @@ const planPolicy = ({
  */
 export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =>
   Either.gen(function* () {
-    const { capabilities, id, options, settings } = input
+    const { capabilities, id, settings } = input
+    const options = withWorkspace(input.options)
     yield* checkOptions(options, {
       directories: settings.directories,
       realPaths: input.realPaths ?? new Map(),
       runtime: settings.runtime
     })
+    const { mounts, workspace } = yield* planWorkspace(input)
     yield* checkRuntime(input)
     const policy = yield* planPolicy(options)
     const source = yield* planSource(input)
@@ -393,8 +427,9 @@ export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =
         env: mergeVariables(bundleEnvironment(bundle, egress), options.env ?? []),
         secrets: [...new Set(options.secrets ?? [])],
         workdir: options.workdir ?? null,
-        mounts: (options.mounts ?? []).map(({ guest, host, readonly }) => ({ host, guest, readonly }))
+        mounts: [...(options.mounts ?? []), ...mounts].map(({ guest, host, readonly }) => ({ host, guest, readonly }))
       },
+      workspace,
       limits: { cpus: options.cpus ?? null, memMib: options.memMib ?? null },
       directory,
       ledger: `${settings.directories.state}/bottles/${id}`,

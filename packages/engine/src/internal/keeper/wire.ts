@@ -9,6 +9,7 @@ import { EgressNotEnforced, EgressUnproven } from "../../ProofError.js"
 import { ProofRecord } from "../../ProofRecord.js"
 import { SpanRecord } from "../../SpanRecord.js"
 import { Stage } from "../../Stage.js"
+import { WorkspaceTooLarge, WorkspaceUnusable } from "../../WorkspaceError.js"
 
 const Values = Schema.Record({ key: Schema.String, value: Schema.String })
 
@@ -63,6 +64,8 @@ export const Failed = Schema.Union(
   LaunchError.SecretMissing,
   LaunchError.CredentialMissing,
   LaunchError.HostFileFailed,
+  WorkspaceUnusable,
+  WorkspaceTooLarge,
   LaunchError.BundleFailed,
   LaunchError.BundleDied,
   LaunchError.StageFailed,
