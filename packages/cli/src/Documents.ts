@@ -23,11 +23,17 @@ import { UpDocument } from "./commands/Up.js"
 import { VersionDocument } from "./commands/Versions.js"
 import { WaitDocument } from "./commands/Wait.js"
 import { FailureDocument } from "./Failure.js"
+import * as Flags from "./Flags.js"
 import * as JsonSchema from "./JsonSchema.js"
 import { LogLine } from "./LogLine.js"
 import { Notice } from "./Notice.js"
 import * as PolicyAnswer from "./PolicyAnswer.js"
 import { Report } from "./Report.js"
+
+interface Document {
+  readonly title: string
+  readonly schema: () => JsonSchema.JsonSchema
+}
 
 /** What bottle writes: a later release may add fields. */
 const written = <A, I, R>(schema: Schema.Schema<A, I, R>, title: string, description: string) => ({
@@ -85,7 +91,7 @@ export const documents = {
   "policy-check": written(PolicyAnswer.CheckDocument, "Policy check", "What policy check prints"),
   "policy-explain": written(PolicyAnswer.ExplainDocument, "Policy explanation", "What policy explain prints"),
   version: written(VersionDocument, "Versions", "What --version --format json prints")
-} as const
+} satisfies Record<(typeof Flags.documents)[number], Document>
 
 /**
  * The name of a document.
@@ -109,7 +115,7 @@ export const isName = (word: string): word is Name => Object.hasOwn(documents, w
  * @since 0.1.0
  * @category constants
  */
-export const names: ReadonlyArray<string> = Object.keys(documents)
+export const names: ReadonlyArray<Name> = Flags.documents
 
 /**
  * The JSON Schema of a document, laid out.

@@ -9,7 +9,13 @@ import { VERSION } from "./Version.js"
 const WIDTH = 100
 const INDENT = 2
 
-const summaries: Readonly<Record<Flags.Subcommand, string>> = {
+/**
+ * What each subcommand does, in one line.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const summaries: Readonly<Record<Flags.Subcommand, string>> = {
   run: "Run a command in a new bottle, and take the bottle down after it",
   plan: "Print what run would do, and create nothing; the same as run --dry-run",
   up: "Launch a bottle and leave it running in the background; prints its id",
