@@ -191,7 +191,7 @@ const parseUpstream = (
   const [, , inner = "", rest = ""] = url
   if (inner.includes("@")) return no("it holds a user name or a password")
   if (rest.includes("?") || rest.includes("#")) return no("it has a query or a fragment")
-  const base = rest === "" || rest === "/" ? "" : Path.ofTarget(rest.replace(/\/$/, ""))
+  const base = rest === "" || rest === "/" ? "" : Path.ofTarget(rest)?.replace(/\/$/, "")
   if (base === undefined) return no("servers could take its path for different ones")
   const authority = Host.parseAuthority(inner, scheme === "https" ? 443 : 80)
   if (Either.isLeft(authority)) return no(authority.left.message)

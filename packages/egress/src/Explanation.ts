@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import * as Credentials from "./Credential.js"
 import type { Allow, Asked, Deny, DenyReason, HttpRequest, Remedy } from "./Decision.js"
 import * as Decision from "./Decision.js"
 import * as Host from "./Host.js"
@@ -46,6 +47,8 @@ export type Addresses =
  * - `method`, `path`: null for a tunnel
  * - `rule`: the rule that decides; of a refusal that none decides, the one that came nearest
  * - `considered`: every rule about the host, those that deny first
+ * - `credentials`: the names of those whose upstream is this host and port, which the guest reaches through the bundle
+ *   whatever is said here of the host itself, unless a rule denies it
  * - `remedy`: null for what is allowed
  *
  * @since 0.1.0
@@ -63,6 +66,7 @@ export interface Explanation {
   readonly detail: string
   readonly addresses: Addresses | null
   readonly considered: ReadonlyArray<Considered>
+  readonly credentials: ReadonlyArray<string>
   readonly remedy: Remedy | null
 }
 
@@ -100,6 +104,11 @@ const consider = (
     ...policy.allow.filter((rule) => isFor(rule.host)).map((rule) => one("allow", rule, isAllowedBy(rule)))
   ]
 }
+
+const credentialsOf = (policy: Policy, host: Host.Host, port: number): ReadonlyArray<string> =>
+  [...policy.credentials.values()]
+    .filter(({ upstream }) => upstream.port === port && Host.text(upstream.host) === Host.text(host))
+    .map(({ name }) => name)
 
 const isOfAddresses = (rule: Rule): boolean => rule.host._tag === "Address" || rule.host._tag === "Range"
 
@@ -147,7 +156,8 @@ export const explain = (policy: Policy, asked: Asked): Explanation => {
     port,
     method: http === null ? null : printable(http.method, 32),
     path: http === null ? null : printable(http.path),
-    considered: host === undefined ? [] : consider(policy, host, port, http)
+    considered: host === undefined ? [] : consider(policy, host, port, http),
+    credentials: host === undefined ? [] : credentialsOf(policy, host, port)
   }
   return verdict._tag === "Deny"
     ? {
@@ -213,7 +223,7 @@ const SHOWN_MAX = 20
  * @category conversions
  */
 export const lines = (explanation: Explanation): ReadonlyArray<string> => {
-  const { addresses, authority, considered, detail, method, path, remedy, verdict } = explanation
+  const { addresses, authority, considered, credentials, detail, method, path, remedy, verdict } = explanation
   const what = method === null ? "a tunnel (CONNECT)" : `${method} ${path ?? ""}`
   const more = considered.length - SHOWN_MAX
   return [
@@ -223,6 +233,9 @@ export const lines = (explanation: Explanation): ReadonlyArray<string> => {
     ...(considered.length === 0 ? [] : ["  rules about this host:"]),
     ...considered.slice(0, SHOWN_MAX).map(({ list, rule, why }) => `    ${list} ${rule}: ${why}`),
     ...(more > 0 ? [`    and ${more} more`] : []),
+    ...credentials.map(
+      (name) => `  the bundle serves it with ${Credentials.ruleText(name)}, at ${Credentials.path(name)}`
+    ),
     ...(remedy === null ? [] : remedyLines(remedy).map((line) => `  ${line}`))
   ].map((line) => printable(line, 1024))
 }

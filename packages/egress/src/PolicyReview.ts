@@ -5,7 +5,9 @@
  */
 import * as Either from "effect/Either"
 import * as Address from "./Address.js"
-import type * as Host from "./Host.js"
+import type { Credential } from "./Credential.js"
+import * as Credentials from "./Credential.js"
+import * as Host from "./Host.js"
 import * as Match from "./internal/match.js"
 import type { Policy } from "./Policy.js"
 import * as Policies from "./Policy.js"
@@ -141,13 +143,56 @@ const warnOfDeny = (
 const warnOfPin = (policy: Policy, name: string, address: Host.Address): ReadonlyArray<Warning> => {
   const place = "resolve"
   const isAbout = Match.allowing({ _tag: "Name", name })
-  const isAllowed = policy.allow.some((rule) => isAbout(rule.host))
+  const isAllowed =
+    policy.allow.some((rule) => isAbout(rule.host)) ||
+    [...policy.credentials.values()].some(({ upstream }) => Host.text(upstream.host) === name)
   return [
     ...(isAllowed ? [] : [{ place, message: `no rule allows ${name}, so that its address says nothing` }]),
     ...(Address.kind(address) === "metadata"
       ? [{ place, message: `${name} is at ${address.address}, which hands out credentials on many clouds` }]
       : [])
   ]
+}
+
+/** Whether a path of a credential can be asked for at all: every path that goes to its upstream begins with its base. */
+const isReachable = (base: string, pattern: string): boolean =>
+  pattern === (base === "" ? "/" : base) ||
+  pattern.startsWith(`${base}/`) ||
+  (pattern.endsWith("*") && `${base}/`.startsWith(pattern.slice(0, -1)))
+
+const warnOfCredential = (
+  policy: Policy,
+  credential: Credential,
+  deny: ReadonlyArray<Placed>
+): ReadonlyArray<Warning> => {
+  const { header, name, paths, prefix, upstream } = credential
+  const place = Credentials.ruleText(name)
+  const authority = Host.formatAuthority(upstream.host, upstream.port)
+  const messages: Array<string> = []
+  const isAgainst = Match.denying(upstream.host)
+  const denial = deny.find(
+    ({ rule }) => isAgainst(rule.host) && Match.isOnPort(rule, upstream.port) && !Rules.isHttp(rule)
+  )
+  if (denial !== undefined) {
+    messages.push(`it is never used: ${denial.rule.text} in ${denial.place} denies ${authority}`)
+  }
+  const isAbout = Match.allowing(upstream.host)
+  const open = policy.allow.find((rule) => isAbout(rule.host) && Match.isOnPort(rule, upstream.port))
+  if (open !== undefined) {
+    messages.push(`the guest reaches ${authority} by itself too, by ${open.text}, and there with any key it has`)
+  }
+  if (header === "authorization" && !prefix.endsWith(" ")) {
+    messages.push('authorization has the name of a scheme in front of most keys: "prefix": "Bearer "')
+  }
+  if (upstream.scheme === "http") {
+    messages.push(`it goes to ${authority} in the clear: whoever is on the way reads it`)
+  }
+  for (const pattern of paths) {
+    if (!isReachable(upstream.path, pattern)) {
+      messages.push(`${pattern} is never asked for: every path of this upstream begins with ${upstream.path}/`)
+    }
+  }
+  return messages.map((message) => ({ place, message }))
 }
 
 /**
@@ -179,7 +224,8 @@ export const review = (document: PolicyDocument): Either.Either<Review, PolicyEr
         ...allow.flatMap((placed) => warnOfAllow(placed, deny)),
         ...warnOfTwice(deny),
         ...deny.flatMap((placed) => warnOfDeny(placed, allow, deny)),
-        ...[...policy.pins].flatMap(([name, address]) => warnOfPin(policy, name, address))
+        ...[...policy.pins].flatMap(([name, address]) => warnOfPin(policy, name, address)),
+        ...[...policy.credentials.values()].flatMap((credential) => warnOfCredential(policy, credential, deny))
       ]
     }
   })

@@ -53,6 +53,20 @@ describe("Explanation.explain", () => {
     ])
   })
 
+  it("names the credentials by which the guest reaches the host through the bundle", () => {
+    const source = { env: "KEY" }
+    const upstream = "https://a.example/v1"
+    const served = Either.getOrThrow(
+      Policy.make({
+        credentials: { one: { source, header: "x-key", upstream }, two: { source, header: "x", upstream } }
+      })
+    )
+    const explain = (port: number) => Explanation.explain(served, { host: "A.example.", port })
+    assert.deepStrictEqual([explain(443).verdict, explain(443).credentials], ["deny", ["one", "two"]])
+    assert.include(Explanation.lines(explain(443)), "  the bundle serves it with credentials.one, at /credentials/one")
+    assert.deepStrictEqual(explain(80).credentials, [])
+  })
+
   it("prints no more rules than anybody reads", () => {
     const ports = Array.from({ length: 64 }, (_, index) => `a.example:${index + 1000}`)
     const many = Either.getOrThrow(Policy.make({ allow: ports }))

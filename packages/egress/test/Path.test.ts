@@ -148,3 +148,51 @@ describe("Path.matches", () => {
     }
   )
 })
+
+describe("Path.stays", () => {
+  const staying = [
+    "/",
+    "/v1/messages",
+    "/v1/messages/",
+    "/v1/messages?a=/../b&c=%2e%2e//",
+    "/v4/projects/group%2Fproject",
+    "/v1/files/a%20b%C3%A4.txt",
+    "/100%25",
+    "/a..b/...",
+    "/v1/x;a=b"
+  ]
+  const leaving = [
+    "",
+    "v1",
+    "//v1",
+    "/v1//x",
+    "/v1/..",
+    "/v1/../x",
+    "/v1/./x",
+    "/v1/%2e%2e/x",
+    "/v1/%2E./x",
+    "/v1/%252e%252e/x",
+    "/v1/%25252e%25252e/x",
+    "/v1/%252525252e%252525252e/x",
+    "/v1/..%2fx",
+    "/v1/..%5cx",
+    "/v1/a%2f..%2f..%2fx",
+    "/v1/a%2f%2fx",
+    "/v1\\..\\x",
+    "/v1/..;/x",
+    "/v1/..;a=b/x",
+    "/v1/%2e%2e%3b/x",
+    "/v1/%c0%ae%c0%ae/x",
+    "/v1/%ef%bc%8e%ef%bc%8e/x",
+    "/v1/\u00e4",
+    "/v1/%00",
+    "/v1/%0d%0a",
+    "/v1/%250a",
+    "/v1/%zz",
+    "/v1/%",
+    "/v1/x#y",
+    "/v1/x y"
+  ]
+  it.each(staying)("takes %s", (target) => assert.isTrue(Path.stays(target)))
+  it.each(leaving)("refuses %s", (target) => assert.isFalse(Path.stays(target)))
+})

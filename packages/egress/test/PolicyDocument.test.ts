@@ -22,8 +22,28 @@ const whole = {
   ],
   deny: ["uploads.example", { cidr: "10.9.0.0/16" }, { host: "*.example", methods: ["PUT"] }],
   resolve: { "pinned.example": "10.0.0.1" },
-  upstream: "http://proxy.example:3128"
+  upstream: "http://proxy.example:3128",
+  credentials: {
+    anthropic: {
+      source: { env: "ANTHROPIC_API_KEY" },
+      header: "x-api-key",
+      upstream: "https://api.anthropic.example",
+      baseUrlVariable: "ANTHROPIC_BASE_URL",
+      placeholderVariable: "ANTHROPIC_API_KEY",
+      methods: ["POST", "GET"],
+      paths: ["/v1/*"]
+    },
+    "open-ai": {
+      source: { file: "~/.keys/openai" },
+      header: "Authorization",
+      prefix: "Bearer ",
+      upstream: "https://api.openai.example:8443/v1/"
+    },
+    inside: { source: { command: ["pass", "show", "x"] }, header: "x-key", upstream: "http://pinned.example" }
+  }
 }
+
+const credential = { source: { env: "KEY" }, header: "x-api-key", upstream: "https://api.example" }
 
 const many = <A>(count: number, item: (index: number) => A): ReadonlyArray<A> =>
   Array.from({ length: count }, (_, index) => item(index))
@@ -40,7 +60,12 @@ const shaped: ReadonlyArray<unknown> = [
   { version: 1 },
   { allow: many(limits.rules, (index) => `a${index}.example`) },
   { allow: [{ host: "a.example", ports: many(limits.items, (index) => index + 1) }] },
-  { resolve: names(limits.names) }
+  { resolve: names(limits.names) },
+  { credentials: {} },
+  { credentials: { a: credential } },
+  {
+    credentials: Object.fromEntries(many(limits.credentials, (index) => [`a${index}`, credential]))
+  }
 ]
 
 /** What has not, and what is said of it. */
@@ -130,7 +155,54 @@ const unshaped: ReadonlyArray<readonly [document: unknown, told: string]> = [
     { allow: many(limits.rules + 1, () => "a.example") },
     "allow: it has more than 4096 entries | Write fewer, such as one *.HOST for many hosts below it"
   ],
-  [{ upstream: 5 }, "upstream: it is 5, and not a text | Write a text there"]
+  [{ upstream: 5 }, "upstream: it is 5, and not a text | Write a text there"],
+  [{ credentials: [] }, "credentials: it is a list, and not an object | Write an object there"],
+  [{ credentials: { a: "KEY" } }, "credentials.a: it is a text, and not an object | Write an object there"],
+  [{ credentials: { a: {} } }, 'credentials.a: it has no source | Write "source" there'],
+  [
+    { credentials: { a: { source: { env: "KEY" }, upstream: "https://a.example" } } },
+    'credentials.a: it has no header | Write "header" there'
+  ],
+  [
+    { credentials: { a: { ...credential, heder: "x" } } },
+    'credentials.a: it has the unknown key "heder" | Write "header"'
+  ],
+  [
+    { credentials: { a: { ...credential, value: "sk-1" } } },
+    'credentials.a: it has the unknown key "value" | Its keys are source, header, prefix, upstream, baseUrlVariable, placeholderVariable, methods, paths'
+  ],
+  [
+    { credentials: { a: { ...credential, source: "KEY" } } },
+    "credentials.a.source: it is a text, and not an object | Write an object there"
+  ],
+  [
+    { credentials: { a: { ...credential, source: {} } } },
+    'credentials.a.source: it has neither env, file nor command | Write {"env": "NAME_OF_A_VARIABLE"}'
+  ],
+  [
+    { credentials: { a: { ...credential, source: { env: "A", file: "/a" } } } },
+    "credentials.a.source: it has both env and file | Write one of them"
+  ],
+  [
+    { credentials: { a: { ...credential, source: { file: 3 } } } },
+    "credentials.a.source.file: it is 3, and not a text | Write a text there"
+  ],
+  [
+    { credentials: { a: { ...credential, source: { command: [] } } } },
+    "credentials.a.source.command: it is empty | Leave it out where it says nothing"
+  ],
+  [
+    { credentials: { a: { ...credential, source: { command: "pass" } } } },
+    "credentials.a.source.command: it is a text, and not a list | Write a list there"
+  ],
+  [
+    { credentials: { a: { ...credential, methods: ["get"] } } },
+    'credentials.a.methods[0]: "get" is not a method of plain HTTP | Write "GET"'
+  ],
+  [
+    { credentials: Object.fromEntries(many(limits.credentials + 1, (index) => [`a${index}`, credential])) },
+    "credentials: it has more than 64 entries | Write fewer"
+  ]
 ]
 
 /** What has the shape of a document and is none. */
@@ -154,7 +226,12 @@ const meaningless: ReadonlyArray<readonly [document: unknown, told: RegExp]> = [
   [{ upstream: "http://proxy.example" }, /^upstream: .*its port is not a number/],
   [{ upstream: "http://me@proxy.example:1" }, /^upstream: .*user name or a password/],
   [{ upstream: "http://proxy.example:1/x" }, /^upstream: .*it is not http:\/\/HOST:PORT/],
-  [{ upstream: "http://224.0.0.1:1" }, /^upstream: .*multicast/]
+  [{ upstream: "http://224.0.0.1:1" }, /^upstream: .*multicast/],
+  [{ credentials: { A: credential } }, /^credentials: "A" cannot be part of a credential: its name holds/],
+  [
+    { credentials: { a: { ...credential, header: "Host" } } },
+    /^credentials\.a\.header: "Host" .*about the connection or the message.* \| /
+  ]
 ]
 
 const shown = (value: unknown): string => JSON.stringify(value).slice(0, 80)
@@ -271,9 +348,22 @@ describe("docs/reference/policy.schema.json", () => {
   it("accepts and refuses what the decoder does, however a document is broken", () => {
     const junk = fc.oneof(
       fc.constantFrom<unknown>(null, true, 0, 1, 443, 65536, 1.5, "", "a.example", "GET", [], {}, [443], ["GET"]),
-      fc.constantFrom<unknown>({ host: "a.example" }, { cidr: "10.0.0.0/8" }, ["a.example"], "a".repeat(2000))
+      fc.constantFrom<unknown>({ host: "a.example" }, { cidr: "10.0.0.0/8" }, ["a.example"], "a".repeat(2000)),
+      fc.constantFrom<unknown>({ env: "A" }, { file: "/a" }, { command: ["a"] }, credential)
     )
-    const keys = ["allow", "deny", "host", "cidr", "ports", "methods", "paths", "addresses", "resolve", "version", "x"]
+    const keys = [
+      "allow",
+      "deny",
+      "host",
+      "cidr",
+      "ports",
+      "methods",
+      "paths",
+      "addresses",
+      "resolve",
+      "version",
+      "x"
+    ].concat("credentials", "source", "env", "file", "header", "a")
     const key = fc.constantFrom(...keys)
     const step = fc.record({ at: fc.nat(), key, value: junk, how: fc.constantFrom("replace", "add", "remove") })
     const seen = new Set<boolean>()

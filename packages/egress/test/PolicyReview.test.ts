@@ -66,7 +66,53 @@ describe("PolicyReview.review", () => {
       ["resolve: a.example is at 169.254.169.254, which hands out credentials on many clouds"]
     ]
   ]
-  it.each(cases)("warns of %j", (document, expected) => {
+  const key = { source: { env: "KEY" }, header: "x-api-key" } as const
+  const ofCredentials: typeof cases = [
+    [{ credentials: { a: { ...key, upstream: "https://a.example", paths: ["/v1/*", "/", "/*"] } } }, []],
+    [
+      { credentials: { a: { ...key, header: "authorization", prefix: "Bearer ", upstream: "https://a.example/v1" } } },
+      []
+    ],
+    [
+      { credentials: { a: { ...key, header: "authorization", upstream: "https://a.example" } } },
+      ['credentials.a: authorization has the name of a scheme in front of most keys: "prefix": "Bearer "']
+    ],
+    [
+      {
+        deny: ["*.example:8443", { host: "b.example", ports: [443], methods: ["PUT"] }],
+        credentials: {
+          a: { ...key, upstream: "https://a.example:8443" },
+          b: { ...key, upstream: "https://b.example" }
+        }
+      },
+      [
+        "deny[1]: PUT b.example:443 denies every tunnel to its ports: in one, no method and no path can be seen",
+        "credentials.a: it is never used: *.example:8443 in deny[0] denies a.example:8443"
+      ]
+    ],
+    [
+      {
+        allow: ["a.example", "b.example:80"],
+        credentials: { a: { ...key, upstream: "https://a.example" }, b: { ...key, upstream: "https://b.example" } }
+      },
+      ["credentials.a: the guest reaches a.example:443 by itself too, by a.example, and there with any key it has"]
+    ],
+    [
+      { resolve: { "a.example": "10.0.0.1" }, credentials: { a: { ...key, upstream: "http://a.example:8080" } } },
+      ["credentials.a: it goes to a.example:8080 in the clear: whoever is on the way reads it"]
+    ],
+    [
+      {
+        credentials: {
+          a: { ...key, upstream: "https://a.example/v1", paths: ["/v1/*", "/v1", "/*", "/models", "/v11/x", "/v2/*"] }
+        }
+      },
+      ["/models", "/v11/x", "/v2/*"].map(
+        (path) => `credentials.a: ${path} is never asked for: every path of this upstream begins with /v1/`
+      )
+    ]
+  ]
+  it.each([...cases, ...ofCredentials])("warns of %j", (document, expected) => {
     assert.deepStrictEqual(warnings(document), expected)
   })
 
