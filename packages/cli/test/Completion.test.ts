@@ -141,23 +141,76 @@ describe.skipIf(!has("bash"))(`the completions for bash${has("bash") ? "" : " (n
   })
 })
 
+/** What zsh is told to offer for lines; what would offer it is replaced by what says so. */
+const told = (lines: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+  const driver = [
+    "compadd() { local -a all; [[ $1 == -S ]] && shift 2; if [[ $1 == -a ]]; then all=(${(P)2}); else shift; all=($@); fi; print -r -- words $all }",
+    "_describe() { local -a all; all=(${(P)4}); print -r -- words ${all%%:*} }",
+    "_files() { print -r -- files $@ }",
+    "_command_names() { print -r -- commands }",
+    "compset() { PREFIX=${PREFIX#*=} }",
+    "_call_program() { shift; eval $1 }",
+    ...lines.map((words) =>
+      [
+        `words=(${words.map(quoted).join(" ")})`,
+        "CURRENT=$#words PREFIX=$words[-1]",
+        "source ./_bottle",
+        "print -- ="
+      ].join("\n")
+    )
+  ].join("\n")
+  Fs.writeFileSync(Path.join(directory, "driver.zsh"), driver)
+  const env = { PATH: `${directory}:${process.env["PATH"] ?? ""}` }
+  const { stderr, stdout } = spawnSync("zsh", ["-f", "driver.zsh"], { cwd: directory, env, encoding: "utf8" })
+  expect(stderr).toBe("")
+  return stdout.split("\n=\n").slice(0, -1)
+}
+
 describe.skipIf(!has("zsh"))(`the completions for zsh${has("zsh") ? "" : " (no zsh here to read them)"}`, () => {
-  it("are what a zsh reads", () => {
-    const { status, stderr } = spawnSync("zsh", ["-n"], { input: Zsh.script(Help.summaries), encoding: "utf8" })
-    expect([status, stderr]).toEqual([0, ""])
+  it("offer what stands in the table, names of bottles, and files", () => {
+    Fs.writeFileSync(Path.join(directory, "_bottle"), Zsh.script(Help.summaries))
+    const lines: ReadonlyArray<readonly [string, string]> = [
+      ["bottle policy ", "words check explain watch"],
+      ["bottle run --bundle ", "words process container none"],
+      ["bottle run --format=", "words text json"],
+      ["bottle run --policy ", "files"],
+      ["bottle run --workspace ", "files -/"],
+      ["bottle run --agent ", "words claude codex"],
+      ["bottle run -- ", "commands"],
+      ["bottle run -- ls ", "files"],
+      ["bottle ls --", "words --all --quiet --format --help"],
+      ["bottle logs ", "words agent-1a2b3 old-7e8f9"],
+      ["bottle schema --format json ", `words ${Flags.documents.join(" ")}`]
+    ]
+    expect(told(lines.map(([line]) => line.split(" ")))).toEqual(lines.map(([, words]) => words))
   })
 })
 
 describe.skipIf(!has("fish"))(`the completions for fish${has("fish") ? "" : " (no fish here to read them)"}`, () => {
-  it("are what a fish reads, and offer flags and names", () => {
-    const script = Fish.script(Help.summaries)
-    const asked = ["bottle ru", "bottle policy w", "bottle run --bundle co"].map((line) => `complete -C '${line}'`)
-    const { status, stderr, stdout } = spawnSync("fish", ["--no-config"], {
-      input: [script, ...asked].join("\n"),
+  it("offer what stands in the table, and names of bottles", () => {
+    const lines: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
+      ["bottle ru", ["run"]],
+      ["bottle policy w", ["watch"]],
+      ["bottle run --bundle co", ["container"]],
+      ["bottle logs o", ["old-7e8f9"]],
+      ["bottle logs agent o", []],
+      ["bottle down agent bu", ["build-4c5d6"]],
+      ["bottle cp bui", ["build-4c5d6:"]],
+      ["bottle run --im", ["--image"]]
+    ]
+    const asked = lines.map(([line]) => `complete -C ${quoted(line)}\necho =`)
+    Fs.writeFileSync(Path.join(directory, "driver.fish"), [Fish.script(Help.summaries), ...asked].join("\n"))
+    const env = { PATH: `${directory}:${process.env["PATH"] ?? ""}`, HOME: directory }
+    const { status, stderr, stdout } = spawnSync("fish", ["--no-config", "driver.fish"], {
+      cwd: directory,
+      env,
       encoding: "utf8"
     })
     expect([status, stderr]).toEqual([0, ""])
-    expect(stdout.split("\n").map((line) => line.split("\t")[0])).toEqual(["run", "watch", "container", ""])
+    const found = stdout.split("=\n").slice(0, -1)
+    expect(found.map((text) => text.split("\n").flatMap((line) => (line === "" ? [] : line.split("\t")[0])))).toEqual(
+      lines.map(([, words]) => words)
+    )
   })
 })
 
