@@ -4,9 +4,11 @@
  * @since 0.1.0
  */
 import * as BottleId from "@bottle/engine/BottleId"
+import type { WorkspaceMode } from "@bottle/engine/Settings"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Path from "node:path"
 import * as Printable from "./Printable.js"
 import * as Units from "./Units.js"
 import { UsageError } from "./UsageError.js"
@@ -244,4 +246,42 @@ export const parseName = (value: Option.Option<string>): Either.Either<string | 
           `--name ${slug}`
         )
       )
+}
+
+/**
+ * The directory that a command works on, by its absolute path, and how it is given to it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WorkspaceAsked {
+  readonly directory: string
+  readonly mode: WorkspaceMode
+}
+
+const modes: ReadonlyArray<WorkspaceMode> = ["copy", "ro", "rw"]
+
+/**
+ * What `--workspace DIR[:copy|:ro|:rw]` says; `mode` is the one of a directory that names none.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parseWorkspace = (
+  value: Option.Option<string>,
+  { cwd, mode }: { readonly cwd: string; readonly mode: WorkspaceMode }
+): Either.Either<WorkspaceAsked | null, UsageError> => {
+  if (Option.isNone(value)) return Either.right(null)
+  const [, directory = "", word] = /^(.*?)(?::([^:/]*))?$/s.exec(value.value) ?? []
+  const asked = word === undefined ? mode : modes.find((candidate) => candidate === word)
+  if (asked === undefined || directory === "") {
+    const name = directory === "" ? "DIR" : Printable.line(directory, 80)
+    return Either.left(
+      usage(
+        `--workspace ${shown(value.value)} is not DIR, DIR:copy, DIR:ro or DIR:rw`,
+        `--workspace ${name}, or --workspace ${name}:ro`
+      )
+    )
+  }
+  return Either.right({ directory: Path.resolve(cwd, directory), mode: asked })
 }

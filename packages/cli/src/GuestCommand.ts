@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { type BottleOutput, CommandExit, type CommandOptions, type Unended } from "@bottle/engine/Bottle"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -83,7 +84,8 @@ export interface Runner<E> {
 }
 
 /**
- * A command, and what it is given: a terminal (`tty`), or standard input where it is `interactive`.
+ * A command, and what it is given: a terminal (`tty`), or standard input where it is `interactive`; `input` is a text that
+ * takes the place of both.
  *
  * @since 0.1.0
  * @category models
@@ -91,6 +93,12 @@ export interface Runner<E> {
 export interface GuestCommand extends CommandOptions {
   readonly tty: boolean
   readonly interactive: boolean
+  readonly input?: string | null
+}
+
+const stdinOf = (input: string | null, interactive: boolean, stdio: Context.Tag.Service<Stdio.Stdio>) => {
+  if (input !== null) return Stream.make(new TextEncoder().encode(input))
+  return interactive ? stdio.stdin : undefined
 }
 
 /**
@@ -101,13 +109,13 @@ export interface GuestCommand extends CommandOptions {
  */
 export const run = <E>(
   runner: Runner<E>,
-  { interactive, tty, ...options }: GuestCommand
+  { input = null, interactive, tty, ...options }: GuestCommand
 ): Effect.Effect<CommandExit, E | Stdio.OutputClosed, Stdio.Stdio> =>
-  tty
+  tty && input === null
     ? runner.attach({ ...options, tty: true, interactive: true })
     : Effect.flatMap(Stdio.Stdio, (stdio) => {
         let last: CommandExit | undefined
-        const output = runner.stream({ ...options, stdin: interactive ? stdio.stdin : undefined })
+        const output = runner.stream({ ...options, stdin: stdinOf(input, interactive, stdio) })
         const take = (event: BottleOutput): Effect.Effect<void, Stdio.OutputClosed> => {
           switch (event._tag) {
             case "Stdout":

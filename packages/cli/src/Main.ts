@@ -17,6 +17,8 @@ import * as Failure from "./Failure.js"
 import { formatOf } from "./FlagValues.js"
 import * as Help from "./Help.js"
 import { Invocation } from "./Invocation.js"
+import type { ManifestFileError } from "./ManifestFile.js"
+import * as ManifestPlace from "./ManifestPlace.js"
 import * as BottleRequest from "./requests/BottleRequest.js"
 import * as CleanupRequest from "./requests/CleanupRequest.js"
 import * as CommitRequest from "./requests/CommitRequest.js"
@@ -25,6 +27,7 @@ import * as DownRequest from "./requests/DownRequest.js"
 import * as ExecRequest from "./requests/ExecRequest.js"
 import * as ListRequest from "./requests/ListRequest.js"
 import * as LogsRequest from "./requests/LogsRequest.js"
+import * as PolicyWatchRequest from "./requests/PolicyWatchRequest.js"
 import * as PruneRequest from "./requests/PruneRequest.js"
 import * as UpRequest from "./requests/UpRequest.js"
 import * as RunRequest from "./RunRequest.js"
@@ -82,6 +85,15 @@ const mannerOf = (words: ReadonlyArray<string>): Told.Manner => {
   return { format: isJson ? "json" : "text", jsonOn: isOurs ? "stdout" : "stderr" }
 }
 
+/** The manifest that a launch begins with; `null` where there is none. Its reader is loaded only where there is one. */
+const manifestOf = (flags: Pick<RunRequest.LaunchFlags, "manifest">) =>
+  Effect.gen(function* () {
+    const place = yield* ManifestPlace.find(flags.manifest, yield* Invocation)
+    if (place === null) return null
+    const { read } = yield* Effect.promise(() => import("./ManifestFile.js"))
+    return yield* read(place.file)
+  })
+
 const refuse = (error: UsageError, manner: Told.Manner): Effect.Effect<number, never, Stdio.Stdio> =>
   Effect.as(Told.tell(Failure.fromError(error), manner), ExitStatus.usage)
 
@@ -89,7 +101,7 @@ const execute = (
   parsed: Commands.Parsed,
   tail: ReadonlyArray<string> | null,
   manner: Told.Manner
-): Effect.Effect<number, never, Outside> =>
+): Effect.Effect<number, ManifestFileError, Outside> =>
   Effect.gen(function* () {
     const invocation = yield* Invocation
     /** Does what a line asks for, or says why it asks for nothing that can be done. */
@@ -104,12 +116,17 @@ const execute = (
       command: (request: A) => Effect.Effect<number, never, Outside | Bottles | Runtimes>
     ): Effect.Effect<number, never, Outside> => Effect.provide(answer(request, command), bottles)
     switch (parsed._tag) {
-      case "Run":
-        return yield* answer(RunRequest.make(parsed.flags, tail, invocation), parsed.dryRun ? plan : run)
-      case "Plan":
-        return yield* answer(RunRequest.make(parsed.flags, tail, invocation), plan)
+      case "Run": {
+        const read = yield* manifestOf(parsed.flags)
+        return yield* answer(RunRequest.make(parsed.flags, tail, invocation, read), parsed.dryRun ? plan : run)
+      }
+      case "Plan": {
+        const read = yield* manifestOf(parsed.flags)
+        return yield* answer(RunRequest.make(parsed.flags, tail, invocation, read), plan)
+      }
       case "Up": {
-        const request = UpRequest.make(parsed.flags, tail, invocation)
+        const read = yield* manifestOf(parsed.flags)
+        const request = UpRequest.make(parsed.flags, tail, invocation, read)
         return yield* parsed.dryRun ? answer(request, ({ launch }) => plan(launch)) : answerOf(request, up)
       }
       case "Exec":
@@ -149,7 +166,7 @@ const execute = (
         return yield* answer(explainRequest(parsed.flags), explain)
       }
       case "PolicyWatch":
-        return yield* answerOf(Either.right(parsed.flags), policyWatch)
+        return yield* answerOf(PolicyWatchRequest.make(parsed.flags, invocation), policyWatch)
       case "Diff":
         return yield* answerOf(Either.right(parsed.flags), diff)
       case "Apply":

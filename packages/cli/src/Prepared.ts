@@ -12,6 +12,7 @@ import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import { Invocation } from "./Invocation.js"
+import * as ManifestPlace from "./ManifestPlace.js"
 import * as PolicyFile from "./PolicyFile.js"
 import * as Printable from "./Printable.js"
 import type { RunRequest } from "./RunRequest.js"
@@ -23,8 +24,16 @@ import * as Stdio from "./Stdio.js"
  * @since 0.1.0
  * @category constructors
  */
-export const options = (request: RunRequest): Effect.Effect<LaunchOptions, PolicyFile.PolicyFileError, FileSystem> =>
-  PolicyFile.applied(request)
+export const options = (
+  request: RunRequest
+): Effect.Effect<LaunchOptions, PolicyFile.PolicyFileError | ManifestPlace.ManifestInMount, FileSystem> =>
+  Effect.zipRight(checkManifest(request), PolicyFile.applied(request))
+
+/** A guest that can change the manifest would say what the next bottle is allowed. */
+const checkManifest = ({ beginning: { file }, options: { mounts = [] }, workspace }: RunRequest) => {
+  const worked = workspace?.mode === "rw" ? [{ host: workspace.directory, guest: "/workspace", readonly: false }] : []
+  return file === null ? Effect.void : ManifestPlace.checkMounts(file, [...mounts, ...worked])
+}
 
 const noticeText = (notice: Credentials.Notice): string => {
   switch (notice._tag) {

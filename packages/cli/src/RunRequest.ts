@@ -6,24 +6,29 @@
 import * as Policy from "@bottle/egress/Policy"
 import type { PolicyError } from "@bottle/egress/PolicyError"
 import * as Rule from "@bottle/egress/Rule"
+import { presets } from "@bottle/engine/AgentPresets"
 import type { LaunchOptions, MachineSource, Mount } from "@bottle/engine/LaunchOptions"
+import * as Settings from "@bottle/engine/Settings"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as Path from "node:path"
 import {
   type Format,
   formatOf,
   parseCpus,
+  type Environment,
   parseEnvironment,
   parseMem,
   parseTimeout,
   parseTty,
   parseWorkdir,
+  parseWorkspace,
   shown,
   type Surroundings,
   type TtyChoice,
-  usage
+  usage,
+  type WorkspaceAsked
 } from "./FlagValues.js"
 import * as Printable from "./Printable.js"
 import type { UsageError } from "./UsageError.js"
@@ -86,8 +91,25 @@ export interface ContainerChoice {
 }
 
 /**
+ * What a launch begins with: the bottle and the agent that the line or the manifest names, and where every value comes
+ * from.
+ *
+ * - `file`: the manifest that was read; `null` where there is none
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Beginning extends Settings.Composed {
+  readonly file: string | null
+}
+
+/**
  * A line, understood.
  *
+ * - `beginning`: what a manifest, an agent, the environment and the flags say, each with its origin
+ * - `input`: the prompt that is the command's standard input; `null` where that is our own
+ * - `isConversation`: an agent was given no prompt, and asks for one on a terminal
+ * - `workspace`: the directory that the command works on, and how it is given to it
  * - `policyFile`: the policy document, which is read when the launch is decided and at each SIGUSR2
  * - `tty`: `auto` decides by whether standard input and output are a terminal
  * - `secrets`: the values behind `-e K`, apart from everything that can be printed
@@ -98,6 +120,10 @@ export interface ContainerChoice {
  */
 export interface RunRequest {
   readonly options: LaunchOptions
+  readonly beginning: Beginning
+  readonly input: string | null
+  readonly isConversation: boolean
+  readonly workspace: WorkspaceAsked | null
   readonly policyFile: string | null
   readonly container: ContainerChoice
   readonly command: ReadonlyArray<string>
@@ -216,8 +242,176 @@ const parseContainer = (
     })
   })
 
+/** What the flags of a line say, in the words that manifests are put in too. */
+interface Flagged {
+  readonly settings: Settings.Settings
+  readonly environment: Environment
+  readonly mounts: ReadonlyArray<Mount>
+}
+
+const flag = (name: string, said: Settings.Said): Settings.Settings => Settings.of({ kind: "flag", name }, said)
+
+const fromEnvironment = (variable: string, key: "runtime" | "bundleImage" | "bundleBase", value: string | undefined) =>
+  value === undefined || value === ""
+    ? Settings.empty
+    : Settings.of({ kind: "environment", name: variable }, { [key]: value })
+
 /**
- * The request of a `run` or `plan` line. Paths become absolute against the directory the line was typed in.
+ * What the environment of a launch says.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const environmentSettings = (environment: Readonly<Record<string, string>>): Settings.Settings =>
+  Settings.combineAll([
+    fromEnvironment("BOTTLE_RUNTIME", "runtime", environment["BOTTLE_RUNTIME"]),
+    fromEnvironment("BOTTLE_BUNDLE_IMAGE", "bundleImage", environment["BOTTLE_BUNDLE_IMAGE"]),
+    fromEnvironment("BOTTLE_BUNDLE_BASE", "bundleBase", environment["BOTTLE_BUNDLE_BASE"])
+  ])
+
+const parseFlags = (flags: LaunchFlags, { cwd, environment: host }: Surroundings): Either.Either<Flagged, UsageError> =>
+  Either.gen(function* () {
+    yield* checkPolicy(flags)
+    const source = yield* parseSource(flags, cwd)
+    const mounts = yield* Either.all(flags.volume.map((volume) => parseMount(volume, cwd)))
+    const environment = yield* parseEnvironment(flags.env, host)
+    const { env, secrets } = environment
+    const passed = [...secrets.keys()].map((name) => [name, { from: name }] as const)
+    const settings = Settings.combineAll([
+      flag(Option.isSome(flags.from) ? "from" : "image", { source: source._tag === "Bare" ? undefined : source }),
+      flag("allow", { allow: flags.allow.map((host) => [host, host]) }),
+      flag("env", { env: [...env, ...passed] }),
+      flag("volume", { mounts: mounts.map((mount) => [Settings.mountKey(mount), mount]) }),
+      flag("workdir", { workdir: yield* parseWorkdir(flags.workdir) }),
+      flag("timeout", { timeoutMillis: yield* parseTimeout(flags.timeout) }),
+      flag("cpus", { cpus: yield* parseCpus(flags.cpus) }),
+      flag("mem", { memMib: yield* parseMem(flags.mem) }),
+      flag("bundle", { bundle: yield* parseBundle(flags) }),
+      flag("topology", { topology: parseTopology(flags) }),
+      flag("runtime", { runtime: Option.getOrUndefined(flags.runtime) }),
+      flag("policy", {
+        policy: Option.getOrUndefined(
+          Option.map(flags.policy, (file) => ({ _tag: "File" as const, path: Path.resolve(cwd, file) }))
+        )
+      })
+    ])
+    return { settings, environment, mounts }
+  })
+
+/** The variables of everything that was said; what is taken from the host is a secret, and must be there. */
+const variablesOf = (
+  { keyed }: Settings.Settings,
+  host: Readonly<Record<string, string>>
+): Either.Either<Environment, UsageError> => {
+  const env: Array<readonly [string, string]> = []
+  const secrets = new Map<string, Redacted.Redacted<string>>()
+  for (const [name, { origin, value }] of keyed.env) {
+    if (typeof value === "string") {
+      env.push([name, value])
+      continue
+    }
+    const held = host[value.from]
+    if (held === undefined) {
+      return Either.left(
+        usage(
+          `${Settings.originText(origin)}.env.${name}: your environment has no ${value.from}`,
+          `export ${value.from} first, or -e ${name}=value`
+        )
+      )
+    }
+    secrets.set(name, Redacted.make(held))
+  }
+  return Either.right({ env, secrets })
+}
+
+/** What lists hold of a manifest, unless the line says another thing of the same key. */
+const besideFlags = <A>(entries: ReadonlyMap<string, Settings.Setting<A>>): ReadonlyArray<A> =>
+  [...entries.values()].filter(({ origin }) => origin.kind !== "flag").map(({ value }) => value)
+
+/**
+ * What a manifest, an agent and the environment say, without a line's own flags.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const begin = (
+  flags: Pick<LaunchFlags, "bottle" | "agent">,
+  read: Settings.ManifestRead | null,
+  environment: Readonly<Record<string, string>>
+): Either.Either<Beginning, UsageError> =>
+  Settings.compose({
+    read,
+    bottle: Option.getOrNull(flags.bottle),
+    agent: Option.getOrNull(flags.agent),
+    presets,
+    home: environment["HOME"] ?? "/"
+  }).pipe(
+    Either.mapLeft((error) => usage(error.message, error.suggestion)),
+    Either.map(({ agent, bottle, settings }) => ({
+      agent,
+      bottle,
+      settings: Settings.combine(environmentSettings(environment), settings),
+      file: read?.file ?? null
+    }))
+  )
+
+interface Command extends Settings.Prompted {
+  readonly isConversation: boolean
+}
+
+/** The command of a line: what follows `--`, which is the prompt where there is an agent. */
+const commandOf = ({ agent, settings }: Beginning, tail: ReadonlyArray<string> | null): Command => {
+  if (agent === null) return { words: tail ?? [], input: null, isConversation: false }
+  const { command, prompt } = settings.single
+  const words = tail === null || tail.length === 0 ? null : tail.join(" ")
+  const prompted = Settings.prompted(command?.value ?? [], prompt?.value ?? "argument", words)
+  return { ...prompted, isConversation: words === null }
+}
+
+const nameOf = (
+  flags: LaunchFlags,
+  { agent }: Beginning,
+  tail: ReadonlyArray<string> | null
+): LaunchOptions["name"] => {
+  if (Option.isSome(flags.name)) return flags.name.value
+  if (agent !== null) return agent
+  // Its words may be private; what program it is shows in any list of processes.
+  return tail?.[0] === undefined ? undefined : Path.basename(tail[0])
+}
+
+const optionsOf = (
+  flags: LaunchFlags,
+  settings: Settings.Settings,
+  { environment, mounts }: Flagged
+): Omit<LaunchOptions, "name"> => {
+  const { keyed, single } = settings
+  const credentials = Object.fromEntries([...keyed.credentials].map(([name, { value }]) => [name, value]))
+  const policy = single.policy?.value
+  return {
+    source: single.source?.value ?? { _tag: "Bare" },
+    allow: [...besideFlags(keyed.allow), ...flags.allow],
+    deny: flags.deny,
+    resolve: flags.resolve,
+    env: environment.env,
+    secrets: [...environment.secrets.keys()],
+    // Two of the line at one place are refused where the launch is planned.
+    mounts: [...besideFlags(keyed.mounts), ...mounts],
+    workdir: single.workdir?.value,
+    cpus: single.cpus?.value,
+    memMib: single.memMib?.value,
+    bundle: single.bundle?.value,
+    topology: single.topology?.value,
+    unprovenEgress: flags.unprovenEgress,
+    keepOnFailure: flags.keepOnFailure,
+    ...(single.isolation === undefined ? {} : { isolation: single.isolation.value }),
+    ...(policy?._tag === "Document" ? { policy: policy.document } : {}),
+    ...(keyed.credentials.size === 0 ? {} : { credentials })
+  }
+}
+
+/**
+ * The request of a `run`, `up` or `plan` line, and of the manifest that was read for it. Paths of the line become absolute
+ * against the directory it was typed in.
  *
  * @since 0.1.0
  * @category constructors
@@ -225,52 +419,40 @@ const parseContainer = (
 export const make = (
   flags: LaunchFlags,
   tail: ReadonlyArray<string> | null,
-  surroundings: Surroundings
+  surroundings: Surroundings,
+  read: Settings.ManifestRead | null = null
 ): Either.Either<RunRequest, UsageError> =>
   Either.gen(function* () {
     const { cwd } = surroundings
-    yield* checkPolicy(flags)
-    const source = yield* parseSource(flags, cwd)
-    const mounts = yield* Either.all(flags.volume.map((volume) => parseMount(volume, cwd)))
-    const { env, secrets } = yield* parseEnvironment(flags.env, surroundings.environment)
-    const workdir = yield* parseWorkdir(flags.workdir)
-    const timeoutMillis = yield* parseTimeout(flags.timeout)
-    const cpus = yield* parseCpus(flags.cpus)
-    const memMib = yield* parseMem(flags.mem)
+    const begun = yield* begin(flags, read, surroundings.environment)
+    const flagged = yield* parseFlags(flags, surroundings)
+    const settings = Settings.combine(begun.settings, flagged.settings)
+    const environment = yield* variablesOf(settings, surroundings.environment)
     const tty = yield* parseTty(flags)
-    const bundle = yield* parseBundle(flags)
     const container = yield* parseContainer(flags, surroundings.environment)
-    const policyFile = Option.map(flags.policy, (file) => Path.resolve(cwd, file))
-    const report = Option.map(flags.report, (file) => Path.resolve(cwd, file))
+    const workspace = yield* parseWorkspace(flags.workspace, { cwd, mode: settings.single.workspace?.value ?? "copy" })
+    const { input, isConversation, words } = commandOf({ ...begun, settings }, tail)
+    const { policy, runtime, timeoutMillis } = settings.single
     return {
       options: {
-        // Its words may be private; what program it is shows in any list of processes.
-        name: Option.getOrElse(flags.name, () => (tail?.[0] === undefined ? undefined : Path.basename(tail[0]))),
-        source,
-        allow: flags.allow,
-        deny: flags.deny,
-        resolve: flags.resolve,
-        env,
-        secrets: [...secrets.keys()],
-        mounts,
-        workdir,
-        cpus,
-        memMib,
-        bundle,
-        topology: parseTopology(flags),
-        unprovenEgress: flags.unprovenEgress,
-        keepOnFailure: flags.keepOnFailure
+        name: nameOf(flags, begun, tail),
+        ...optionsOf(flags, settings, { ...flagged, environment })
       },
-      policyFile: Option.getOrNull(policyFile),
+      beginning: { ...begun, settings },
+      input,
+      isConversation,
+      workspace,
+      policyFile: policy?.value._tag === "File" ? policy.value.path : null,
       container,
-      command: tail ?? [],
-      secrets,
-      timeoutMillis,
+      command: words,
+      secrets: environment.secrets,
+      timeoutMillis: timeoutMillis?.value,
       interactive: flags.interactive,
-      tty,
-      runtime: Option.getOrNull(flags.runtime),
+      tty: input === null ? tty : "never",
+      // What the environment says is looked for where the runtime is chosen.
+      runtime: runtime === undefined || runtime.origin.kind === "environment" ? null : runtime.value,
       format: formatOf(flags.format),
-      report: Option.getOrNull(report),
+      report: Option.getOrNull(Option.map(flags.report, (file) => Path.resolve(cwd, file))),
       trace: Option.getOrNull(Option.map(flags.trace, (file) => Path.resolve(cwd, file))),
       quiet: flags.quiet
     }

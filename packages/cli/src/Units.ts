@@ -4,29 +4,12 @@
  * @since 0.1.0
  */
 
-const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
+import { parseSpan } from "@bottle/engine/Quantity"
 
-type Unit = keyof typeof units
+// What a manifest says in the same words.
+export { parseDuration, parseLifetime, parseMebibytes } from "@bottle/engine/Quantity"
 
-/** The longest that Node's timers can count, about 24 days; a longer one would fire at once. */
-const MILLIS_MAX = 2 ** 31 - 1
-
-/**
- * Milliseconds from a whole number with its unit: `500ms`, `30s`, `5m`, `2h`. Undefined for anything else, for zero, and
- * for more than 24 days.
- *
- * @since 0.1.0
- * @category conversions
- */
-export const parseDuration = (text: string): number | undefined => parseSpan(text, ["ms", "s", "m", "h"])
-
-/**
- * As `parseDuration`, with days too: `36h`, `7d`. No more than 24 days all the same.
- *
- * @since 0.1.0
- * @category conversions
- */
-export const parseLifetime = (text: string): number | undefined => parseSpan(text, ["ms", "s", "m", "h", "d"])
+const units = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
 /** More than a hundred years. */
 const AGE_MILLIS_MAX = 2 ** 42
@@ -38,14 +21,6 @@ const AGE_MILLIS_MAX = 2 ** 42
  * @category conversions
  */
 export const parseAge = (text: string): number | undefined => parseSpan(text, ["m", "h", "d", "w"], AGE_MILLIS_MAX)
-
-const parseSpan = (text: string, taken: ReadonlyArray<Unit>, max: number = MILLIS_MAX): number | undefined => {
-  const [, digits, written] = /^([0-9]{1,10})([a-z]{1,2})$/.exec(text) ?? []
-  const unit = taken.find((candidate) => candidate === written)
-  if (digits === undefined || unit === undefined) return undefined
-  const value = Number(digits) * units[unit]
-  return value > 0 && value <= max ? value : undefined
-}
 
 const factors = { K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 } as const
 
@@ -87,21 +62,6 @@ export const formatAge = (age: number): string => {
   if (rounded < units.h) return `${Math.floor(rounded / units.m)}m`
   if (rounded < 2 * units.d) return `${Math.floor(rounded / units.h)}h`
   return `${Math.floor(rounded / units.d)}d`
-}
-
-/**
- * MiB from a whole number of MiB, or of the unit that follows it: `512`, `512M`, `2G`. Undefined for anything else and
- * for zero.
- *
- * @since 0.1.0
- * @category conversions
- */
-export const parseMebibytes = (text: string): number | undefined => {
-  const match = /^([0-9]{1,9})(?:([MG])(?:iB)?)?$/.exec(text)
-  if (match === null) return undefined
-  const [, digits, unit] = match
-  const value = Number(digits) * (unit === "G" ? 1024 : 1)
-  return value > 0 ? value : undefined
 }
 
 /**

@@ -307,6 +307,10 @@ const wrongTail = (
   }
   const isEmpty = tail?.[0] === undefined || tail[0] === ""
   if (!isEmpty || isGiven(given, Flags.dryRun.name)) return undefined
+  if (isGiven(given, Flags.launch.agent.name)) {
+    // An agent has its own command, and asks for a prompt where it is given none.
+    return tail === null ? undefined : refuse("no prompt follows --", "leave out --, or write the prompt after it")
+  }
   const [first] = Flags.operands[subcommand]
   const form = `bottle ${subcommand} ${first === undefined ? "" : `${first.name} `}[flags] -- COMMAND`
   if (taken === "needed") return refuse("no command was given to run", form)

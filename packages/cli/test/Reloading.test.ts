@@ -5,6 +5,7 @@ import { empty, fromDocument, type Policy, toDocument } from "@bottle/egress/Pol
 import * as Temp from "@bottle/testing/Temp"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
+import * as Settings from "@bottle/engine/Settings"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Queue from "effect/Queue"
@@ -12,6 +13,10 @@ import * as Fs from "node:fs"
 
 const request = (policyFile: string | null, over: Partial<RunRequest> = {}): RunRequest => ({
   options: { source: { _tag: "Bare" }, allow: ["flag.example"], deny: ["bad.example"] },
+  beginning: { settings: Settings.empty, bottle: null, agent: null, file: null },
+  input: null,
+  isConversation: false,
+  workspace: null,
   policyFile,
   container: { program: "docker", image: null, base: null },
   command: ["true"],

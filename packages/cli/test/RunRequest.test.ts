@@ -3,6 +3,7 @@ import * as RunRequest from "@bottle/cli/RunRequest"
 import * as Tail from "@bottle/cli/Tail"
 import type { UsageError } from "@bottle/cli/UsageError"
 import * as Words from "@bottle/cli/Words"
+import * as Settings from "@bottle/engine/Settings"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -55,6 +56,10 @@ describe("RunRequest.make", () => {
           unprovenEgress: false,
           keepOnFailure: false
         },
+        beginning: { settings: Settings.empty, bottle: null, agent: null, file: null },
+        input: null,
+        isConversation: false,
+        workspace: null,
         policyFile: null,
         container: { program: "docker", image: null, base: null },
         command: ["true"],

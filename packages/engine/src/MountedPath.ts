@@ -15,9 +15,15 @@ const LINKS_MAX = 40
 const isBelow = (path: string, directory: string): boolean =>
   path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`)
 
-/** Every directory on the way to a file, through each link that is on it: whoever writes to one can change what is read. */
-const directoriesTo = (fs: FileSystem.FileSystem, file: string): Effect.Effect<ReadonlySet<string>> =>
+/**
+ * Every directory on the way to a file, through each link that is on it: whoever writes to one can change what is read.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const directoriesTo = (file: string): Effect.Effect<ReadonlySet<string>, never, FileSystem.FileSystem> =>
   Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
     const found = new Set<string>()
     let directory = "/"
     let parts = file.split("/")
@@ -70,7 +76,7 @@ export const changedThrough = (
     const writable = mounts.filter((mount) => !mount.readonly)
     if (writable.length === 0) return Option.none()
     const fs = yield* FileSystem.FileSystem
-    return yield* firstOver(fs, writable, [...(yield* directoriesTo(fs, file))])
+    return yield* firstOver(fs, writable, [...(yield* directoriesTo(file))])
   })
 
 /**

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Settings from "@bottle/engine/Settings"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { parseIdle, parseName, parseTtl, type Surroundings, usage } from "../FlagValues.js"
@@ -46,7 +47,8 @@ export interface UpRequest {
 export const make = (
   flags: UpFlags,
   tail: ReadonlyArray<string> | null,
-  surroundings: Surroundings
+  surroundings: Surroundings,
+  read: Settings.ManifestRead | null = null
 ): Either.Either<UpRequest, UsageError> =>
   Either.gen(function* () {
     const { idle, ttl, ...launchFlags } = flags
@@ -56,10 +58,38 @@ export const make = (
     const launch = yield* RunRequest.make(
       { ...launchFlags, timeout: Option.none(), tty: false, noTty: true, report: Option.none() },
       tail,
-      surroundings
+      surroundings,
+      read
     )
     if (tail !== null && (tail[0] === undefined || tail[0] === "")) {
       return yield* Either.left(usage("no command follows --", "leave out --, or bottle up [flags] -- COMMAND"))
     }
-    return { launch, name, ttlMillis: ttlMillis ?? null, idleMillis: idleMillis ?? null }
+    if (launch.input !== null) {
+      const agent = launch.beginning.agent ?? ""
+      return yield* Either.left(
+        usage(
+          `${agent} takes its prompt on standard input, which a bottle that stays has none of`,
+          `leave out -- and the prompt, or bottle run --agent ${agent} -- PROMPT`
+        )
+      )
+    }
+    const said = Settings.combine(
+      launch.beginning.settings,
+      Settings.combine(
+        Settings.of({ kind: "flag", name: "ttl" }, { ttlMillis }),
+        Settings.of({ kind: "flag", name: "idle" }, { idleMillis })
+      )
+    )
+    return {
+      launch: {
+        ...launch,
+        beginning: { ...launch.beginning, settings: said },
+        // Nobody is there to ask for a prompt: the bottle is for what is run in it later.
+        command: launch.isConversation ? [] : launch.command,
+        timeoutMillis: undefined
+      },
+      name,
+      ttlMillis: said.single.ttlMillis?.value ?? null,
+      idleMillis: said.single.idleMillis?.value ?? null
+    }
   })
