@@ -18,7 +18,13 @@ const reasons: Readonly<Partial<Record<EgressEvent["reason"], string>>> = {
   "answer-invalid": "its name has no usable address"
 }
 
-const reasonText = (event: EgressEvent): string => {
+/**
+ * Why something was refused, in a few printable words.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const reasonText = (event: EgressEvent): string => {
   switch (event.reason) {
     case "denied-by-rule":
       return event.rule === null ? "a rule denies it" : `the rule ${Printable.line(event.rule, 100)} denies it`
@@ -38,19 +44,21 @@ const target = (event: EgressEvent): string => {
   return event.port === null ? written : `${written}:${event.port}`
 }
 
-const advice = (event: EgressEvent, ask: string): string => {
+const advice = (event: EgressEvent, given: Given): string => {
   if (event.host === null) return ""
   const host = Printable.line(event.host, HOST_CHARS_MAX)
   const isUsual = event.port === null || event.port === 80 || event.port === 443
   switch (event.reason) {
     case "no-rule":
-      return `; ${ask} with --allow ${isUsual ? (host.includes(":") ? `[${host}]` : host) : target(event)}`
+      if (given !== "here") return `; to decide on it: bottle policy watch ${given.bottle}`
+      return `; allow it with --allow ${isUsual ? (host.includes(":") ? `[${host}]` : host) : target(event)}`
     case "port-not-allowed":
-      return `; ${ask} with --allow ${target(event)}`
+      if (given !== "here") return `; to decide on it: bottle policy watch ${given.bottle}`
+      return `; allow it with --allow ${target(event)}`
     case "address-not-public":
       return event.address === null || event.detail.endsWith("never reached")
         ? ""
-        : `; ${ask} with --resolve ${host}=${Printable.line(event.address, 64)}`
+        : `; ${given === "here" ? "allow it" : "launch the bottle"} with --resolve ${host}=${Printable.line(event.address, 64)}`
     case "denied-by-rule":
       return "; to allow it, take that rule away: denying wins"
     case "request-not-allowed":
@@ -61,13 +69,13 @@ const advice = (event: EgressEvent, ask: string): string => {
 }
 
 /**
- * Whose flags allow something: of the command that tells of a refusal, or of the launch of the bottle that it is used
- * in.
+ * Where something is allowed: by the flags of the command that tells of a refusal, or in a bottle that another process
+ * holds, while it runs.
  *
  * @since 0.1.0
  * @category models
  */
-export type Given = "here" | "at-launch"
+export type Given = "here" | { readonly bottle: string }
 
 /**
  * The line for one refusal.
@@ -76,7 +84,7 @@ export type Given = "here" | "at-launch"
  * @category conversions
  */
 export const toLine = (event: EgressEvent, given: Given = "here"): string =>
-  `bottle: refused ${target(event)} (${reasonText(event)})${advice(event, given === "here" ? "allow it" : "launch the bottle")}`
+  `bottle: refused ${target(event)} (${reasonText(event)})${advice(event, given)}`
 
 /**
  * Which refusals are news: the first for each host and reason, and one last line when there are too many.

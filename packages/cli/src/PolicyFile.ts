@@ -147,4 +147,4 @@ export const applied = ({
 }: RunRequest): Effect.Effect<LaunchOptions, PolicyFileError, FileSystem.FileSystem> =>
   policyFile === null
     ? Effect.succeed(options)
-    : Effect.map(read(policyFile, options.mounts ?? []), (policy) => ({ ...options, policy }))
+    : Effect.map(read(policyFile, options.mounts ?? []), (policy) => ({ ...options, policy, policyFile }))

@@ -93,10 +93,10 @@ describe("Denials.makeFilter", () => {
   })
 
   it("names no flag that the command which tells it has not", () => {
-    const there = Denials.makeFilter("at-launch")(denial({}))
+    const there = Denials.makeFilter({ bottle: "box-abc12" })(denial({}))
     assert.strictEqual(
       there,
-      "bottle: refused example.com:443 (no rule allows it); launch the bottle with --allow example.com"
+      "bottle: refused example.com:443 (no rule allows it); to decide on it: bottle policy watch box-abc12"
     )
     assert.include(Denials.makeFilter()(denial({})) ?? "", "; allow it with --allow example.com")
   })

@@ -90,6 +90,8 @@ export interface LaunchOptions {
   readonly source: MachineSource
   /** A policy as it is written in a file; `allow`, `deny` and `resolve` are added to it. */
   readonly policy?: PolicyDocument | undefined
+  /** The file that `policy` was read from, by its absolute path: what is allowed for good is written there. */
+  readonly policyFile?: string | undefined
   /** Egress rules, `HOST`, `*.HOST`, `HOST:PORT`, an IP literal or a CIDR; nothing else is reachable. */
   readonly allow?: ReadonlyArray<string> | undefined
   /** Rules of the same forms that win over everything that allows. */

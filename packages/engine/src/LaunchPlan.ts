@@ -269,6 +269,10 @@ export class LaunchPlan extends Schema.Class<LaunchPlan>("@bottle/engine/LaunchP
     egress: Policy.PolicyDocument.annotations({
       description: "The complete policy in effect: what is not in it is refused"
     }),
+    policyFile: Schema.optionalWith(
+      Schema.String.annotations({ description: "The file that the policy was read from, where it was read from one" }),
+      { exact: true }
+    ),
     proof: PlannedProof.annotations({ description: "What must be shown before the bottle is handed over" }),
     guest: Schema.Struct({
       env: Schema.Array(Variable).annotations({
@@ -422,6 +426,7 @@ export const make = (input: PlanInput): Either.Either<LaunchPlan, PlanRefused> =
       source,
       bundle,
       egress,
+      ...(options.policyFile === undefined ? {} : { policyFile: options.policyFile }),
       proof: planProof(input, decided),
       guest: {
         env: mergeVariables(bundleEnvironment(bundle, egress), options.env ?? []),

@@ -25,7 +25,7 @@ const inBottle = (request: ExecRequest) =>
     const teller = yield* GuestCommand.makeTeller(tty)
     yield* Effect.addFinalizer(() => teller.release)
     if (format === "text" && found.plan.bundle._tag !== "None") {
-      const news = Denials.makeFilter("at-launch")
+      const news = Denials.makeFilter({ bottle: found.id })
       yield* RecordedDenials.follow(found.plan, (event) => {
         const line = news(event)
         return line === undefined ? Effect.void : teller.say(line)

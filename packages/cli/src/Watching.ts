@@ -1,0 +1,122 @@
+/**
+ * A bottle whose refusals are watched: its decisions, the policy in force as far as it is known here, and how something
+ * is allowed in it.
+ *
+ * @since 0.1.0
+ */
+import type { EgressEvent } from "@bottle/egress/EgressEvent"
+import * as Policy from "@bottle/egress/Policy"
+import type { FoundBottle } from "@bottle/engine/Bottles"
+import type { AllowRefused, BottleGone, ControlError, OwnerFailed } from "@bottle/engine/ControlError"
+import type { ReloadFailed } from "@bottle/engine/BundleError"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Stream from "effect/Stream"
+import * as PolicyEdit from "./PolicyEdit.js"
+import * as Refusal from "./Refusal.js"
+import type { Saving } from "./WatchState.js"
+
+/** The policy is not asked for more often than that: a guest decides how often it is refused. */
+const REFRESH_MILLIS = 1000
+
+/**
+ * For how long something is allowed: for the bottle that is watched, or by its policy document too.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Lasting = "bottle" | "good"
+
+/**
+ * How allowing something fails.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type AllowError = PolicyEdit.NotSaved | AllowRefused | ReloadFailed | OwnerFailed | ControlError
+
+/**
+ * A bottle that is watched.
+ *
+ * - `refusals`: what is refused and not allowed by now, those that its owner keeps first, until the bottle goes down
+ * - `allow`: allows an entry, and tells the file that it was written to; the guest's next try passes
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Watching {
+  readonly id: string
+  readonly saving: Saving
+  readonly refusals: Stream.Stream<
+    { readonly event: EgressEvent; readonly refusal: Refusal.Refusal },
+    ControlError | BottleGone
+  >
+  readonly allow: (
+    entry: string,
+    lasting: Lasting
+  ) => Effect.Effect<{ readonly file: string | null }, AllowError, FileSystem.FileSystem>
+}
+
+const NOWHERE =
+  "watch with --save FILE, and launch with --policy FILE; or add the rule to the bottle's policy in the manifest, or by --allow"
+
+const policyOf = (document: Policy.PolicyDocument): Policy.Policy =>
+  // It was one when its owner put it in force.
+  Either.getOrElse(Policy.fromDocument(document), () => Policy.empty)
+
+/**
+ * Begins to watch a bottle. What is allowed for good is written to `save`, or else to the document that the bottle was
+ * launched with.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  found: Pick<FoundBottle, "id" | "plan" | "control">,
+  save: string | null
+): Effect.Effect<Watching, ControlError> =>
+  Effect.gen(function* () {
+    const { control, id, plan } = found
+    const file = save ?? plan.policyFile ?? null
+    const saving: Saving = file === null ? { _tag: "Nowhere", advice: NOWHERE } : { _tag: "File", path: file }
+    let policy = Policy.empty
+    let readAt = 0
+    const refresh = Effect.gen(function* () {
+      readAt = yield* Clock.currentTimeMillis
+      policy = policyOf((yield* control.describe).policy)
+    })
+    yield* refresh
+
+    /** What seems to be allowed and was refused after that was learnt: somebody else may have put another policy there. */
+    const isRefused = (event: EgressEvent) =>
+      Effect.gen(function* () {
+        if (!Refusal.isAllowedBy(policy, event)) return true
+        const now = yield* Clock.currentTimeMillis
+        if (DateTime.toEpochMillis(event.time) <= readAt || now - readAt < REFRESH_MILLIS) return false
+        yield* refresh
+        return !Refusal.isAllowedBy(policy, event)
+      })
+
+    return {
+      id,
+      saving,
+      refusals: control.events({ verdict: "deny" }).pipe(
+        Stream.filterEffect(isRefused),
+        Stream.map((event) => ({ event, refusal: Refusal.of(event, policy) }))
+      ),
+      allow: (entry, lasting) =>
+        Effect.gen(function* () {
+          if (lasting === "good" && file === null) {
+            return yield* new PolicyEdit.NotSaved({ file: "the policy", reason: "no file is known", advice: NOWHERE })
+          }
+          // First where it stays: what cannot be written is not half allowed.
+          if (lasting === "good" && file !== null) yield* PolicyEdit.save(file, entry, plan.guest.mounts)
+          policy = policyOf(yield* control.allow([entry]))
+          readAt = yield* Clock.currentTimeMillis
+          return { file: lasting === "good" ? file : null }
+        })
+    }
+  })
