@@ -26,24 +26,29 @@ import * as ShellQuote from "./ShellQuote.js"
  * @since 0.1.0
  * @category models
  */
-export class Failure extends Schema.Class<Failure>("@bottle/cli/Failure")({
-  kind: Schema.Literal("usage", "failure", "defect", "interrupted").annotations({
-    description: "usage: the line says nothing that can be done; defect: a fault of bottle; interrupted: by a signal"
-  }),
-  error: Schema.String.annotations({ description: "The tag of the typed error, or the name of the signal" }),
-  message: Schema.String.annotations({ description: "What happened, on one printable line" }),
-  suggestion: Schema.NullOr(Schema.String).annotations({ description: "What to do next, on one printable line" }),
-  stage: Schema.NullOr(Schema.String).annotations({ description: "The stage of the launch that failed" }),
-  exitCode: Schema.Number.annotations({ description: "The exit code of bottle" }),
-  command: Schema.NullOr(Schema.Array(Schema.String)).annotations({
-    description:
-      "What was run when it failed, the program first: without values of variables and arguments of the guest's command"
-  }),
-  stderr: Schema.NullOr(Schema.String).annotations({
-    description: "The last lines that the command wrote, without control characters and values of secrets"
-  }),
-  docs: Schema.String.annotations({ description: "The place of the error in the reference, in repository and package" })
-}) {}
+export class Failure extends Schema.Class<Failure>("@bottle/cli/Failure")(
+  {
+    kind: Schema.Literal("usage", "failure", "defect", "interrupted").annotations({
+      description: "usage: the line says nothing that can be done; defect: a fault of bottle; interrupted: by a signal"
+    }),
+    error: Schema.String.annotations({ description: "The tag of the typed error, or the name of the signal" }),
+    message: Schema.String.annotations({ description: "What happened, on one printable line" }),
+    suggestion: Schema.NullOr(Schema.String).annotations({ description: "What to do next, on one printable line" }),
+    stage: Schema.NullOr(Schema.String).annotations({ description: "The stage of the launch that failed" }),
+    exitCode: Schema.Number.annotations({ description: "The exit code of bottle" }),
+    command: Schema.NullOr(Schema.Array(Schema.String)).annotations({
+      description:
+        "What was run when it failed, the program first: without values of variables and arguments of the guest's command"
+    }),
+    stderr: Schema.NullOr(Schema.String).annotations({
+      description: "The last lines that the command wrote, without control characters and values of secrets"
+    }),
+    docs: Schema.String.annotations({
+      description: "The place of the error in the reference, in repository and package"
+    })
+  },
+  { description: "What went wrong, and what to do next" }
+) {}
 
 /**
  * The document that stands for a failure under `--format json`.
