@@ -30,6 +30,7 @@ import * as LogsRequest from "./requests/LogsRequest.js"
 import * as PolicyWatchRequest from "./requests/PolicyWatchRequest.js"
 import * as PruneRequest from "./requests/PruneRequest.js"
 import * as UpRequest from "./requests/UpRequest.js"
+import * as WorkspaceRequest from "./requests/WorkspaceRequest.js"
 import * as RunRequest from "./RunRequest.js"
 import * as Stdio from "./Stdio.js"
 import * as Tail from "./Tail.js"
@@ -168,9 +169,9 @@ const execute = (
       case "PolicyWatch":
         return yield* answerOf(PolicyWatchRequest.make(parsed.flags, invocation), policyWatch)
       case "Diff":
-        return yield* answerOf(Either.right(parsed.flags), diff)
+        return yield* answer(WorkspaceRequest.makeDiff(parsed.flags), diff)
       case "Apply":
-        return yield* answerOf(Either.right(parsed.flags), apply)
+        return yield* answer(WorkspaceRequest.makeApply(parsed.flags), apply)
       case "Init":
         return yield* init(parsed.flags)
       case "Config":
