@@ -27,6 +27,7 @@ import * as RecordEnd from "./internal/recordEnd.js"
 import * as Ledger from "./Ledger.js"
 import type { RecoveryRefused } from "./LedgerError.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
+import { placeOf } from "./internal/workspace/places.js"
 import type { PlacesUnknown } from "./Places.js"
 import { Runtimes } from "./Runtimes.js"
 
@@ -131,6 +132,7 @@ export const recover = (
         subject === undefined
           ? { failures: [unknown(held.view)], strays: 0 }
           : yield* takeDown(subject, wasUp ? LOOKS_WHEN_UP : LOOKS_IN_LAUNCH, options)
+      if (subject !== undefined && failures.length === 0) yield* settleWorkspace(subject)
       yield* RecordEnd.recovered(stateOf(held.view), held.view.id, failures)
       yield* failures.length === 0 ? held.closed : held.left(failures)
       return { id: held.view.id, strays, failures }
@@ -208,6 +210,18 @@ const takeDown = (
     const foreign = yield* Effect.filter(others, mayBeThere, { concurrency: "unbounded" })
     return { strays, failures: [...failures, ...(yield* removeFiles(subject)), ...foreign.map(notOwn)] }
   })
+
+/** Most bottles have no copy of a directory; one that nobody has changed goes with its bottle. */
+const settleWorkspace = ({ directories, id }: Subject): Effect.Effect<void, never, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.whenEffect(
+      Effect.flatMap(
+        Effect.promise(() => import("./internal/workspace/acquire.js")),
+        ({ settle }) => settle({ directories, id })
+      ),
+      Effect.orElseSucceed(fs.exists(placeOf(directories, id)), () => false)
+    )
+  )
 
 /** What the clients of this bottle have in their argv. */
 const wantedOf = ({ container, machine, resources, runtime }: Subject): Strays.Wanted => ({

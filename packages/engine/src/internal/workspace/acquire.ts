@@ -1,5 +1,7 @@
 import * as Release from "@bottle/process/Release"
+import { Smolvm } from "@bottle/smolvm/Smolvm"
 import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -147,11 +149,24 @@ const fill = (plan: LaunchPlan, source: string, limits: Limits) =>
 export const acquire = (
   plan: LaunchPlan,
   limits: Limits = defaults
-): Effect.Effect<void, WorkspaceUnusable | WorkspaceTooLarge | HostFileFailed, Scope.Scope> => {
+): Effect.Effect<void, WorkspaceUnusable | WorkspaceTooLarge | HostFileFailed, Scope.Scope | Smolvm> => {
   const { workspace } = plan
   if (workspace === null || workspace.copy === null) return Effect.void
   const parent = Places.directoryOf(plan.directories)
-  return Effect.acquireRelease(makePlace(parent, Places.placeOf(plan.directories, plan.id)), () =>
-    settle(plan, limits)
+  return Effect.flatMap(Smolvm, (smolvm) =>
+    Effect.acquireRelease(makePlace(parent, Places.placeOf(plan.directories, plan.id)), () =>
+      // A machine that was kept cannot be started without it.
+      Effect.unlessEffect(
+        settle(plan, limits),
+        plan.keepOnFailure ? isThere(smolvm, plan.machine) : Effect.succeed(false)
+      )
+    )
   ).pipe(Effect.zipRight(fill(plan, workspace.source, limits)))
 }
+
+const isThere = (smolvm: Context.Tag.Service<Smolvm>, name: string): Effect.Effect<boolean> =>
+  smolvm.machineStatus({ name }).pipe(
+    Effect.as(true),
+    Effect.catchTag("MachineNotFound", () => Effect.succeed(false)),
+    Effect.orElseSucceed(() => true)
+  )
