@@ -27,6 +27,17 @@ export class OutputClosed extends Schema.TaggedError<OutputClosed>("@bottle/cli/
 }
 
 /**
+ * The terminal that standard error is, where it is one: its size now, undefined where it does not say.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Screen {
+  readonly columns: () => number | undefined
+  readonly rows: () => number | undefined
+}
+
+/**
  * The streams of the program.
  *
  * @since 0.1.0
@@ -37,6 +48,8 @@ export class Stdio extends Context.Tag("@bottle/cli/Stdio")<
   {
     /** Whether standard input and standard output are terminals, so that a command can be given one. */
     readonly isInteractive: boolean
+    /** Standard error's terminal; absent where standard error is none. */
+    readonly screen?: Screen | undefined
     /** Writes all of it, and returns when there is room for more. */
     readonly stdout: (bytes: Uint8Array) => Effect.Effect<void, OutputClosed>
     /** Writes all of it; when nobody reads, it is dropped. */
@@ -59,6 +72,7 @@ export interface NodeStreams {
   readonly stderr: Writable
   readonly stdinIsTerminal: boolean
   readonly stdoutIsTerminal: boolean
+  readonly screen?: Screen | undefined
 }
 
 const write = (stream: Writable, bytes: Uint8Array): Effect.Effect<void, OutputClosed> =>
@@ -77,6 +91,7 @@ export const make = (streams: NodeStreams): Context.Tag.Service<Stdio> => {
   for (const stream of [streams.stdout, streams.stderr]) stream.on("error", () => {})
   return {
     isInteractive: streams.stdinIsTerminal && streams.stdoutIsTerminal,
+    screen: streams.screen,
     stdout: (bytes) => write(streams.stdout, bytes),
     stderr: (bytes) => Effect.ignore(write(streams.stderr, bytes)),
     stdin: Stream.unwrapScoped(

@@ -12,6 +12,7 @@ import * as Fs from "node:fs"
 import * as Tty from "node:tty"
 import { fileURLToPath } from "node:url"
 import { Invocation } from "./Invocation.js"
+import * as Keyboard from "./Keyboard.js"
 import * as Main from "./Main.js"
 import { runMain } from "./RunMain.js"
 import * as Stdio from "./Stdio.js"
@@ -23,8 +24,13 @@ const stdio = Layer.sync(Stdio.Stdio, () =>
     stderr: process.stderr,
     // Touching process.stdin would change how a child of ours finds it.
     stdinIsTerminal: Tty.isatty(0),
-    stdoutIsTerminal: Tty.isatty(1)
+    stdoutIsTerminal: Tty.isatty(1),
+    screen: Tty.isatty(2) ? { columns: () => process.stderr.columns, rows: () => process.stderr.rows } : undefined
   })
+)
+
+const keyboard = Layer.sync(Keyboard.Keyboard, () =>
+  Keyboard.make({ stdin: () => process.stdin, stdout: process.stdout, isTerminal: Tty.isatty(0) })
 )
 
 const keeper = fileURLToPath(new URL("bottle-keeper.mjs", import.meta.url))
@@ -62,7 +68,7 @@ const flushed = (callback: () => void): void => {
  * @category constructors
  */
 export const start = (): void => {
-  const live = Layer.mergeAll(stdio, invocation, Executor.layer, NodeFileSystem.layer)
+  const live = Layer.mergeAll(stdio, keyboard, invocation, Executor.layer, NodeFileSystem.layer)
   const host = {
     on: (name: NodeJS.Signals, listener: () => void) => process.on(name, listener),
     onCrash: (listener: () => void) => {

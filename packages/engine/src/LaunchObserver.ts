@@ -8,10 +8,18 @@ import * as Effect from "effect/Effect"
 import type { Stage } from "./Stage.js"
 
 /**
+ * How long something may take to remove before that is told; a removal that is well takes a second at most.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const RELEASE_SLOW_MILLIS = 3000
+
+/**
  * One thing that happened to a bottle.
  *
  * - `StageEnded.durationMillis` is wall-clock time
- * - `ReleaseSlow`: something takes long to remove; how that ends is yet to come
+ * - `ReleaseSlow`: something takes longer than `RELEASE_SLOW_MILLIS` to remove; how that ends is yet to come
  * - `ReleaseFailed`: something may be left behind; the text says what and how to remove it
  * - `Kept`: the machine was left in place on purpose
  * - `BundleSaid`: a bundle in a container said something that has no other meaning; one line of visible ASCII, bounded.

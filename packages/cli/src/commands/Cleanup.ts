@@ -18,6 +18,7 @@ import { ExitStatus } from "../ExitStatus.js"
 import * as Failure from "../Failure.js"
 import { Invocation } from "../Invocation.js"
 import * as Printable from "../Printable.js"
+import * as Progress from "../Progress.js"
 import type { CleanupRequest } from "../requests/CleanupRequest.js"
 import { dockerProgram } from "../RunRequest.js"
 import * as RuntimeChoice from "../RuntimeChoice.js"
@@ -89,7 +90,15 @@ const findDocker = ({ environment }: { readonly environment: Readonly<Record<str
 
 const unknownRelease = { version: "", line: "" }
 
-const surveyOptions = (all: boolean) =>
+/**
+ * What this user's bottles can have left behind, and where: which programs are asked for it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const surveyOptions = (
+  all: boolean
+): Effect.Effect<Cleanup.SurveyOptions, never, Invocation | FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const invocation = yield* Invocation
@@ -254,7 +263,7 @@ export const cleanup = (
   request: CleanupRequest
 ): Effect.Effect<number, never, Runtimes | Invocation | Stdio.Stdio | FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    const document = yield* work(request)
+    const document = yield* work(request).pipe(Progress.during("cleaning up", { format: request.format, quiet: false }))
     yield* print(document, request)
     return codeOf(document)
   }).pipe(Effect.catchAllCause((cause) => Told.failWith(cause, { format: request.format, jsonOn: "stdout" })))

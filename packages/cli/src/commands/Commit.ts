@@ -12,6 +12,7 @@ import { ExitStatus } from "../ExitStatus.js"
 import type { Invocation } from "../Invocation.js"
 import * as Named from "../Named.js"
 import type { CommitRequest } from "../requests/CommitRequest.js"
+import * as Progress from "../Progress.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
 
@@ -38,7 +39,9 @@ const encode = lazy(() => Schema.encodeSync(Schema.parseJson(CommitDocument)))
 const make = ({ bottle, force, format, output }: CommitRequest) =>
   Effect.gen(function* () {
     const found = yield* Named.use(bottle)
-    const { proof } = yield* found.commit({ output, force })
+    const { proof } = yield* found
+      .commit({ output, force })
+      .pipe(Progress.during("committing, and coming back up", { format, quiet: false }))
     if (format === "json") {
       yield* Stdio.outputText(encode({ version: 1, commit: { id: found.id, output, outcome: proof.outcome } }))
     } else {

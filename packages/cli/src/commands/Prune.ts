@@ -14,6 +14,7 @@ import { ExitStatus } from "../ExitStatus.js"
 import * as Failure from "../Failure.js"
 import { Invocation } from "../Invocation.js"
 import * as Printable from "../Printable.js"
+import * as Progress from "../Progress.js"
 import type { PruneRequest } from "../requests/PruneRequest.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
@@ -170,7 +171,7 @@ const print = (document: PruneDocument, { format }: PruneRequest) =>
  */
 export const prune = (request: PruneRequest): Effect.Effect<number, never, Invocation | Stdio.Stdio | FileSystem> =>
   Effect.gen(function* () {
-    const document = yield* work(request)
+    const document = yield* work(request).pipe(Progress.during("pruning", { format: request.format, quiet: false }))
     yield* print(document, request)
     return document.items.some(({ outcome }) => outcome === "failed") ? ExitStatus.launchFailed : ExitStatus.success
   }).pipe(Effect.catchAllCause((cause) => Told.failWith(cause, { format: request.format, jsonOn: "stdout" })))

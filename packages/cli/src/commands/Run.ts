@@ -22,6 +22,7 @@ import * as Stream from "effect/Stream"
 import * as Denials from "../Denials.js"
 import { fromCommand } from "../ExitStatus.js"
 import * as Failure from "../Failure.js"
+import { usage } from "../FlagValues.js"
 import * as GuestCommand from "../GuestCommand.js"
 import { Interruption } from "../Interruption.js"
 import { Invocation } from "../Invocation.js"
@@ -76,6 +77,13 @@ const observe =
     return Told.launchEvent(event, request)
   }
 
+/** Nobody would hear what an agent asks for, and it would end, or wait for ever. */
+const noPrompt = ({ beginning: { agent } }: RunRequest) =>
+  usage(
+    `--agent ${agent} was given no prompt, and there is no terminal to ask for one`,
+    `bottle run --agent ${agent} [flags] -- PROMPT`
+  )
+
 const isFailed = (exit: CommandExit): boolean => exit.exitCode !== 0 || exit.timedOut || exit.origin === "runtime"
 
 /** The bottle's record, which closes after everything else and says once if it cannot be complete. */
@@ -92,11 +100,18 @@ const makeRecord = (request: RunRequest, recorder: Report.Recorder, plan: Launch
     return record
   })
 
+/** Who is told of what happens. */
+interface Watching {
+  readonly recorder: Report.Recorder
+  readonly progress: Progress.Progress
+}
+
 /** From the plan to the command's end. The bottle is down, and its last refusals are told, when this returns. */
-const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, recordScope: Scope.Scope) =>
+const inBottle = (request: RunRequest, { progress, recorder }: Watching, tty: boolean, recordScope: Scope.Scope) =>
   Effect.gen(function* () {
     const plan = yield* Launch.plan(yield* Prepared.options(request))
     recorder.plan = plan
+    yield* progress.planned(plan)
     const given = yield* Prepared.given(request, plan)
     const record = yield* makeRecord(request, recorder, plan, recordScope)
     const teller = yield* GuestCommand.makeTeller(tty)
@@ -109,6 +124,7 @@ const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, 
             .pipe(Effect.tapError((error) => Effect.sync(() => Report.recordProof(recorder, error))))
           recorder.plan = bottle.plan
           recorder.proof = bottle.proof
+          yield* progress.handOver
           yield* Told.unproven(bottle.proof, request)
           yield* Scope.extend(watchDenials(bottle, request, recorder, teller), watchScope)
           yield* Reloading.follow({ bottle, request, record, say: teller.say })
@@ -118,6 +134,7 @@ const inBottle = (request: RunRequest, recorder: Report.Recorder, tty: boolean, 
             isLast: isLast(request),
             onUnended: (what) => teller.say(GuestCommand.unended[what]),
             interactive: request.interactive,
+            input: request.input,
             tty
           })
           const exit = yield* serving(command, { bottle, request, record, recorder, outer: watchScope })
@@ -234,34 +251,32 @@ const toItsEnd = (request: RunRequest) =>
     const manner: Told.Manner = { format: request.format, jsonOn: "stderr" }
     const startedAt = yield* DateTime.now
     const recorder = Report.makeRecorder()
-    const stdio = yield* Stdio.Stdio
     const notify = observe(request, recorder)
-    const isTold = !request.quiet && request.format === "text"
-    const progress = Progress.make((line) => Effect.provideService(Stdio.errorLine(line), Stdio.Stdio, stdio))
-    const work = (recordScope: Scope.Scope) =>
+    const work = (recordScope: Scope.Scope, progress: Progress.Progress) =>
       Effect.gen(function* () {
         if (request.report !== null) yield* Report.check(request.report)
         const tty = yield* GuestCommand.chooseTty(request.tty)
+        if (request.isConversation && !tty && !request.interactive) return yield* noPrompt(request)
         const choice = yield* RuntimeChoice.choose(request.runtime, yield* Invocation)
         yield* Told.announce(choice, request)
         return yield* Effect.provide(
-          inBottle(request, recorder, tty, recordScope),
+          inBottle(request, { progress, recorder }, tty, recordScope),
           RuntimeLayer.forLaunch(choice, request)
         )
       }).pipe(
         Effect.provideService(LaunchObserver, {
           notify: (event) =>
-            Effect.zipRight(
-              Effect.provideService(notify(event), Stdio.Stdio, stdio),
-              isTold ? progress(event) : Effect.void
-            )
-        })
+            Effect.zipRight(Effect.provideService(notify(event), Stdio.Stdio, progress.stdio), progress.notify(event))
+        }),
+        Effect.provideService(Stdio.Stdio, progress.stdio)
       )
     // What comes after the work has to be done after an interruption too.
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.scopedWith((recordScope) =>
         Effect.gen(function* () {
-          const result = yield* Effect.exit(restore(work(recordScope)))
+          const progress = yield* Scope.extend(Progress.make(request), recordScope)
+          const result = yield* Effect.exit(restore(work(recordScope, progress)))
+          yield* progress.end(Exit.isFailure(result) ? "failed" : "well")
           const ending = yield* settle(result, request, recorder)
           yield* recordEnd(recorder, ending)
           if (Exit.isFailure(result)) yield* Told.debug(result.cause, ending.failure)

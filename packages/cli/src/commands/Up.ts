@@ -9,6 +9,7 @@ import { lazy } from "@bottle/process/Lazy"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { ExitStatus } from "../ExitStatus.js"
 import { Invocation } from "../Invocation.js"
@@ -46,20 +47,15 @@ const toJson = ({ id, keeper, name, proof, record }: UpBottle): string =>
   encode({ version: 1, bottle: { id, name, pid: keeper.pid, proof: proof.outcome, record } })
 
 /** What is told while it comes up: what `run` tells. */
-const makeTeller = ({
-  launch
-}: UpRequest): Effect.Effect<(event: UpEvent) => Effect.Effect<void>, never, Stdio.Stdio> =>
-  Effect.map(Effect.context<Stdio.Stdio>(), (context) => {
-    const progress = Progress.make((line) => Effect.provide(Stdio.errorLine(line), context))
-    const isTold = !launch.quiet && launch.format === "text"
-    return (event) =>
-      event._tag === "RecordFailed"
-        ? Effect.provide(Told.recordFailure(event, launch.format), context)
-        : Effect.zipRight(
-            Effect.provide(Told.launchEvent(event, launch), context),
-            isTold ? progress(event) : Effect.void
-          )
-  })
+const makeTeller =
+  ({ launch }: UpRequest, progress: Progress.Progress) =>
+  (event: UpEvent): Effect.Effect<void> =>
+    event._tag === "RecordFailed"
+      ? Effect.provideService(Told.recordFailure(event, launch.format), Stdio.Stdio, progress.stdio)
+      : Effect.zipRight(
+          Effect.provideService(Told.launchEvent(event, launch), Stdio.Stdio, progress.stdio),
+          progress.notify(event)
+        )
 
 const planned = ({ launch }: UpRequest) =>
   Effect.gen(function* () {
@@ -75,20 +71,23 @@ const bringUp = (request: UpRequest, onSpan: UpOptions["onSpan"]) =>
   Effect.gen(function* () {
     const { idleMillis, launch, name, ttlMillis } = request
     const bottles = yield* Bottles
-    const onEvent = yield* makeTeller(request)
+    const progress = yield* Progress.make(launch)
     const plan = yield* planned(request)
+    yield* progress.planned(plan)
     const up = bottles.up(plan, {
       ...(yield* Prepared.given(launch, plan)),
       name: name ?? undefined,
       ttlMillis: ttlMillis ?? undefined,
       idleMillis: idleMillis ?? undefined,
       command: launch.command.length === 0 ? undefined : { command: launch.command, interactive: launch.interactive },
-      onEvent,
+      onEvent: makeTeller(request, progress),
       onSpan
     })
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        const bottle = yield* restore(up)
+        const bottle = yield* restore(up).pipe(
+          Effect.onExit((exit) => progress.end(Exit.isSuccess(exit) ? "well" : "failed"))
+        )
         // A bottle of which nobody learns the id would stay for nothing.
         yield* restore(
           Effect.zipRight(
@@ -99,7 +98,7 @@ const bringUp = (request: UpRequest, onSpan: UpOptions["onSpan"]) =>
         return ExitStatus.success
       })
     )
-  })
+  }).pipe(Effect.scoped)
 
 /**
  * Brings the bottle up, prints its id and nothing else on standard output, and gives the exit code. Where the id cannot

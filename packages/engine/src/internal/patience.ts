@@ -1,9 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { notify } from "../LaunchObserver.js"
-
-/** A release that is well takes a second at most; after this somebody wonders. */
-const PATIENCE_MILLIS = 3000
+import { notify, RELEASE_SLOW_MILLIS } from "../LaunchObserver.js"
 
 /** Runs a release in a span of its own, and tells the observer, once, that it takes long. `resource` begins with its kind. */
 export const tellingSlow =
@@ -11,7 +8,7 @@ export const tellingSlow =
   <A, E, R>(release: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.acquireUseRelease(
       notify({ _tag: "ReleaseSlow", resource }).pipe(
-        Effect.delay(PATIENCE_MILLIS),
+        Effect.delay(RELEASE_SLOW_MILLIS),
         Effect.interruptible,
         Effect.forkDaemon
       ),
