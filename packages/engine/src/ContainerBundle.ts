@@ -24,6 +24,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -329,21 +330,22 @@ const handOver = (
   credentials: NonNullable<BundleRequest["credentials"]>,
   heard: Heard
 ): Effect.Effect<void, BundleFailed> =>
-  docker.containerExec({ ...LaunchPlan.credentialOptions(bundle), stdin: CredentialHandover.encode(credentials) }).pipe(
-    Effect.mapError(
-      (error) =>
-        new BundleFailed({
-          reason: withLastWords(heard, `it did not take the credentials: ${error.message}`),
-          advice: "The bundle's image may be of another version: leave out --bundle-image."
-        })
-    ),
-    Effect.raceFirst(
-      Effect.mapError(
-        Deferred.await(heard.died),
-        ({ reason }) => new BundleFailed({ reason, advice: "Run the image by hand to see what it says." })
+  Effect.gen(function* () {
+    const stdin = CredentialHandover.encode(credentials)
+    // In a fiber of its own and not itself in the race, which would not wait for its end when it is interrupted.
+    const exec = yield* Effect.forkScoped(docker.containerExec({ ...LaunchPlan.credentialOptions(bundle), stdin }))
+    const failed = (advice: string) => (reason: string) => new BundleFailed({ reason, advice })
+    yield* Effect.raceFirst(
+      Effect.mapError(Fiber.join(exec), (error) =>
+        failed("The bundle's image may be of another version: leave out --bundle-image.")(
+          withLastWords(heard, `it did not take the credentials: ${error.message}`)
+        )
+      ),
+      Effect.mapError(Deferred.await(heard.died), ({ reason }) =>
+        failed("Run the image by hand to see what it says; `bottle doctor` tells what this machine lacks.")(reason)
       )
     )
-  )
+  }).pipe(Effect.scoped)
 
 /** Carries the host's end of the guest's socket to the container, until either is no more. */
 const carry = (

@@ -13,7 +13,9 @@ import { printable } from "@bottle/process/Text"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -200,11 +202,12 @@ const fromCommand = (
 ): Effect.Effect<string, CredentialUnavailable, CommandExecutor> =>
   Effect.gen(function* () {
     const slow = { _tag: "CommandSlow", name, program, timeoutMillis: COMMAND_TIMEOUT_MILLIS } as const
-    const telling = onNotice === undefined ? Effect.void : Effect.delay(onNotice(slow), COMMAND_SLOW_MILLIS)
+    // Beside it and not in a race with it: a race that is interrupted does not wait for the command's end.
+    if (onNotice !== undefined) yield* Effect.forkScoped(Effect.delay(onNotice(slow), COMMAND_SLOW_MILLIS))
     const { exit, stdout } = yield* Capture.capture(
       { program, args, env: environment },
       { timeoutMillis: COMMAND_TIMEOUT_MILLIS, capBytes: COMMAND_OUTPUT_BYTES_MAX }
-    ).pipe(Effect.mapError(commandError(refuse, program)), Effect.raceFirst(Effect.zipRight(telling, Effect.never)))
+    ).pipe(Effect.mapError(commandError(refuse, program)))
     if (exit.code !== 0 || exit.signal !== null) {
       const how = exit.signal === null ? `ended with exit code ${exit.code}` : `was killed by ${exit.signal}`
       return yield* refuse(
@@ -215,7 +218,7 @@ const fromCommand = (
     const text = Option.getOrNull(decodeStrictly(stdout))
     if (text === null) return yield* refuse(`${shown(program)} printed something other than text`, PLAIN_ADVICE)
     return text.replace(/\r?\n$/, "")
-  })
+  }).pipe(Effect.scoped)
 
 const PLAIN_ADVICE = "Let the source hold the value alone: one line of visible ASCII."
 
@@ -277,12 +280,19 @@ export const read = (
   CredentialUnavailable,
   FileSystem.FileSystem | CommandExecutor
 > =>
-  Effect.map(
-    Effect.forEach(credentials, ([name, credential]) => readOne(name, credential, options), {
-      concurrency: AT_ONE_TIME
-    }),
-    (entries) => new Map(entries)
-  )
+  Effect.gen(function* () {
+    const failed = yield* Deferred.make<never, CredentialUnavailable>()
+    const turns = yield* Effect.makeSemaphore(AT_ONE_TIME)
+    // In fibers of the scope, which closes when every command that still ran has ended.
+    const reading = yield* Effect.forEach(credentials, ([name, credential]) =>
+      readOne(name, credential, options).pipe(
+        turns.withPermits(1),
+        Effect.tapError((error) => Deferred.fail(failed, error)),
+        Effect.forkScoped
+      )
+    )
+    return new Map(yield* Effect.raceFirst(Effect.forEach(reading, Fiber.join), Deferred.await(failed)))
+  }).pipe(Effect.scoped)
 
 /** The credentials that a plan names. */
 const planned = ({ egress }: Pick<LaunchPlan, "egress">): ReadonlyMap<string, Pick<Credential, "source">> =>
