@@ -91,6 +91,13 @@ const argvText = (argv: ReadonlyArray<string>): string =>
     .map((word) => (word.length <= WORD_CHARS_MAX ? ShellQuote.word(word) : `<${word.length} characters of script>`))
     .join(" ")
 
+const workspaceLines = ({ workspace }: LaunchPlan): ReadonlyArray<string> => {
+  if (workspace === null) return []
+  const source = Printable.line(workspace.source)
+  const texts = { copy: `a copy of ${source}`, ro: `${source}, read-only`, rw: `${source}, changed in place` }
+  return [`workspace: ${texts[workspace.mode]}`]
+}
+
 /**
  * The plan in lines: what runs it, what it may reach, what it sees of the host, and every command in its order. Values
  * of secrets are in no plan, so only their names can be here.
@@ -108,6 +115,7 @@ export const render = (plan: LaunchPlan, command: ReadonlyArray<string>): string
     `source: ${sourceText(plan.source)}`,
     `limits: ${limits.length === 0 ? "the runtime's own" : limits.join(", ")}`,
     ...(plan.guest.workdir === null ? [] : [`working directory: ${Printable.line(plan.guest.workdir)}`]),
+    ...workspaceLines(plan),
     `bundle: ${bundleText(plan)}`,
     ...containerLines(plan),
     ...proofLines(plan),

@@ -27,12 +27,27 @@ import * as Stdio from "./Stdio.js"
 export const options = (
   request: RunRequest
 ): Effect.Effect<LaunchOptions, PolicyFile.PolicyFileError | ManifestPlace.ManifestInMount, FileSystem> =>
-  Effect.zipRight(checkManifest(request), PolicyFile.applied(request))
+  Effect.zipRight(checkManifest(request), Effect.map(PolicyFile.applied(withWorked(request)), withWorkspace(request)))
+
+/** A workspace that is changed in place is judged as the writable mount that it is. */
+const withWorked = (request: RunRequest): RunRequest => {
+  const { options, workspace } = request
+  if (workspace?.mode !== "rw") return request
+  const worked = { host: workspace.directory, guest: "/workspace", readonly: false }
+  return { ...request, options: { ...options, mounts: [...(options.mounts ?? []), worked] } }
+}
+
+const withWorkspace =
+  ({ options: asked, workspace }: RunRequest) =>
+  (applied: LaunchOptions): LaunchOptions =>
+    workspace === null
+      ? applied
+      : { ...applied, mounts: asked.mounts, workspace: { source: workspace.directory, mode: workspace.mode } }
 
 /** A guest that can change the manifest would say what the next bottle is allowed. */
-const checkManifest = ({ beginning: { file }, options: { mounts = [] }, workspace }: RunRequest) => {
-  const worked = workspace?.mode === "rw" ? [{ host: workspace.directory, guest: "/workspace", readonly: false }] : []
-  return file === null ? Effect.void : ManifestPlace.checkMounts(file, [...mounts, ...worked])
+const checkManifest = (request: RunRequest) => {
+  const { file } = request.beginning
+  return file === null ? Effect.void : ManifestPlace.checkMounts(file, withWorked(request).options.mounts ?? [])
 }
 
 const noticeText = (notice: Credentials.Notice): string => {

@@ -35,6 +35,7 @@ import * as RuntimeChoice from "../RuntimeChoice.js"
 import * as RuntimeLayer from "../RuntimeLayer.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
+import * as WorkspaceTold from "../WorkspaceTold.js"
 import * as Trace from "../Trace.js"
 
 /** How long the last refusals may take to arrive once the bottle is down. */
@@ -126,6 +127,7 @@ const inBottle = (request: RunRequest, { progress, recorder }: Watching, tty: bo
           recorder.proof = bottle.proof
           yield* progress.handOver
           yield* Told.unproven(bottle.proof, request)
+          yield* WorkspaceTold.skipped(bottle.plan, request)
           yield* Scope.extend(watchDenials(bottle, request, recorder, teller), watchScope)
           yield* Reloading.follow({ bottle, request, record, say: teller.say })
           const command = GuestCommand.run(bottle, {
@@ -142,7 +144,7 @@ const inBottle = (request: RunRequest, { progress, recorder }: Watching, tty: bo
           return exit
         })
       )
-    )
+    ).pipe(Effect.ensuring(WorkspaceTold.changed(plan, request)))
   })
 
 /**
