@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Explanation from "@bottle/egress/Explanation"
-import * as Host from "@bottle/egress/Host"
 import * as Nearest from "@bottle/egress/Nearest"
 import * as Policy from "@bottle/egress/Policy"
 import { methods } from "@bottle/egress/PolicyDocument"
@@ -152,20 +151,6 @@ export const check = (request: CheckRequest): Effect.Effect<number, never, Outsi
     }))
   )
 
-/** What is said of the credentials whose upstream this is: through them the guest reaches it without an allowing rule. */
-const credentialLines = (
-  policy: Policy.Policy,
-  { considered, host, port }: Explanation.Explanation
-): ReadonlyArray<string> => {
-  const isDenied = considered.some(({ applies, list }) => list === "deny" && applies)
-  const what = isDenied
-    ? "does not reach it either: a rule denies it"
-    : "reaches it at its base URL, whatever allow says"
-  return [...policy.credentials.values()].flatMap(({ name, upstream }) =>
-    Host.text(upstream.host) === host && upstream.port === port ? [`  the credential ${name} ${what}`] : []
-  )
-}
-
 /**
  * Prints what a document says about a request, and why: by the same decision as the proxy's. The exit code says only
  * that it could be told.
@@ -180,7 +165,7 @@ export const explain = (request: ExplainRequest): Effect.Effect<number, never, O
       const { host, method, path, port } = request
       const explanation = Explanation.explain(policy, { host, port, method, path })
       return {
-        text: [...Explanation.lines(explanation), ...credentialLines(policy, explanation)],
+        text: Explanation.lines(explanation),
         json: () => PolicyAnswer.explainToJson({ version: 1, file: request.file, explanation })
       }
     })
