@@ -40,6 +40,9 @@ export interface Canvas {
 /** Below this there is room for what it is and how long it takes, and for nothing else. */
 const COLUMNS_FOR_DETAIL = 20
 
+/** What was over at once, such as a pack that was there, is nothing that anybody waits for. */
+const WORTH_MILLIS = 100
+
 const LABEL_COLUMNS = 8
 const TIME_COLUMNS = 7
 
@@ -79,8 +82,11 @@ const textOf = ({ detail, ended, label, said, startedMillis }: Entry, nowMillis:
  * @since 0.1.0
  * @category conversions
  */
-export const render = (entries: ReadonlyArray<Entry>, canvas: Canvas): ReadonlyArray<string> => {
+export const render = (all: ReadonlyArray<Entry>, canvas: Canvas): ReadonlyArray<string> => {
   const { columns, isColoured, nowMillis, rows } = canvas
+  const entries = all.filter(
+    ({ ended, startedMillis }) => ended === null || !ended.ok || ended.atMillis - startedMillis >= WORTH_MILLIS
+  )
   // The cursor stands below the last line.
   const room = Math.max(1, rows - 1)
   const kept = new Set(

@@ -91,8 +91,13 @@ describe("LiveLines", () => {
     assert.deepStrictEqual(LiveLines.render(entries.slice(0, 1), { ...canvas, columns: 15 }), ["create 3.2 s"])
   })
 
+  it("leaves out what was over at once", () => {
+    const entries = [true, false].map((ok) => entry("pack", { ended: { atMillis: 99, ok } }))
+    assert.deepStrictEqual(LiveLines.render(entries, canvas), ["  pack       0.0 s  failed"])
+  })
+
   it("leaves out what is over where there is no room", () => {
-    const over = { ended: { atMillis: 10, ok: true } }
+    const over = { ended: { atMillis: 100, ok: true } }
     const entries = [entry("pack", over), entry("network", over), entry("create"), entry("bundle")]
     assert.deepStrictEqual(
       LiveLines.render(entries, { ...canvas, rows: 4 }).map((one) => one.trim().split(" ")[0]),

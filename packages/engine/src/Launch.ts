@@ -96,7 +96,7 @@ export const plan = (
     const routes = mayBeContainer ? yield* hostRoutes : []
     const realPaths = yield* realPathsOf(options, settings.directories)
     return yield* LaunchPlan.make({ id, options, capabilities, program: smolvm.program, settings, routes, realPaths })
-  })
+  }).pipe((deciding) => Effect.useSpan("bottle.plan", { captureStackTrace: false }, () => deciding))
 
 const realPathsOf = (
   { mounts = [], workspace }: LaunchOptions,

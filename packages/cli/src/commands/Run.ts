@@ -139,7 +139,9 @@ const inBottle = (request: RunRequest, { progress, recorder }: Watching, tty: bo
             input: request.input,
             tty
           })
-          const exit = yield* serving(command, { bottle, request, record, recorder, outer: watchScope })
+          const exit = yield* Effect.useSpan("bottle.command", { captureStackTrace: false }, () =>
+            serving(command, { bottle, request, record, recorder, outer: watchScope })
+          )
           if (request.options.keepOnFailure === true && isFailed(exit)) yield* bottle.keep
           return exit
         })

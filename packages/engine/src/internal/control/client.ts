@@ -236,13 +236,24 @@ const started = (id: string, { next }: Opened, timeoutMillis: number): Effect.Ef
     })
   )
 
+/** A call in a span of its own, which says which call it was, and nothing of what was asked or answered. */
+const traced =
+  (id: string, { call }: Wire.Call) =>
+  <A, E, R>(asking: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.useSpan(
+      "bottle.control",
+      { attributes: { "bottle.id": id, "bottle.call": call }, captureStackTrace: false },
+      () => asking
+    )
+
 /** Asks for a description, and nothing else. */
 export const describe = (address: ControlAddress, timeoutMillis: number): Effect.Effect<Description, ControlError> =>
   Effect.flatMap(open(address, { call: "describe" }, timeoutMillis), (opened) => lastWord(address.id, opened)).pipe(
     Effect.mapError((error) => orControl(address.id, error)),
     Effect.flatMap((value) => described(address.id, value)),
     Effect.scoped,
-    Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(address.id, "silent") })
+    Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(address.id, "silent") }),
+    traced(address.id, { call: "describe" })
   )
 
 const NEWLINE = 0x0a
@@ -299,7 +310,8 @@ export const status = (
         : unreachable(id, "other", "it cannot be understood")
     }),
     Effect.flatMap(decoded(id, Status)),
-    Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(id, "silent") })
+    Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => unreachable(id, "silent") }),
+    traced(id, { call: "status" })
   )
 }
 
@@ -314,7 +326,10 @@ export const connect = (
     const { gone } = yield* lasting(id, watch, timeoutMillis)
 
     const ask = (call: Wire.Call): Effect.Effect<unknown, Wire.Failure> =>
-      Effect.scoped(Effect.flatMap(open(address, call, timeoutMillis), (opened) => lastWord(id, opened)))
+      Effect.flatMap(open(address, call, timeoutMillis), (opened) => lastWord(id, opened)).pipe(
+        Effect.scoped,
+        traced(id, call)
+      )
 
     const askControl = (call: Wire.Call) => Effect.mapError(ask(call), (error) => orControl(id, error))
 
