@@ -5,5 +5,6 @@ const conditions = ["@bottle/source"]
 export default defineProject({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { name: "egress", include: ["test/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 30_000 }
+  // One worker's files share its modules: loading them anew for each took a third of the time.
+  test: { name: "egress", isolate: false, include: ["test/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 30_000 }
 })

@@ -9,11 +9,11 @@ import * as Schema from "effect/Schema"
 import { PolicyDocument } from "./PolicyDocument.js"
 
 /** What Effect calls its filters says nothing to whoever reads the schema. */
-const untitled = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(untitled)
+const untitled = (value: unknown, isTop = false): unknown => {
+  if (Array.isArray(value)) return value.map((inner) => untitled(inner))
   if (typeof value !== "object" || value === null) return value
   return Object.fromEntries(
-    Object.entries(value).flatMap(([key, inner]) => (key === "title" ? [] : [[key, untitled(inner)]]))
+    Object.entries(value).flatMap(([key, inner]) => (key === "title" && !isTop ? [] : [[key, untitled(inner)]]))
   )
 }
 
@@ -25,5 +25,11 @@ const untitled = (value: unknown): unknown => {
  */
 export const schema: unknown = untitled(
   // Of its fields: what has an identifier would be a reference to itself.
-  JSONSchema.make(Schema.Struct(PolicyDocument.fields))
+  JSONSchema.make(
+    Schema.Struct(PolicyDocument.fields).annotations({
+      title: "Policy",
+      description: "What a guest may reach: what nothing in it allows is refused, and what denies wins"
+    })
+  ),
+  true
 )
