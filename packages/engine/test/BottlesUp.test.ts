@@ -239,27 +239,34 @@ describe("bringing a bottle up", { timeout: 30_000 }, () => {
     )
   )
 
-  it.live("is refused before anything is started: a secret without a value, a path too long, no keeper", () =>
-    Temp.withTempDir((directory) =>
-      Effect.gen(function* () {
-        const { directories } = settingsIn(directory)
-        const upBy = (program: string, plan: LaunchPlan, options?: Bottles.UpOptions) =>
-          Effect.flatMap(
-            Bottles.make({ directories, keeper: { command: [program], env: { PATH: "/usr/bin:/bin" } } }),
-            (bottles) => Effect.flip(bottles.up(plan, options))
-          )
-        const plan = Plans.planOf({ source: { _tag: "Bare" } })
-        const secret = Plans.planOf({ source: { _tag: "Bare" }, secrets: ["TOKEN"] })
-        assert.strictEqual((yield* upBy("/bin/false", secret))._tag, "SecretMissing")
-        const long = new LaunchPlan({ ...plan, directory: `/${"x".repeat(100)}` })
-        const tooLong = yield* upBy("/bin/false", long)
-        assert.strictEqual(tooLong._tag, "ControlPathTooLong")
-        assert.include(tooLong.message, "longer than 107 bytes")
-        const missing = yield* upBy("/nowhere/keeper", plan)
-        if (missing._tag !== "KeeperFailed") return assert.fail(missing._tag)
-        assert.deepStrictEqual([missing.exitCode, missing.stage], [127, null])
-        assert.include(missing.words, "/nowhere/keeper")
-      }).pipe(Effect.provideService(Runtimes, noRuntimes), Effect.provide(NodeFileSystem.layer))
-    )
+  it.live(
+    "is refused before anything is started: a secret or credential without a value, a path too long, no keeper",
+    () =>
+      Temp.withTempDir((directory) =>
+        Effect.gen(function* () {
+          const { directories } = settingsIn(directory)
+          const upBy = (program: string, plan: LaunchPlan, options?: Bottles.UpOptions) =>
+            Effect.flatMap(
+              Bottles.make({ directories, keeper: { command: [program], env: { PATH: "/usr/bin:/bin" } } }),
+              (bottles) => Effect.flip(bottles.up(plan, options))
+            )
+          const plan = Plans.planOf({ source: { _tag: "Bare" } })
+          const secret = Plans.planOf({ source: { _tag: "Bare" }, secrets: ["TOKEN"] })
+          assert.strictEqual((yield* upBy("/bin/false", secret))._tag, "SecretMissing")
+          const credential = Plans.planOf({
+            source: { _tag: "Bare" },
+            credentials: { api: { source: { env: "K" }, header: "x-api-key", upstream: "https://api.example.com" } }
+          })
+          assert.strictEqual((yield* upBy("/bin/false", credential))._tag, "CredentialMissing")
+          const long = new LaunchPlan({ ...plan, directory: `/${"x".repeat(100)}` })
+          const tooLong = yield* upBy("/bin/false", long)
+          assert.strictEqual(tooLong._tag, "ControlPathTooLong")
+          assert.include(tooLong.message, "longer than 107 bytes")
+          const missing = yield* upBy("/nowhere/keeper", plan)
+          if (missing._tag !== "KeeperFailed") return assert.fail(missing._tag)
+          assert.deepStrictEqual([missing.exitCode, missing.stage], [127, null])
+          assert.include(missing.words, "/nowhere/keeper")
+        }).pipe(Effect.provideService(Runtimes, noRuntimes), Effect.provide(NodeFileSystem.layer))
+      )
   )
 })

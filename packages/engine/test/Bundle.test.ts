@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
@@ -82,6 +83,54 @@ describe("Bundle.layerProcess", () => {
             [...reasons],
             ["api.bottle.invalid deny", "api.bottle.invalid allow", "other.bottle.invalid deny"]
           )
+        })
+      )
+    ).pipe(Effect.provide(layerProcess))
+  )
+
+  it.live("sets the header of a credential it was given, and keeps it over a reload that needs no other value", () =>
+    Temp.withTempDir((directory) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const seen: Array<string | undefined> = []
+          const upstream = yield* Effect.acquireRelease(
+            Effect.async<Http.Server>((resume) => {
+              const server = Http.createServer((request, response) => {
+                seen.push(`${request.url} ${String(request.headers["x-api-key"])}`)
+                response.end("served")
+              })
+              server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+            }),
+            (server) => Effect.sync(() => server.close())
+          )
+          const address = upstream.address()
+          const port = typeof address === "object" && address !== null ? address.port : 0
+          const api = { source: { env: "K" }, header: "x-api-key", upstream: `http://127.0.0.1:${port}/a` }
+          const policyOf = (credentials: Policy.PolicyDocument["credentials"]) =>
+            Either.getOrThrow(Policy.fromDocument({ credentials }))
+          const socket = socketIn(directory)
+          const bundle = yield* Bundle
+          const running = yield* bundle.start({
+            plan: planIn(directory),
+            policy: policyOf({ api }),
+            proof: "n0nce",
+            credentials: new Map([["api", Redacted.make("hunter2")]])
+          })
+          const ask = get(socket, "http://127.0.0.1:3128/credentials/api/v1")
+          assert.deepStrictEqual(yield* ask, { status: 200, body: "served" })
+          const other = yield* Effect.flip(running.reload(policyOf({ api: { ...api, source: { env: "OTHER" } } })))
+          assert.match(other.message, /the value of the credential api was read from another source at the launch/)
+          const more = yield* Effect.flip(running.reload(policyOf({ api, more: api })))
+          assert.match(more.message, /the bottle was launched without the credential more/)
+          assert.strictEqual((yield* ask).status, 200)
+          const moved = { ...api, upstream: `http://127.0.0.1:${port}/b`, prefix: "Key " }
+          yield* running.reload(policyOf({ api: moved }))
+          assert.strictEqual((yield* ask).status, 200)
+          yield* running.reload(Policy.empty)
+          assert.notStrictEqual((yield* ask).status, 200)
+          yield* running.reload(policyOf({ api }))
+          assert.strictEqual((yield* ask).status, 200)
+          assert.deepStrictEqual(seen, ["/a/v1 hunter2", "/a/v1 hunter2", "/b/v1 Key hunter2", "/a/v1 hunter2"])
         })
       )
     ).pipe(Effect.provide(layerProcess))

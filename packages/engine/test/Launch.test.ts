@@ -586,6 +586,18 @@ describe("Launch", () => {
     )
   )
 
+  it.live("starts nothing without the value of a credential", () =>
+    Temp.withTempDir((directory) => {
+      const credentials = { api: { source: { env: "K" }, header: "x-api-key", upstream: "https://api.example.com" } }
+      return onStage(directory, { options: { source: { _tag: "Bare" }, credentials }, replies: () => [] }, (stage) =>
+        Effect.gen(function* () {
+          const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan, { credentials: new Map() })))
+          assert.strictEqual(error._tag, "CredentialMissing")
+        })
+      )
+    })
+  )
+
   it.live("starts nothing without the value of a secret", () =>
     Temp.withTempDir((directory) =>
       onStage(directory, { options: { source: { _tag: "Bare" }, secrets: ["TOKEN"] }, replies: () => [] }, (stage) =>
