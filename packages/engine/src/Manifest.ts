@@ -251,7 +251,7 @@ export const Bottle = Schema.Struct({
         '"policies/dev.json"'
       ),
       Schema.Struct(PolicyDocument.fields).annotations({ description: "What the guest may reach" })
-    )
+    ).annotations({ description: "What the guest may reach, or the file that says it" })
   ),
   ttl: optional(lifetime("bottle up takes the bottle down after this long (ms, s, m, h, d)")),
   idle: optional(lifetime("bottle up takes the bottle down when nothing has happened in it for this long")),

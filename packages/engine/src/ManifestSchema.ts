@@ -9,12 +9,12 @@ import * as Schema from "effect/Schema"
 import { Manifest } from "./Manifest.js"
 
 /** What Effect calls its filters says nothing to whoever reads the schema. */
-const untitled = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(untitled)
+const untitled = (value: unknown, isTop = false): unknown => {
+  if (Array.isArray(value)) return value.map((inner) => untitled(inner))
   if (typeof value !== "object" || value === null) return value
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, inner]) =>
-      key === "title" && typeof inner === "string" ? [] : [[key, untitled(inner)]]
+      key === "title" && typeof inner === "string" && !isTop ? [] : [[key, untitled(inner)]]
     )
   )
 }
@@ -25,4 +25,12 @@ const untitled = (value: unknown): unknown => {
  * @since 0.1.0
  * @category models
  */
-export const schema: unknown = untitled(JSONSchema.make(Schema.Struct(Manifest.fields)))
+export const schema: unknown = untitled(
+  JSONSchema.make(
+    Schema.Struct(Manifest.fields).annotations({
+      title: "Manifest",
+      description: "bottle.json: bottles and agents by their names"
+    })
+  ),
+  true
+)
