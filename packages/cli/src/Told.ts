@@ -7,6 +7,7 @@ import type { LaunchEvent } from "@bottle/engine/LaunchObserver"
 import type { ProofRecord } from "@bottle/engine/ProofRecord"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Colors from "./Colors.js"
 import * as Failure from "./Failure.js"
 import { Interruption } from "./Interruption.js"
 import { Invocation } from "./Invocation.js"
@@ -40,8 +41,17 @@ export const tell = (failure: Failure.Failure, manner: Manner): Effect.Effect<vo
     if (failure.error === "OutputClosed") return
     if (manner.format === "json" && manner.jsonOn === "stderr") return yield* Stdio.errorLine(Failure.toJson(failure))
     if (manner.format === "json") yield* Effect.ignore(Stdio.outputText(Failure.toJson(failure)))
-    if (failure.kind !== "interrupted") yield* Stdio.errorLine(Failure.toText(failure))
+    if (failure.kind !== "interrupted") yield* toPeople((look) => Failure.toText(failure, look))
   })
+
+/** Lines of ours for people, in colours where standard error is a terminal and they are wanted. */
+const toPeople = (text: (look: Failure.Look) => string): Effect.Effect<void, never, Stdio.Stdio> =>
+  Effect.flatMap(Effect.all([Stdio.Stdio, Colors.wanted]), ([stdio, areWanted]) =>
+    stdio.screen === undefined || !areWanted
+      ? Stdio.errorLine(text({ colors: false }))
+      : // Each part of it is printable by itself: what steers the terminal is ours.
+        stdio.stderr(Buffer.from(`${text({ colors: true })}\n`))
+  )
 
 /**
  * Shows where a defect happened, to whoever asked for it by `BOTTLE_DEBUG=1`.
@@ -123,12 +133,9 @@ export const releaseFailure = (
   format: Format
 ): Effect.Effect<void, never, Stdio.Stdio> => {
   const { reason, resource, suggestion } = failure
-  const lines = [`bottle: ${resource} may be left behind: ${reason}`, `try: ${suggestion}`]
-  return Stdio.errorLine(
-    format === "json"
-      ? Notice.toJson({ version: 1, releaseFailure: { resource, reason, suggestion } })
-      : lines.map((line) => Printable.line(line)).join("\n")
-  )
+  return format === "json"
+    ? Stdio.errorLine(Notice.toJson({ version: 1, releaseFailure: { resource, reason, suggestion } }))
+    : toPeople((look) => Failure.complaint(`${resource} may be left behind: ${reason}`, suggestion, look))
 }
 
 /**
@@ -141,11 +148,9 @@ export const recordFailure = (
   { message, suggestion }: { readonly message: string; readonly suggestion: string },
   format: Format
 ): Effect.Effect<void, never, Stdio.Stdio> =>
-  Stdio.errorLine(
-    format === "json"
-      ? Notice.toJson({ version: 1, recordFailure: { message, suggestion } })
-      : `bottle: ${Printable.line(message)}\ntry: ${Printable.line(suggestion)}`
-  )
+  format === "json"
+    ? Stdio.errorLine(Notice.toJson({ version: 1, recordFailure: { message, suggestion } }))
+    : toPeople((look) => Failure.complaint(message, suggestion, look))
 
 /**
  * Tells whoever accepts a bottle that is not proven closed, by a flag or since it has no bundle, when it is one.

@@ -306,11 +306,23 @@ describe.concurrent("plan and doctor", () => {
       inHome(user, async (home) => {
         const text = await home.bottle("doctor")
         assert.strictEqual(text.code, 0, text.stdout.toString())
-        assert.match(text.stdout.toString(), /^ok {8}Node: \d+/)
-        assert.match(text.stdout.toString(), /A bottle can run here\.\n$/)
+        assert.match(text.stdout.toString(), /^ok {8}runtime: local runtime: namespaces, shared kernel/m)
+        assert.match(text.stdout.toString(), /A bottle can run here, in namespaces, .*\n$/)
+        assert.isBelow(
+          Math.max(
+            ...text.stdout
+              .toString()
+              .split("\n")
+              .map((line) => line.length)
+          ),
+          81
+        )
         const json = JSON.parse((await home.bottle("doctor", "--format", "json")).stdout.toString())
         assert.isTrue(json.ok)
+        assert.strictEqual(json.isolation, "namespaces")
         assert.strictEqual(json.runtime.isolation, "namespaces")
+        const ids: ReadonlyArray<string> = json.checks.map(({ id }: { readonly id: string }) => id)
+        assert.deepStrictEqual(new Set(ids).size, ids.length)
       }))
   }
 
@@ -319,10 +331,11 @@ describe.concurrent("plan and doctor", () => {
       const text = await home.bottle("doctor", "--runtime", "smolvm")
       assert.strictEqual(text.code, 125)
       assert.match(text.stdout.toString(), /^MISSING {3}runtime: smolvm is not installed.*\n {10}try: .+$/m)
-      assert.match(text.stdout.toString(), /A bottle cannot run here\.\n$/)
+      assert.notInclude(text.stdout.toString(), "\u001b")
+      assert.match(text.stdout.toString(), /A bottle cannot run here\.\n(try: --runtime local .*\n)?$/)
       const json = await home.bottle("doctor", "--runtime", "smolvm", "--format", "json")
       assert.strictEqual(json.code, 125)
-      assert.isFalse(JSON.parse(json.stdout.toString()).ok)
+      assert.deepInclude(JSON.parse(json.stdout.toString()), { ok: false, isolation: "none", runtime: null })
     }))
 
   it("say which smolvm there is", () =>
