@@ -1,5 +1,5 @@
 /**
- * An entry that is allowed for good: written into a policy document in place, so that comments, order and spelling of
+ * An entry that is allowed for good: written into a policy document in place, so that order and spelling of
  * everything else stay as their author left them.
  *
  * @since 0.1.0
@@ -57,28 +57,14 @@ const formattingOf = (text: string): Jsonc.FormattingOptions => {
   }
 }
 
-/** Behind the last entry, as that one stands: a comment beside it stays beside it. */
+/** Behind the last entry, as that one stands. */
 const insertAfter = (text: string, array: Jsonc.Node, last: Jsonc.Node, entry: string): string => {
   const end = last.offset + last.length
-  const written = JSON.stringify(entry)
-  const isOnOneLine = !text.slice(array.offset, end).includes("\n")
-  // What is between the last entry and the end of the list: a comma, perhaps, and comments.
-  const scanner = Jsonc.createScanner(text, true)
-  scanner.setPosition(end)
-  const hasComma = scanner.scan() === Jsonc.SyntaxKind.CommaToken
-  if (isOnOneLine) {
-    const at = hasComma ? scanner.getTokenOffset() : end
-    return `${text.slice(0, at)}, ${written}${text.slice(at)}`
-  }
+  const isOnOneLine = !text.slice(array.offset, last.offset).includes("\n")
   const lineStart = text.lastIndexOf("\n", last.offset) + 1
   const indent = /^[ \t]*/.exec(text.slice(lineStart, last.offset))?.[0] ?? ""
-  const { eol } = formattingOf(text)
-  const withComma = hasComma ? text : `${text.slice(0, end)},${text.slice(end)}`
-  const close = array.offset + array.length - (hasComma ? 1 : 0)
-  const newline = withComma.indexOf("\n", end)
-  const lineEnd = newline < 0 || newline > close ? end + 1 : newline - (withComma[newline - 1] === "\r" ? 1 : 0)
-  const after = `${eol}${indent}${written}${hasComma ? "," : ""}`
-  return `${withComma.slice(0, lineEnd)}${after}${withComma.slice(lineEnd)}`
+  const between = isOnOneLine ? " " : `${formattingOf(text).eol}${indent}`
+  return `${text.slice(0, end)},${between}${JSON.stringify(entry)}${text.slice(end)}`
 }
 
 const identities = (policy: Policy.Policy): ReadonlySet<string> => new Set(policy.allow.map(Rule.identity))
