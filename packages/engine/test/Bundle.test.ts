@@ -106,7 +106,7 @@ describe("Bundle.layerProcess", () => {
           const address = upstream.address()
           const port = typeof address === "object" && address !== null ? address.port : 0
           const api = { source: { env: "K" }, header: "x-api-key", upstream: `http://127.0.0.1:${port}/a` }
-          const policyOf = (credentials: Policy.PolicyDocument["credentials"]) =>
+          const policyOf = (credentials: Readonly<Record<string, typeof api>>) =>
             Either.getOrThrow(Policy.fromDocument({ credentials }))
           const socket = socketIn(directory)
           const bundle = yield* Bundle

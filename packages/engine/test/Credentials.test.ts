@@ -165,33 +165,25 @@ describe("a credential from a command", () => {
     })
   )
 
-  const silent = (use: (source: CredentialSource, told: Array<Credentials.Notice>) => Effect.Effect<void>) => {
-    const told: Array<Credentials.Notice> = []
-    return use({ command: ["op", "read"] }, told)
-  }
-
   it.effect("is waited for, which is told, and for 30 s at most", () =>
-    silent((source, told) =>
-      Effect.gen(function* () {
-        const fiber = yield* Credentials.read(new Map([["api", { source }]]), {
-          environment: {},
-          mounts: [],
-          onNotice: (notice) => Effect.sync(() => void told.push(notice))
-        }).pipe(
-          Effect.flip,
-          Effect.provide(
-            Layer.merge(NodeFileSystem.layer, CommandScript.layer([{ match: ["op", "read"], hang: true }]))
-          ),
-          Effect.fork
-        )
-        yield* TestClock.adjust(1999)
-        assert.deepStrictEqual(told, [])
-        yield* TestClock.adjust(1)
-        assert.deepStrictEqual(told, [{ _tag: "CommandSlow", name: "api", program: "op", timeoutMillis: 30_000 }])
-        yield* TestClock.adjust(28_000)
-        assert.match((yield* Fiber.join(fiber)).message, /credential api: op did not answer within 30 s/)
-      })
-    )
+    Effect.gen(function* () {
+      const told: Array<Credentials.Notice> = []
+      const fiber = yield* Credentials.read(new Map([["api", { source: { command: ["op", "read"] } }]]), {
+        environment: {},
+        mounts: [],
+        onNotice: (notice) => Effect.sync(() => void told.push(notice))
+      }).pipe(
+        Effect.flip,
+        Effect.provide(Layer.merge(NodeFileSystem.layer, CommandScript.layer([{ match: ["op", "read"], hang: true }]))),
+        Effect.fork
+      )
+      yield* TestClock.adjust(1999)
+      assert.deepStrictEqual(told, [])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(told, [{ _tag: "CommandSlow", name: "api", program: "op", timeoutMillis: 30_000 }])
+      yield* TestClock.adjust(28_000)
+      assert.match((yield* Fiber.join(fiber)).message, /credential api: op did not answer within 30 s/)
+    })
   )
 
   it.live("ends when who waits for it is interrupted, or when another credential cannot be had", () =>
