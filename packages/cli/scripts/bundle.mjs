@@ -26,7 +26,11 @@ const bundle = async (one, stamp) => {
     platform: "node",
     optimization: { pifeForModuleWrappers: false },
     logLevel: "warn",
-    resolve: { conditionNames: ["@bottle/source", "import", "node", "default"] },
+    resolve: {
+      conditionNames: ["@bottle/source", "import", "node", "default"],
+      // The main file of a package without exports may ask for others in a way that no bundler sees.
+      mainFields: ["module", "main"]
+    },
     external: (id) => builtins.has(id)
   })
   const { output } = await build.generate({ format: "esm", minify: true, codeSplitting: false })
