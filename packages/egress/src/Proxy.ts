@@ -88,8 +88,8 @@ export interface ServeOptions {
   /** What a guest is answered that asks the proxy for `http://proof.bottle.internal/`; unset, that is a host like others. */
   readonly proof?: string | undefined
   /**
-   * The values of the policy's credentials by name. Without its value a credential refuses whoever asks for it; so does one
-   * of another policy that takes its value from another source than this policy.
+   * The values of the policy's credentials by name; others are not looked at. Without its value a credential refuses
+   * whoever asks for it; so does one of another policy that takes its value from another source than this policy.
    */
   readonly credentials?: ReadonlyMap<string, Redacted.Redacted> | undefined
   /** Certificates (PEM) by which upstreams of credentials are trusted, in place of those that node trusts. */
@@ -224,8 +224,9 @@ const makeValues = ({
   credentials: values = new Map(),
   policy
 }: ServeOptions): Effect.Effect<Core["valueOf"], CredentialInvalid> => {
-  for (const [credential, value] of values) {
-    const reason = whyNoValue(Redacted.value(value))
+  for (const credential of policy.credentials.keys()) {
+    const value = values.get(credential)
+    const reason = value === undefined ? undefined : whyNoValue(Redacted.value(value))
     if (reason !== undefined) return Effect.fail(new CredentialInvalid({ credential, reason }))
   }
   const sourceOf = (credential: Credential | undefined): string => JSON.stringify(credential?.source ?? null)

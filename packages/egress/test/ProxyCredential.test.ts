@@ -202,7 +202,11 @@ describe("a credential that the proxy serves", () => {
     ["Host: $HOST\r\n", "200"],
     ["Host: localhost:3128\r\n", "200"],
     ["Host: [::1]\r\n", "200"],
+    ["Host: $HOST\r\nOrigin: http://localhost:5173\r\n", "200"],
+    ["Host: $HOST\r\nOrigin: https://evil.test\r\n", "host-mismatch"],
+    ["Host: $HOST\r\nOrigin: null\r\n", "host-mismatch"],
     ["Host: evil.test\r\n", "host-mismatch"],
+    ["Host: localhost.evil.test\r\n", "host-mismatch"],
     ["", "host-mismatch"],
     ["Host: $HOST\r\nHost: $HOST\r\n", "host-mismatch"],
     ["Host: $HOST\r\nContent-Length: 1\r\nContent-Length: 1\r\n", "framing-ambiguous"],
@@ -426,6 +430,9 @@ describe("what a credential is used for", () => {
       assert.include(yield* client.readUntil("0\r\n\r\n"), "data: done\n\n")
       const event = yield* Fixture.lastOf(proxy, 1)
       assert.strictEqual(event.reason, "completed")
+      // What TLS itself says is not counted.
+      assert.isTrue(event.bytesUp > 100 && event.bytesUp < 500, `${event.bytesUp} bytes`)
+      assert.isTrue(event.bytesDown > 100 && event.bytesDown < 500, `${event.bytesDown} bytes`)
     })
   )
 
@@ -488,6 +495,44 @@ describe("what a credential is used for", () => {
       yield* unknown.send(ask("/v1/realtime").replace("/api/", "/nobody/"))
       assert.match(yield* unknown.readAll, /^HTTP\/1\.1 403 Forbidden\r\n[^]*credential-unknown/)
       assert.strictEqual(upgrades.length, 1)
+    })
+  )
+
+  it.scopedLive("is not read faster over TLS than it is taken", () =>
+    Effect.gen(function* () {
+      const bytes = 32 * 1024 * 1024
+      const upstream = yield* Servers.httpUpstream((_, response) => response.end(Buffer.alloc(bytes)), { tls })
+      const options = { ca, limits: { idleMillis: 250 } }
+      const proxy = yield* served(`https://127.0.0.1:${upstream.port}`, {}, options)
+      const client = yield* Client.wire(proxy.address)
+      client.socket.pause()
+      yield* client.send(`GET /credentials/api/ HTTP/1.1\r\nHost: ${hostOf(proxy)}\r\n\r\n`)
+      // Nothing moves any more once every buffer on the way is full: the idle limit says when.
+      const event = yield* Fixture.lastOf(proxy, 1)
+      assert.strictEqual(event.reason, "idle")
+      assert.isTrue(event.bytesDown > 0 && event.bytesDown < bytes / 2, `${event.bytesDown} bytes`)
+    })
+  )
+
+  it.scopedLive.each(["an answer", "a WebSocket"])("is cut with its client in the middle of %s, over TLS", (what) =>
+    Effect.gen(function* () {
+      const gone = yield* Deferred.make<void>()
+      const done = (): void => Deferred.unsafeDone(gone, Effect.void)
+      const upstream = yield* Servers.httpUpstream((_, response) => response.once("close", done).write("begun"), {
+        tls,
+        onUpgrade: (_, socket) => {
+          socket.once("close", done)
+          socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nbegun")
+        }
+      })
+      const proxy = yield* served(`https://127.0.0.1:${upstream.port}`, {}, { ca })
+      const client = yield* Client.wire(proxy.address)
+      const upgrade = what === "an answer" ? "" : "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+      yield* client.send(`GET /credentials/api/ HTTP/1.1\r\nHost: ${hostOf(proxy)}\r\n${upgrade}\r\n`)
+      yield* client.readUntil("begun")
+      client.socket.resetAndDestroy()
+      assert.strictEqual((yield* Fixture.lastOf(proxy, 1)).reason, "client-gone")
+      yield* Deferred.await(gone)
     })
   )
 
@@ -687,12 +732,12 @@ describe("the value of a credential", () => {
     ([, reason, value]) =>
       Effect.gen(function* () {
         const policy = Either.getOrThrow(Policy.make({ credentials: { api: entry("https://good.test") } }))
-        const serve = (text: string) =>
+        const serve = (text: string, name = "api") =>
           Effect.either(
             Proxy.serve({
               policy,
               listen: { _tag: "Tcp", host: "127.0.0.1", port: 0 },
-              credentials: new Map([["api", Redacted.make(text)]])
+              credentials: new Map([[name, Redacted.make(text)]])
             })
           )
         const refused = Either.getOrThrow(Either.flip(yield* serve(value)))
@@ -702,6 +747,7 @@ describe("the value of a credential", () => {
           assert.notMatch(text, /sk-s/)
         }
         assert.isTrue(Either.isRight(yield* serve("sk-secret a b~")))
+        assert.isTrue(Either.isRight(yield* serve(value, "other")))
       })
   )
 

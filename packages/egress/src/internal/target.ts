@@ -112,15 +112,33 @@ export const ofLocal = (path: string): Local | undefined => {
 export const isLoopback = ({ host }: Authority): boolean =>
   host._tag === "Name" ? host.name === "localhost" : host.address === "127.0.0.1" || host.address === "::1"
 
+/** Whether an authority can be nobody's but this network's: an address, or `localhost`. Any other name is somebody's. */
+const isNameless = (text: string): boolean => {
+  const parsed = parseAuthority(text, 80)
+  return Either.isRight(parsed) && (parsed.right.host._tag === "Address" || isLoopback(parsed.right))
+}
+
 /**
- * Whether `Host` of a request in origin form is one that a local base URL has: an address, or `localhost`. Any other name
- * is somebody's who lets it point here, so that a browser asks us on behalf of a page of theirs.
+ * Whether a request in origin form was meant for the proxy. A browser that reaches it may ask on behalf of a page of
+ * somebody else: one whose name points here by now (`Host`), or one that says where it is from (`Origin`).
  */
 export const checkLocalHost = (headers: RawHeaders, httpVersion: string): Either.Either<void, NotATarget> => {
-  const [text, more] = Headers.values(headers, "host")
-  if (text === undefined) return httpVersion === "1.0" ? Either.void : refuse("host-mismatch", "it has no Host header")
-  if (more !== undefined) return refuse("host-mismatch", "it has more than one Host header")
-  const host = parseAuthority(text.trim(), 80)
-  if (Either.isRight(host) && (host.right.host._tag === "Address" || isLoopback(host.right))) return Either.void
-  return refuse("host-mismatch", `its Host header says "${printableHost(text)}", which is not the address of the proxy`)
+  const hosts = Headers.values(headers, "host")
+  const [text] = hosts
+  if (text === undefined && httpVersion !== "1.0") return refuse("host-mismatch", "it has no Host header")
+  if (hosts.length > 1) return refuse("host-mismatch", "it has more than one Host header")
+  if (text !== undefined && !isNameless(text.trim())) {
+    const detail = `its Host header says "${printableHost(text)}", which is not the address of the proxy`
+    return refuse("host-mismatch", detail)
+  }
+  const stranger = Headers.values(headers, "origin").find((origin) => {
+    const authority = /^https?:\/\/(.*)$/i.exec(origin.trim())?.[1]
+    return authority === undefined || !isNameless(authority)
+  })
+  return stranger === undefined
+    ? Either.void
+    : refuse(
+        "host-mismatch",
+        `its Origin header says "${printableHost(stranger)}": a page of somebody else asks for it`
+      )
 }
