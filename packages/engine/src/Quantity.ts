@@ -67,3 +67,24 @@ export const parseMebibytes = (text: string): number | undefined => {
   const value = Number(digits) * (unit === "G" ? 1024 : 1)
   return value > 0 ? value : undefined
 }
+
+/**
+ * Milliseconds as they are written, in the largest unit that leaves nothing over: `2h`, `90s`, `1500ms`. `parseLifetime`
+ * of it is the same time.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const formatSpan = (millis: number): string => {
+  const unit = (["d", "h", "m", "s"] as const).find((candidate) => millis % units[candidate] === 0) ?? "ms"
+  return `${millis / units[unit]}${unit}`
+}
+
+/**
+ * MiB as they are written: `2G`, `512M`. `parseMebibytes` of it is the same amount.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const formatMebibytes = (mebibytes: number): string =>
+  mebibytes % 1024 === 0 ? `${mebibytes / 1024}G` : `${mebibytes}M`

@@ -167,7 +167,7 @@ describe("Settings.compose", () => {
     }
     assert.deepStrictEqual(refused({ bottle: "dve" }), [
       '--bottle "dve": /etc/me/bottle.json has no bottle of that name',
-      "Write --bottle dev"
+      "--bottle dev"
     ])
     assert.deepStrictEqual(refused({ agent: "xyz" }), [
       '--agent "xyz": /etc/me/bottle.json has no agent of that name',
@@ -175,7 +175,7 @@ describe("Settings.compose", () => {
     ])
     assert.deepStrictEqual(refused({ agent: "cluade" }, null), [
       '--agent "cluade": there is no manifest',
-      "Write --agent claude"
+      "--agent claude"
     ])
     assert.deepStrictEqual(refused({ bottle: "dev" }, null), [
       '--bottle "dev": there is no manifest',

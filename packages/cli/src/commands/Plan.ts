@@ -15,10 +15,17 @@ import * as Prepared from "../Prepared.js"
 import type { RunRequest } from "../RunRequest.js"
 import * as RuntimeChoice from "../RuntimeChoice.js"
 import * as RuntimeLayer from "../RuntimeLayer.js"
+import * as SettingsText from "../SettingsText.js"
 import * as Stdio from "../Stdio.js"
 import { ExitStatus } from "../ExitStatus.js"
 import * as Told from "../Told.js"
 import * as Trace from "../Trace.js"
+
+/** Where values come from that are not all the line's own. */
+const origins = ({ beginning }: RunRequest): ReadonlyArray<string> =>
+  beginning.bottle === null && beginning.agent === null
+    ? []
+    : ["", "begins with:", ...SettingsText.lines(SettingsText.rows(beginning)).map((line) => `  ${line}`)]
 
 const print = (request: RunRequest) =>
   Effect.gen(function* () {
@@ -31,7 +38,7 @@ const print = (request: RunRequest) =>
     const text =
       request.format === "json"
         ? JSON.stringify(Schema.encodeSync(LaunchPlan)(plan), null, 2)
-        : PlanText.render(plan, request.command)
+        : [PlanText.render(plan, request.command), ...origins(request)].join("\n")
     yield* Stdio.outputText(text)
     return ExitStatus.success
   })
