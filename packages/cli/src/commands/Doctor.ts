@@ -71,7 +71,11 @@ const askRuntime = (
     return {
       runtime: { kind, program: smolvm.program, version: well(subject, versionText).detail, isolation },
       findings: [
-        well(subject, detail, kind === "local" ? `${said}${fallback}` : `${versionText} (${said})`),
+        well(
+          subject,
+          detail,
+          kind === "local" ? `local (namespaces, shared kernel${fallback})` : `${versionText} (${said})`
+        ),
         ...(yield* askPolicy(isolation))
       ]
     }

@@ -306,7 +306,7 @@ describe.concurrent("plan and doctor", () => {
       inHome(user, async (home) => {
         const text = await home.bottle("doctor")
         assert.strictEqual(text.code, 0, text.stdout.toString())
-        assert.match(text.stdout.toString(), /^ok {8}runtime: local runtime: namespaces, shared kernel/m)
+        assert.match(text.stdout.toString(), /^ok {8}runtime: local \(namespaces, shared kernel/m)
         assert.match(text.stdout.toString(), /A bottle can run here, in namespaces, .*\n$/)
         assert.isBelow(
           Math.max(
