@@ -75,6 +75,8 @@ const textOf = ({ bytes }: Contents): string | null => {
 
 const nothing: Contents = { bytes: new Uint8Array(), cut: false }
 
+const startOf = (start: number, lines: number): string => `${lines === 0 ? start - 1 : start},${lines}`
+
 /**
  * How two files differ; `null` stands for a side on which there is none.
  *
@@ -94,7 +96,8 @@ export const compare = (before: Contents | null, after: Contents | null): Differ
   })
   if (patch === undefined) return { _tag: "Large" }
   const lines = patch.hunks.flatMap((hunk) => [
-    `@@ -${hunk.oldStart},${hunk.oldLines} +${hunk.newStart},${hunk.newLines} @@`,
+    // A side that has no lines begins before the first.
+    `@@ -${startOf(hunk.oldStart, hunk.oldLines)} +${startOf(hunk.newStart, hunk.newLines)} @@`,
     ...hunk.lines
   ])
   const count = (sign: string) =>
@@ -127,8 +130,9 @@ export const notesOf = ({ acting, guarded, here, refused }: Change): ReadonlyArr
 ]
 
 const header = ({ after, before, refused }: Change): ReadonlyArray<string> => {
-  if (before === null) return after === null ? [] : [`new file mode ${modeOf(after)}`]
-  if (after === null) return refused === null ? [`deleted file mode ${modeOf(before)}`] : []
+  const what = (side: Side): string => (side.kind === "directory" ? "directory" : "file")
+  if (before === null) return after === null ? [] : [`new ${what(after)} mode ${modeOf(after)}`]
+  if (after === null) return refused === null ? [`deleted ${what(before)} mode ${modeOf(before)}`] : []
   const [old, next] = [modeOf(before), modeOf(after)]
   return old === next ? [] : [`old mode ${old}`, `new mode ${next}`]
 }

@@ -15,6 +15,7 @@ const request: PruneRequest = {
   maxSizeBytes: null,
   packs: true,
   records: true,
+  workspaces: true,
   dryRun: false,
   format: "text"
 }

@@ -80,6 +80,7 @@ const prune = {
   maxSizeBytes: null,
   packs: true,
   records: true,
+  workspaces: true,
   dryRun: false,
   format: "text"
 }
@@ -117,9 +118,12 @@ const accepted: ReadonlyArray<readonly [line: string, request: unknown]> = [
   ["commit a -o x.pack", { bottle: "a", output: "/home/me/x.pack", force: false, format: "text" }],
   ["commit a -o /srv/x --force", { bottle: "a", output: "/srv/x", force: true, format: "text" }],
   ["prune", prune],
-  ["prune --packs --older 30d", { ...prune, records: false, olderMillis: 2_592_000_000 }],
-  ["prune --records --max-size 5G --dry-run", { ...prune, packs: false, maxSizeBytes: 5_368_709_120, dryRun: true }],
-  ["prune --packs --records", prune],
+  ["prune --packs --older 30d", { ...prune, records: false, workspaces: false, olderMillis: 2_592_000_000 }],
+  [
+    "prune --records --max-size 5G --dry-run",
+    { ...prune, packs: false, workspaces: false, maxSizeBytes: 5_368_709_120, dryRun: true }
+  ],
+  ["prune --packs --records", { ...prune, workspaces: false }],
   ["cleanup", { dryRun: false, all: false, format: "text" }],
   ["cleanup --dry-run --all", { dryRun: true, all: true, format: "text" }],
   ["cp x a:/y", { direction: "in", bottle: "a", host: "/home/me/x", guest: "/y", quiet: false, format: "text" }],

@@ -1,6 +1,6 @@
 /**
- * Packs and records that nobody needs any more: those that have not been used for long, and the oldest of those that
- * take more room than they should. What a bottle that has its ledger boots from, or writes to, is never among them.
+ * Packs, records and copies of workspaces that nobody needs any more: those that have not been used for long, and the
+ * oldest of those that take more room than they should. What a bottle that has its ledger boots from, or writes to, is never among them.
  *
  * @since 0.1.0
  */
@@ -12,12 +12,14 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Path from "node:path"
 import { BottleId } from "./BottleId.js"
 import type { Directories } from "./Directories.js"
 import * as Disk from "./internal/cleanup/disk.js"
 import * as Files from "./internal/cleanup/files.js"
 import { realPath } from "./internal/files.js"
 import { sizeOf } from "./internal/prune/size.js"
+import * as Workspaces from "./internal/workspace/places.js"
 import * as Ledger from "./Ledger.js"
 import * as Record from "./Record.js"
 import * as RecordStore from "./RecordStore.js"
@@ -39,11 +41,13 @@ const PACK = ".smolmachine"
  * - `pack`: a machine's disk in the cache, by its path; it is made again when it is needed
  * - `partial`: what is left of a pack, or of what an image was built of, that was not finished, by its path
  * - `record`: what is known of a bottle that is down, by its id
+ * - `workspace`: the copy of a directory that a bottle that is down has worked on, by its id; what was changed in it and
+ *   not taken goes with it
  *
  * @since 0.1.0
  * @category models
  */
-export const Kind = Schema.Literal("pack", "partial", "record")
+export const Kind = Schema.Literal("pack", "partial", "record", "workspace")
 
 /**
  * @since 0.1.0
@@ -94,8 +98,8 @@ export class PruneRefused extends Schema.TaggedError<PruneRefused>("@bottle/engi
  * Something that takes room.
  *
  * - `bytes`: what it takes, links not followed
- * - `unusedMillis`: how long ago a pack was last read or written, and a record written, as far as the file system tells;
- *   0 where it does not
+ * - `unusedMillis`: how long ago a pack was last read or written, a record written, and anything in a workspace changed, as
+ *   far as the file system tells; 0 where it does not
  * - `usedBy`: why it is not removed whatever it takes; null where it may be
  * - `note`: what there is to say of a record that cannot be read; null where there is nothing
  *
@@ -127,7 +131,8 @@ export interface Prunable {
  * What is looked at, and what of it is too much.
  *
  * - `olderMillis`: what was not used for longer goes
- * - `maxSizeBytes`: of what is left the least recently used goes, until all of it, used or not, takes no more than this
+ * - `maxSizeBytes`: of what is left the least recently used goes, until all of it, used or not, takes no more than this;
+ *   workspaces, which hold somebody's work, go last
  *
  * Without either, nothing goes but what was never finished.
  *
@@ -138,6 +143,7 @@ export interface PruneOptions {
   readonly directories: Directories
   readonly packs: boolean
   readonly records: boolean
+  readonly workspaces?: boolean | undefined
   readonly olderMillis?: number | undefined
   readonly maxSizeBytes?: number | undefined
 }
@@ -185,7 +191,8 @@ export const decide = (
     }
   }
   let left = stored.reduce((sum, one) => (why.has(one) ? sum : sum + one.bytes), 0)
-  for (const one of mayGo) {
+  const isWork = ({ kind }: Stored): boolean => kind === "workspace"
+  for (const one of [...mayGo.filter((found) => !isWork(found)), ...mayGo.filter(isWork)]) {
     if (maxSizeBytes === undefined || left <= maxSizeBytes) break
     if (why.has(one)) continue
     why.set(one, "all of it takes more room than is asked for, and this was used the least recently")
@@ -208,12 +215,13 @@ export const decide = (
  */
 export const survey = (options: PruneOptions): Effect.Effect<Survey, PruneRefused, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    const { directories, packs, records } = options
+    const { directories, packs, records, workspaces = false } = options
     const found = yield* Effect.all(
       [
         packs ? listPacks(directories) : Effect.succeed([]),
         packs ? listPartials(directories) : Effect.succeed([]),
-        records ? listRecords(directories) : Effect.succeed([])
+        records ? listRecords(directories) : Effect.succeed([]),
+        workspaces ? listWorkspaces(directories) : Effect.succeed([])
       ],
       { concurrency: "unbounded" }
     )
@@ -256,8 +264,9 @@ const userOf = (
   { kind, name, path }: Stored
 ): Effect.Effect<string | null, never, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    if (kind === "record") return ids.has(name) ? `the bottle ${name} has its ledger` : null
-    if (kind === "partial") return null
+    if (kind === "record" || kind === "workspace") return ids.has(name) ? `the bottle ${name} has its ledger` : null
+    // One that is not finished is its launch's as long as there is one.
+    if (kind === "partial") return isId(Path.basename(path)) && ids.has(Path.basename(path)) ? "it is being made" : null
     const user = packs.get(yield* realPath(path))
     if (user !== undefined) return `the bottle ${user} boots from it`
     return unread === undefined ? null : `the plan of the bottle ${unread} cannot be read, and it may boot from it`
@@ -314,6 +323,30 @@ const listRecords = (directories: Directories): Effect.Effect<ReadonlyArray<Stor
     return (yield* Effect.forEach(ids, (id) => recordOf(directories, id), { concurrency: CONCURRENCY })).flat()
   })
 
+const listWorkspaces = (directories: Directories): Effect.Effect<ReadonlyArray<Stored>, never, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const workspaces = Workspaces.directoryOf(directories)
+    const ids = (yield* Disk.namesIn(workspaces)).filter(isId)
+    if (ids.length === 0) return []
+    const { sizeOf: sizeOfCopy } = yield* removing
+    const now = yield* Clock.currentTimeMillis
+    return (yield* Effect.forEach(ids, (id) =>
+      Effect.gen(function* () {
+        const path = `${workspaces}/${id}`
+        if ((yield* Disk.kindOf(path)) !== "Directory") return []
+        const size = yield* Effect.option(sizeOfCopy(path))
+        const { bytes, changedAtMillis } = Option.getOrElse(size, () => ({ bytes: 0, changedAtMillis: now }))
+        const isFinished = (yield* Disk.kindOf(`${path}/base.json`)) === "File"
+        const kind = isFinished ? ("workspace" as const) : ("partial" as const)
+        const unusedMillis = changedAtMillis === 0 ? 0 : Math.max(0, now - changedAtMillis)
+        return [{ kind, name: isFinished ? id : path, path, bytes, unusedMillis, usedBy: null, note: null }]
+      })
+    )).flat()
+  })
+
+/** What a guest wrote is not walked through as other directories are. */
+const removing = Effect.promise(() => import("./internal/workspace/removal.js"))
+
 const recordOf = (directories: Directories, id: BottleId) =>
   Effect.gen(function* () {
     const path = `${Record.directoryOf(directories)}/${id}`
@@ -354,9 +387,15 @@ const removeOne = (directories: Directories, stored: Stored): Effect.Effect<void
   const { kind, name, path } = stored
   const failed = (reason: string) => new NotPruned({ kind, path, reason })
   const gone = Effect.mapError(Disk.remove({ kind: "file", name: path }, path), ({ reason }) => failed(reason))
+  const goneOf = (id: string) =>
+    Effect.flatMap(removing, ({ remove: removeCopy }) =>
+      Effect.mapError(removeCopy(path, { directories, id }), (reason) => failed(reason))
+    )
   switch (kind) {
     case "partial":
-      return gone
+      return Path.dirname(path) === Workspaces.directoryOf(directories) ? goneOf(Path.basename(path)) : gone
+    case "workspace":
+      return goneOf(name)
     case "record":
       return Effect.flatMap(isId(name) ? Ledger.read(directories, name) : Effect.succeedNone, (view) =>
         Option.isSome(view) ? failed("its bottle has a ledger now") : gone

@@ -82,7 +82,7 @@ const edits = (random: Random, root: string, count: number): void => {
 }
 
 describe("Workspace", () => {
-  for (const seed of Array.from({ length: 40 }, (_, index) => index + 1)) {
+  for (const seed of Array.from({ length: 16 }, (_, index) => index + 1)) {
     it.live(`gives the directory what the copy is, whatever was changed in it (seed ${seed})`, () =>
       Temp.withTempDir((home) =>
         Effect.gen(function* () {

@@ -91,7 +91,7 @@ const item = (
 const sum = (sizes: ReadonlyArray<{ readonly bytes: number }>): number =>
   sizes.reduce((total, { bytes }) => total + bytes, 0)
 
-const work = ({ dryRun, maxSizeBytes, olderMillis, packs, records }: PruneRequest) =>
+const work = ({ dryRun, maxSizeBytes, olderMillis, packs, records, workspaces }: PruneRequest) =>
   Effect.gen(function* () {
     const { environment } = yield* Invocation
     const directories = Directories.fromEnvironment(environment)
@@ -100,6 +100,7 @@ const work = ({ dryRun, maxSizeBytes, olderMillis, packs, records }: PruneReques
       directories,
       packs,
       records,
+      workspaces,
       olderMillis: isBounded ? (olderMillis ?? undefined) : OLDER_MILLIS,
       maxSizeBytes: maxSizeBytes ?? undefined
     })

@@ -24,8 +24,8 @@ export interface PruneFlags {
 }
 
 /**
- * A `prune` line, understood. Neither of `packs` and `records` on the line means both; a bound that was not given is
- * null.
+ * A `prune` line, understood. Neither of `packs` and `records` on the line means both, and `workspaces`; a bound that was
+ * not given is null.
  *
  * @since 0.1.0
  * @category models
@@ -35,6 +35,7 @@ export interface PruneRequest {
   readonly maxSizeBytes: number | null
   readonly packs: boolean
   readonly records: boolean
+  readonly workspaces: boolean
   readonly dryRun: boolean
   readonly format: Format
 }
@@ -55,6 +56,7 @@ export const make = (flags: PruneFlags): Either.Either<PruneRequest, UsageError>
       maxSizeBytes: maxSizeBytes ?? null,
       packs: flags.packs || isAll,
       records: flags.records || isAll,
+      workspaces: isAll,
       dryRun: flags.dryRun,
       format: formatOf(flags.format)
     }

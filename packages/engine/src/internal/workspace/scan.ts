@@ -1,3 +1,4 @@
+import * as Fs from "node:fs"
 import { WorkspaceTooLarge } from "../../WorkspaceError.js"
 import { type Entry, isSame } from "./entry.js"
 import { actingFor, guardedFor, hooksOf } from "./guarded.js"
@@ -149,6 +150,17 @@ function* hooksBefore(source: string): Steps<ReadonlyArray<string>> {
   }
 }
 
+/** A guest may keep us out of the tree itself, which is ours. */
+const openTree = (root: string): Tree.Directory => {
+  try {
+    return Tree.openRoot(root)
+  } catch (cause) {
+    if (Tree.codeOf(cause) !== "EACCES" || !Fs.lstatSync(root).isDirectory()) throw cause
+    Fs.chmodSync(root, 0o700)
+    return Tree.openRoot(root)
+  }
+}
+
 /** What of a tree is not as it was, sorted by path. */
 export function* changes(
   root: string,
@@ -156,7 +168,7 @@ export function* changes(
 ): Steps<ReadonlyArray<Change>> {
   const known = new Map(base.map((one) => [one.path, one]))
   const state: State = { root, limits, known, found: new Map(), refused: new Map(), bytes: 0, count: 0 }
-  const directory = Tree.openRoot(root)
+  const directory = openTree(root)
   try {
     yield* into(directory, "", 0, state)
   } finally {

@@ -1,0 +1,450 @@
+import * as Temp from "@bottle/testing/Temp"
+import * as Wait from "@bottle/testing/Wait"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import * as Workspace from "../src/Workspace.js"
+import { type Contents, copied, files, planIn, read, write } from "./fixtures/workspaces.js"
+import { directoriesIn, tryPlan } from "./fixtures/plans.js"
+
+type Copied = Effect.Effect.Success<ReturnType<typeof copied>>
+
+/** A copy of a directory, and what is done with it. */
+const withCopy = (
+  contents: Contents,
+  use: (copy: Copied & { readonly home: string }) => Effect.Effect<void, unknown, never>
+) => Temp.withTempDir((home) => Effect.flatMap(copied(home, contents), (copy) => use({ ...copy, home })))
+
+const run = <A, E>(effect: Effect.Effect<A, E, Effect.Effect.Context<ReturnType<typeof Workspace.apply>>>) =>
+  Effect.provide(effect, files)
+
+const changes = ({ place }: Copied) => Effect.map(run(Workspace.changes(place)), (all) => all.changes)
+
+const apply = ({ place }: Copied, more: { readonly force?: boolean; readonly dryRun?: boolean } = {}) =>
+  run(Workspace.apply({ ...place, ...more }))
+
+const outcomes = ({ applied }: Workspace.Application) =>
+  Object.fromEntries(applied.map(({ change, outcome }) => [change.path, outcome]))
+
+const isRoot = process.getuid?.() === 0
+
+describe("a copy", () => {
+  it.live("is the directory with its modes, links and times, in a place that is closed to others", () =>
+    withCopy({ "a.txt": "one", "src/run": "two", "src/l": { link: "../a.txt" }, out: { link: "/etc" } }, (copy) =>
+      Effect.gen(function* () {
+        Fs.chmodSync(`${copy.source}/src/run`, 0o750)
+        yield* copy.release
+        Fs.utimesSync(`${copy.source}/a.txt`, 1000, 2000)
+        const again = yield* copied(copy.home, {})
+        assert.deepStrictEqual(read(again.tree), read(copy.source))
+        assert.strictEqual(Fs.statSync(`${again.tree}/a.txt`).mtimeMs, 2_000_000)
+        assert.strictEqual(Fs.statSync(Path.dirname(again.tree)).mode & 0o777, 0o700)
+        assert.deepStrictEqual(yield* changes(again), [])
+      })
+    )
+  )
+
+  it.live("goes with its bottle when nothing was changed in it, and stays when something was", () =>
+    withCopy({ a: "one" }, (copy) =>
+      Effect.gen(function* () {
+        Fs.utimesSync(`${copy.tree}/a`, 5, 5)
+        yield* copy.release
+        assert.isFalse(Fs.existsSync(Path.dirname(copy.tree)))
+        const again = yield* copied(copy.home, {})
+        write(again.tree, { a: "two" })
+        yield* again.release
+        assert.strictEqual(Fs.readFileSync(`${again.tree}/a`, "utf8"), "two")
+      })
+    )
+  )
+
+  it.live("leaves out what is no file, names it, and follows no link out of the directory", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        write(`${home}/work`, { a: "one", "secret-link": { link: `${home}/secret` } })
+        write(home, { secret: "s" })
+        execFileSync("mkfifo", [`${home}/work/pipe`])
+        const copy = yield* copied(home, {})
+        assert.deepStrictEqual((yield* run(Workspace.read(copy.place))).skipped, [
+          { path: "pipe", reason: "it is a named pipe" }
+        ])
+        assert.strictEqual(Fs.readlinkSync(`${copy.tree}/secret-link`), `${home}/secret`)
+        assert.deepStrictEqual(yield* changes(copy), [])
+      })
+    )
+  )
+
+  it.live("drops bits that let a file act as its owner", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        write(`${home}/work`, { a: "one" })
+        Fs.chmodSync(`${home}/work/a`, 0o4755)
+        const copy = yield* copied(home, {})
+        assert.strictEqual(Fs.statSync(`${copy.tree}/a`).mode & 0o7777, 0o755)
+      })
+    )
+  )
+
+  for (const [what, limits, contents] of [
+    ["entries", { entries: 2 }, { a: "1", b: "2" }],
+    ["bytes", { bytes: 4 }, { a: "four" }],
+    ["depth", { depth: 1 }, { "a/b": "1" }]
+  ] as const) {
+    it.live(`is refused where there is more than ${what} than is copied, and nothing is left of it`, () =>
+      Temp.withTempDir((home) =>
+        Effect.gen(function* () {
+          yield* (yield* copied(home, contents, limits)).release
+          const more = { ...contents, "a2/b/c": "more" }
+          const error = yield* Effect.flip(copied(home, more, limits))
+          assert.strictEqual(error._tag, "WorkspaceTooLarge")
+          assert.deepStrictEqual(Fs.readdirSync(`${home}/state/workspaces`), [])
+        })
+      )
+    )
+  }
+
+  it.live("that is interrupted half-way is removed", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        write(`${home}/work`, Object.fromEntries(Array.from({ length: 1500 }, (_, at) => [`d${at % 50}/f${at}`, "x"])))
+        const fiber = yield* Effect.fork(copied(home, {}))
+        const place = `${home}/state/workspaces`
+        const isBegun = () => Fs.existsSync(place) && Fs.readdirSync(place).length > 0
+        yield* Wait.waitUntil(Effect.sync(isBegun), { boundMillis: 10_000, everyMillis: 1 })
+        yield* Fiber.interrupt(fiber)
+        assert.deepStrictEqual(Fs.readdirSync(place), [])
+      })
+    )
+  )
+})
+
+describe("what a guest leaves in its copy", () => {
+  it.live("is refused where it is a pipe, a socket, or a link that leads out; what is beside it is taken", () =>
+    withCopy({ keep: { link: "/etc/hosts" }, turned: { link: "inside" } }, (copy) =>
+      Effect.gen(function* () {
+        const { source, tree } = copy
+        execFileSync("mkfifo", [`${tree}/pipe`])
+        write(tree, {
+          absolute: { link: "/etc/passwd" },
+          up: { link: "../../outside" },
+          "d/over": { link: "../../outside" },
+          "d/inside": { link: "../plain" },
+          plain: "text"
+        })
+        Fs.rmSync(`${tree}/turned`)
+        Fs.symlinkSync("/root", `${tree}/turned`)
+        const application = yield* apply(copy, { force: true })
+        assert.deepStrictEqual(outcomes(application), {
+          absolute: "left",
+          d: "taken",
+          "d/inside": "taken",
+          "d/over": "left",
+          pipe: "left",
+          plain: "taken",
+          turned: "left",
+          up: "left"
+        })
+        assert.deepStrictEqual(Object.keys(read(source)), ["d", "d/inside", "keep", "plain", "turned"])
+        assert.strictEqual(Fs.readlinkSync(`${source}/turned`), "inside")
+        assert.isFalse(application.removed)
+      })
+    )
+  )
+
+  it.live("never follows a link in place of a directory that is read", () =>
+    withCopy({ "d/a": "one", "e/a": "one" }, (copy) =>
+      Effect.gen(function* () {
+        write(copy.home, { "outside/a": "secret" })
+        Fs.rmSync(`${copy.tree}/d`, { recursive: true })
+        Fs.symlinkSync("../../../../outside", `${copy.tree}/d`)
+        write(copy.tree, { "e/a": "two" })
+        const found = yield* changes(copy)
+        assert.deepStrictEqual(
+          found.map(({ kind, path }) => [path, kind]),
+          [
+            ["d", "modified"],
+            ["d/a", "deleted"],
+            ["e/a", "modified"]
+          ]
+        )
+        const all = { source: copy.source, tree: copy.tree }
+        assert.isTrue(Option.isNone(yield* Workspace.contents(all, "d/a", "after")))
+        assert.isTrue(Option.isSome(yield* Workspace.contents(all, "e/a", "after")))
+      })
+    )
+  )
+
+  it.live("is a copy of its own where it has other names, and acts as nobody", () =>
+    withCopy({ a: "one" }, (copy) =>
+      Effect.gen(function* () {
+        Fs.linkSync(`${copy.tree}/a`, `${copy.tree}/b`)
+        Fs.writeFileSync(`${copy.tree}/s`, "", { mode: 0o755 })
+        Fs.chmodSync(`${copy.tree}/s`, 0o6755)
+        assert.isTrue((yield* apply(copy)).removed)
+        assert.strictEqual(Fs.statSync(`${copy.source}/b`).nlink, 1)
+        assert.strictEqual(Fs.statSync(`${copy.source}/s`).mode & 0o7777, 0o755)
+      })
+    )
+  )
+
+  it.live("is refused by name where it is not UTF-8, too deep or too large; the rest is taken", () =>
+    withCopy({ a: "one" }, (copy) =>
+      Effect.gen(function* () {
+        Fs.writeFileSync(Buffer.concat([Buffer.from(`${copy.tree}/`), Buffer.from([0xff, 0xfe])]), "x")
+        Fs.mkdirSync(`${copy.tree}/${"d/".repeat(140)}`, { recursive: true })
+        Fs.truncateSync(`${copy.tree}/a`, 9 * 1024 ** 3)
+        write(copy.tree, { "new\u001b[2J": "x" })
+        const { applied } = yield* apply(copy)
+        const left = applied.filter(({ outcome }) => outcome === "left").map(({ reason }) => reason)
+        assert.deepStrictEqual(left, [
+          "1 names that are not UTF-8",
+          "it is larger than what is read back",
+          "it is too deep"
+        ])
+        assert.isTrue(Fs.existsSync(`${copy.source}/new\u001b[2J`))
+        assert.strictEqual(Fs.readFileSync(`${copy.source}/a`, "utf8"), "one")
+        yield* run(Workspace.discard(copy.place))
+      })
+    )
+  )
+
+  it.live("is removed whatever it is: deeper than a path is long, and closed to its owner", () =>
+    withCopy({ a: "one" }, (copy) =>
+      Effect.gen(function* () {
+        const deep = `for (let i = 0; i < 80; i++) { require("fs").mkdirSync("d".repeat(80)); process.chdir("d".repeat(80)) }`
+        execFileSync(process.execPath, ["-e", deep], { cwd: copy.tree })
+        Fs.mkdirSync(`${copy.tree}/closed/in`, { recursive: true })
+        Fs.chmodSync(`${copy.tree}/closed`, 0)
+        Fs.chmodSync(copy.tree, 0)
+        assert.strictEqual((yield* changes(copy))[0]?.path, "closed")
+        yield* run(Workspace.discard(copy.place))
+        assert.isFalse(Fs.existsSync(Path.dirname(copy.tree)))
+      })
+    )
+  )
+
+  it.live("is taken only where that is asked for where git would run it by itself; all else of git is taken", () =>
+    withCopy(
+      { ".git/HEAD": "ref", ".git/config": "[core]\n\thooksPath = tools/hooks\n", ".git/objects": null, a: "1" },
+      (copy) =>
+        Effect.gen(function* () {
+          write(copy.tree, {
+            ".git/config": "[core]\n\tfsmonitor = evil\n",
+            ".git/hooks/post-checkout": "evil",
+            ".git/objects/aa/bb": "blob",
+            ".git/HEAD": "other",
+            ".GIT/config": "evil",
+            "sub/.git": "gitdir: ../evil",
+            "bare/HEAD": "ref",
+            "bare/objects": null,
+            "bare/config": "evil",
+            "tools/hooks/pre-commit": "evil",
+            "tools/other": "fine",
+            "src/config": "fine",
+            "src/hooks/use.ts": "fine",
+            ".envrc": "mind"
+          })
+          const before = outcomes(yield* apply(copy))
+          const left = Object.entries(before).flatMap(([path, outcome]) => (outcome === "left" ? [path] : []))
+          assert.deepStrictEqual(left, [
+            ".GIT/config",
+            ".git/config",
+            ".git/hooks/post-checkout",
+            "bare/config",
+            "sub/.git",
+            "tools/hooks/pre-commit"
+          ])
+          assert.include(Fs.readFileSync(`${copy.source}/.git/config`, "utf8"), "tools/hooks")
+          assert.strictEqual(Fs.readFileSync(`${copy.source}/.git/HEAD`, "utf8"), "other")
+          const forced = yield* apply(copy, { force: true })
+          assert.isTrue(forced.removed)
+          assert.include(Fs.readFileSync(`${copy.source}/.git/config`, "utf8"), "evil")
+        })
+    )
+  )
+})
+
+describe("taking changes back", () => {
+  it.live("refuses as a whole where a file was changed here too, and replaces it where that is asked for", () =>
+    withCopy({ a: "one", b: "one", c: "one" }, (copy) =>
+      Effect.gen(function* () {
+        write(copy.tree, { a: "guest", b: "guest" })
+        write(copy.source, { b: "mine", c: "mine" })
+        const before = read(copy.source)
+        const error = yield* Effect.flip(apply(copy))
+        assert.strictEqual(error._tag, "WorkspaceConflict")
+        assert.deepStrictEqual(error._tag === "WorkspaceConflict" ? error.paths : [], ["b"])
+        assert.deepStrictEqual(read(copy.source), before)
+        assert.isTrue((yield* apply(copy, { force: true })).removed)
+        assert.deepStrictEqual(
+          Object.values(read(copy.source)).map((text) => text.slice(9)),
+          ["guest", "guest", "mine"]
+        )
+      })
+    )
+  )
+
+  it.live("finds no conflict where both made the same of it, or where only its time is another", () =>
+    withCopy({ a: "one", b: "one" }, (copy) =>
+      Effect.gen(function* () {
+        write(copy.tree, { a: "two", b: "two", new: "same" })
+        write(copy.source, { a: "two", new: "same" })
+        Fs.utimesSync(`${copy.source}/b`, 1, 1)
+        assert.deepStrictEqual(outcomes(yield* apply(copy)), { a: "already", b: "taken", new: "already" })
+      })
+    )
+  )
+
+  it.live("writes nothing through a link that stands in the way here, also where it is forced", () =>
+    withCopy({ "d/a": "one", "e/a": "one" }, (copy) =>
+      Effect.gen(function* () {
+        write(copy.home, { "outside/a": "one" })
+        write(copy.tree, { "d/a": "guest", "e/a": "guest" })
+        Fs.rmSync(`${copy.source}/d`, { recursive: true })
+        Fs.symlinkSync("../outside", `${copy.source}/d`)
+        assert.deepStrictEqual(outcomes(yield* apply(copy, { force: true })), { "d/a": "left", "e/a": "taken" })
+        assert.strictEqual(Fs.readFileSync(`${copy.home}/outside/a`, "utf8"), "one")
+      })
+    )
+  )
+
+  it.live("replaces a link here by a file, and never writes where it leads", () =>
+    withCopy({ l: { link: "../outside" } }, (copy) =>
+      Effect.gen(function* () {
+        write(copy.home, { outside: "mine" })
+        Fs.rmSync(`${copy.tree}/l`)
+        write(copy.tree, { l: "guest" })
+        assert.isTrue((yield* apply(copy)).removed)
+        assert.isTrue(Fs.lstatSync(`${copy.source}/l`).isFile())
+        assert.strictEqual(Fs.readFileSync(`${copy.home}/outside`, "utf8"), "mine")
+      })
+    )
+  )
+
+  it.live("keeps what was put here into a directory that the guest removed, or made something else", () =>
+    withCopy({ "d/a": "one", "e/a": "one" }, (copy) =>
+      Effect.gen(function* () {
+        Fs.rmSync(`${copy.tree}/d`, { recursive: true })
+        Fs.rmSync(`${copy.tree}/e`, { recursive: true })
+        write(copy.tree, { e: "a file" })
+        write(copy.source, { "d/mine": "mine", "e/mine": "mine" })
+        assert.deepStrictEqual(outcomes(yield* apply(copy, { force: true })), {
+          d: "taken",
+          "d/a": "taken",
+          e: "left",
+          "e/a": "taken"
+        })
+        assert.deepStrictEqual(Object.keys(read(copy.source)), ["d", "d/mine", "e", "e/mine"])
+      })
+    )
+  )
+
+  it.live("changes nothing in a dry run", () =>
+    withCopy({ a: "one" }, (copy) =>
+      Effect.gen(function* () {
+        write(copy.tree, { a: "two" })
+        const application = yield* apply(copy, { dryRun: true })
+        assert.deepStrictEqual(outcomes(application), { a: "taken" })
+        assert.strictEqual(Fs.readFileSync(`${copy.source}/a`, "utf8"), "one")
+        assert.isTrue((yield* apply(copy)).removed)
+      })
+    )
+  )
+
+  it.live.skipIf(isRoot)("says what could not be taken, and goes on there when that is mended", () =>
+    withCopy({ a: "one", "d/b": "one", z: "one" }, (copy) =>
+      Effect.gen(function* () {
+        write(copy.tree, { a: "two", z: "two" })
+        Fs.chmodSync(copy.source, 0o555)
+        const error = yield* Effect.flip(apply(copy))
+        assert.strictEqual(error._tag, "WorkspaceNotTaken")
+        Fs.chmodSync(copy.source, 0o755)
+        assert.isTrue((yield* apply(copy)).removed)
+        assert.strictEqual(Fs.readFileSync(`${copy.source}/z`, "utf8"), "two")
+      })
+    )
+  )
+
+  it.live("that is interrupted leaves no half of a file, and is run again", () =>
+    withCopy(Object.fromEntries(Array.from({ length: 400 }, (_, at) => [`f${at}`, "one"])), (copy) =>
+      Effect.gen(function* () {
+        for (const name of Fs.readdirSync(copy.tree)) Fs.writeFileSync(`${copy.tree}/${name}`, "guest")
+        const isBegun = () => Fs.readFileSync(`${copy.source}/f0`, "utf8") === "guest"
+        const fiber = yield* Effect.fork(apply(copy))
+        yield* Wait.waitUntil(Effect.sync(isBegun), { boundMillis: 10_000, everyMillis: 1 })
+        yield* Fiber.interrupt(fiber)
+        const half = Object.values(read(copy.source)).map((text) => text.slice(9))
+        assert.deepStrictEqual([...new Set([...half, "one", "guest"])].toSorted(), ["guest", "one"])
+        // It may have come to its end before.
+        const again = yield* Effect.either(apply(copy))
+        assert.isTrue(again._tag === "Left" ? again.left._tag === "WorkspaceMissing" : again.right.removed)
+        assert.isTrue(Object.values(read(copy.source)).every((text) => text.endsWith("guest")))
+      })
+    )
+  )
+
+  it.live("takes part while the bottle is up, and then what was changed since", () =>
+    withCopy({ a: "one" }, (copy) =>
+      Effect.gen(function* () {
+        Fs.mkdirSync(`${copy.home}/state/bottles/${copy.place.id}`, { recursive: true, mode: 0o700 })
+        write(copy.tree, { a: "two" })
+        assert.isFalse((yield* apply(copy)).removed)
+        assert.deepStrictEqual(yield* changes(copy), [])
+        write(copy.tree, { a: "three" })
+        assert.deepStrictEqual(outcomes(yield* apply(copy)), { a: "taken" })
+        assert.strictEqual((yield* Effect.flip(run(Workspace.discard(copy.place))))._tag, "WorkspaceInUse")
+        Fs.rmdirSync(`${copy.home}/state/bottles/${copy.place.id}`)
+        yield* run(Workspace.discard(copy.place))
+        assert.strictEqual((yield* Effect.flip(apply(copy)))._tag, "WorkspaceMissing")
+      })
+    )
+  )
+
+  it.live("says of a copy that nobody can read that it is so", () =>
+    withCopy({ a: "one" }, (copy) =>
+      Effect.gen(function* () {
+        Fs.writeFileSync(`${Path.dirname(copy.tree)}/base.json`, "{}")
+        assert.strictEqual((yield* Effect.flip(apply(copy)))._tag, "WorkspaceUnread")
+        yield* copy.release
+        assert.isTrue(Fs.existsSync(copy.tree))
+      })
+    )
+  )
+})
+
+describe("LaunchPlan.make", () => {
+  it("mounts a copy, or the directory itself, at /workspace, where commands begin", () => {
+    const copy = planIn("/h")
+    assert.deepStrictEqual(copy.workspace, {
+      source: "/h/work",
+      mode: "copy",
+      copy: "/h/state/workspaces/demo-abc12/tree"
+    })
+    assert.deepStrictEqual(copy.guest.mounts, [
+      { host: "/h/state/workspaces/demo-abc12/tree", guest: "/workspace", readonly: false }
+    ])
+    assert.strictEqual(copy.guest.workdir, "/workspace")
+    assert.deepStrictEqual(planIn("/h", "ro").guest.mounts, [{ host: "/h/work", guest: "/workspace", readonly: true }])
+    assert.deepStrictEqual(planIn("/h", "rw").guest.mounts, [{ host: "/h/work", guest: "/workspace", readonly: false }])
+  })
+
+  it("refuses a copy of what holds bottle's own files, or lies in them, and a second thing in its place", () => {
+    const directories = directoriesIn("/h")
+    const reason = (source: string, guest = "/elsewhere") => {
+      const mounts = [{ host: "/m", guest, readonly: true }]
+      const made = tryPlan({ source: { _tag: "Bare" }, mounts, workspace: { source, mode: "copy" } }, "1.9.3", {
+        directories
+      })
+      return made._tag === "Left" ? made.left.message : null
+    }
+    assert.isNull(reason("/h/work"))
+    assert.include(reason("/h") ?? "", "bottle's own files")
+    assert.include(reason("/h/state/workspaces/x") ?? "", "bottle's own files")
+    assert.include(reason("work") ?? "", "not absolute")
+    assert.include(reason("/h/work", "/workspace/") ?? "", "a mount is at /workspace")
+  })
+})
