@@ -45,6 +45,13 @@ const watchOf = (saving: WatchState.Saving = file, size = SIZE) => {
   }
 }
 
+/** What is on the screen, and since when. */
+interface Shown {
+  readonly question: number | null
+  readonly text: string
+  readonly since: number
+}
+
 const allowed = (outputs: ReadonlyArray<WatchState.Output>) =>
   outputs.flatMap((output) => (output._tag === "Allow" ? [[output.entry, output.lasting]] : []))
 
@@ -174,8 +181,8 @@ describe("WatchState", () => {
       FastCheck.property(run, ({ size, steps }) => {
         const watch = watchOf(file, size)
         let at = 0
-        /** What is on the screen, and since when. */
-        let screen: { readonly question: number | null; readonly text: string; readonly since: number } | null = null
+        let screen: Shown | null = null
+        const onScreen = (): Shown | null => screen
         let lastKey = -Infinity
         for (const [one, later] of steps) {
           at += later
@@ -183,8 +190,8 @@ describe("WatchState", () => {
           else if (one.kind === "draw") {
             const view = watch.view()
             const text = view.lines.map(({ text }) => text.trim()).join("")
-            const isSame = screen !== null && screen.question === view.question
-            screen = { question: view.question, text, since: isSame ? (screen?.since ?? at) : at }
+            const before = onScreen()
+            screen = { question: view.question, text, since: before?.question === view.question ? before.since : at }
             watch.draw(at)
           } else if (one.kind === "resize") {
             watch.take({ _tag: "Hidden" })
@@ -200,9 +207,9 @@ describe("WatchState", () => {
             for (const output of outputs) {
               if (output._tag !== "Allow") continue
               answered += 1
-              assert.strictEqual(output.question, screen?.question)
-              assert.include(screen?.text ?? "", output.entry)
-              assert.isAtLeast(at - (screen?.since ?? at), QUIET)
+              assert.strictEqual(output.question, onScreen()?.question)
+              assert.include(onScreen()?.text ?? "", output.entry)
+              assert.isAtLeast(at - (onScreen()?.since ?? at), QUIET)
               assert.isAtLeast(at - lastKey, QUIET)
             }
             if (outputs.length === 0) lastKey = at

@@ -1,7 +1,8 @@
 """Runs a program on a terminal of its own: terminal.py ROWS COLUMNS STEPS PROGRAM ARGUMENT...
 
-STEPS is JSON, a list of [text to wait for, action, value]: "send" types the value, "resize" makes the terminal
-[rows, columns], "signal" sends the program the signal of that number. Writes what the terminal showed to standard output
+STEPS is JSON, a list of [text to wait for, action, value]: "send" types the value, "press" types it a second later and
+then again every five until the text of the next step is there, "resize" makes the terminal [rows, columns], "signal"
+sends the program the signal of that number. Writes what the terminal showed to standard output
 and ends with the program's exit code, 255 after 60 seconds.
 """
 
@@ -32,17 +33,24 @@ os.write(ready_write, b"x")
 
 shown = b""
 seen = 0
+pressed, press_at = None, 0.0
 deadline = time.monotonic() + 60
 while time.monotonic() < deadline:
     while steps and steps[0][0].encode() in shown[seen:]:
         wanted, action, value = steps.pop(0)
         seen = shown.index(wanted.encode(), seen) + len(wanted)
+        pressed = None
         if action == "send":
             os.write(terminal, value.encode())
+        elif action == "press":
+            pressed, press_at = value, time.monotonic() + 1
         elif action == "resize":
             size(terminal, *value)
         elif action == "signal":
             os.kill(pid, value)
+    if pressed is not None and time.monotonic() >= press_at:
+        os.write(terminal, pressed.encode())
+        press_at = time.monotonic() + 5
     readable, _, _ = select.select([terminal], [], [], 0.2)
     if readable:
         try:
