@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Policy from "@bottle/egress/Policy"
+import * as Span from "@bottle/process/Span"
 import { Smolvm } from "@bottle/smolvm/Smolvm"
 import type { SmolvmError } from "@bottle/smolvm/SmolvmError"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -96,7 +97,7 @@ export const plan = (
     const routes = mayBeContainer ? yield* hostRoutes : []
     const realPaths = yield* realPathsOf(options, settings.directories)
     return yield* LaunchPlan.make({ id, options, capabilities, program: smolvm.program, settings, routes, realPaths })
-  }).pipe((deciding) => Effect.useSpan("bottle.plan", { captureStackTrace: false }, () => deciding))
+  }).pipe(Span.around("bottle.plan"))
 
 const realPathsOf = (
   { mounts = [], workspace }: LaunchOptions,

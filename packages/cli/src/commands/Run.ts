@@ -11,6 +11,7 @@ import { type LaunchEvent, LaunchObserver } from "@bottle/engine/LaunchObserver"
 import type { LaunchPlan } from "@bottle/engine/LaunchPlan"
 import * as Record from "@bottle/engine/Record"
 import * as Release from "@bottle/process/Release"
+import * as Span from "@bottle/process/Span"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as DateTime from "effect/DateTime"
@@ -139,8 +140,8 @@ const inBottle = (request: RunRequest, { progress, recorder }: Watching, tty: bo
             input: request.input,
             tty
           })
-          const exit = yield* Effect.useSpan("bottle.command", { captureStackTrace: false }, () =>
-            serving(command, { bottle, request, record, recorder, outer: watchScope })
+          const exit = yield* serving(command, { bottle, request, record, recorder, outer: watchScope }).pipe(
+            Span.around("bottle.command", { "bottle.id": plan.id })
           )
           if (request.options.keepOnFailure === true && isFailed(exit)) yield* bottle.keep
           return exit

@@ -1,8 +1,9 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
 import type { Exit } from "../Exit.js"
 import type { Program } from "../Program.js"
+import { within } from "../Span.js"
 
 /** What every span of a process is called; what runs is in its attributes. */
 export const NAME = "process"
@@ -25,15 +26,6 @@ const noteExit =
       span.attribute("process.exit_code", code)
       if (signal !== null) span.attribute("process.signal", signal)
     })
-
-/**
- * What runs in the span has it as its parent by its ids only: an error that fails where a span itself is the parent is
- * wrapped by Effect, and callers that compare errors would meet the wrapping.
- */
-const within =
-  ({ context, sampled, spanId, traceId }: Tracer.Span) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.provideService(effect, Tracer.ParentSpan, Tracer.externalSpan({ context, sampled, spanId, traceId }))
 
 /** Runs what runs a program, from its start to its end, in the program's span. */
 export const traced = <A, E, R>(

@@ -1,5 +1,6 @@
 import type { EgressEvent } from "@bottle/egress/EgressEvent"
 import { PolicyDocument } from "@bottle/egress/PolicyDocument"
+import * as Span from "@bottle/process/Span"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -237,14 +238,8 @@ const started = (id: string, { next }: Opened, timeoutMillis: number): Effect.Ef
   )
 
 /** A call in a span of its own, which says which call it was, and nothing of what was asked or answered. */
-const traced =
-  (id: string, { call }: Wire.Call) =>
-  <A, E, R>(asking: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.useSpan(
-      "bottle.control",
-      { attributes: { "bottle.id": id, "bottle.call": call }, captureStackTrace: false },
-      () => asking
-    )
+const traced = (id: string, { call }: Wire.Call) =>
+  Span.around("bottle.control", { "bottle.id": id, "bottle.call": call })
 
 /** Asks for a description, and nothing else. */
 export const describe = (address: ControlAddress, timeoutMillis: number): Effect.Effect<Description, ControlError> =>
