@@ -70,7 +70,8 @@ export class NameUnknown extends Schema.TaggedError<NameUnknown>("@bottle/engine
 }) {
   override get message(): string {
     const { file, kind, name } = this
-    const where = file === null ? "there is no manifest" : `${file} has no ${kind} of that name`
+    const nowhere = kind === "agent" ? "no agent has that name, and there is no manifest" : "there is no manifest"
+    const where = file === null ? nowhere : `${file} has no ${kind} of that name`
     return `--${kind} "${name}": ${where}`
   }
 

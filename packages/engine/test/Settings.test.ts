@@ -174,14 +174,17 @@ describe("Settings.compose", () => {
       "There is claude, mine, plain"
     ])
     assert.deepStrictEqual(refused({ agent: "cluade" }, null), [
-      '--agent "cluade": there is no manifest',
+      '--agent "cluade": no agent has that name, and there is no manifest',
       "--agent claude"
     ])
     assert.deepStrictEqual(refused({ bottle: "dev" }, null), [
       '--bottle "dev": there is no manifest',
       "bottle init writes a manifest"
     ])
-    assert.strictEqual(refused({ agent: "constructor" }, null)[0], '--agent "constructor": there is no manifest')
+    assert.strictEqual(
+      refused({ agent: "constructor" }, null)[0],
+      '--agent "constructor": no agent has that name, and there is no manifest'
+    )
   })
 })
 
