@@ -195,4 +195,28 @@ describe("Path.stays", () => {
   ]
   it.each(staying)("takes %s", (target) => assert.isTrue(Path.stays(target)))
   it.each(leaving)("refuses %s", (target) => assert.isFalse(Path.stays(target)))
+
+  it("takes nothing that leaves its base, however often a server decodes it, by the reading of a browser", () => {
+    const piece = fc.constantFrom("..", ".", "/", "%2e", "%2F", "%5c", "%25", "2e", "2f", "\\", ";", "a", "%c3%a4", "?")
+    let taken = 0
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const target = `/base/${pieces.join("")}`
+        if (!Path.stays(target)) return
+        taken += 1
+        let path = target.split("?")[0] ?? ""
+        for (let round = 0; round < 6; round++) {
+          assert.isTrue(new URL(path, "https://a.example").pathname.startsWith("/base/"), `${target} as ${path}`)
+          path = path.replace(/%[0-9A-Fa-f]{2}/g, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)))
+        }
+      }),
+      { seed: 1, numRuns: 3000 }
+    )
+    assert.isAbove(taken, 300)
+  })
+
+  it("looks through a path as long as a header", () => {
+    assert.isTrue(Path.stays(`/${"a%c3%a9/".repeat(8000)}`))
+    assert.isFalse(Path.stays(`/${"a%c3%a9/".repeat(8000)}%2e%2e`))
+  })
 })

@@ -72,6 +72,26 @@ const listing: fc.Arbitrary<AllowEntry> = fc
   .tuple(hosts, request, fc.array(ranges, { maxLength: 2 }))
   .map(([host, fields, addresses]) => ({ host, ...fields, addresses }))
 
+const credentials: fc.Arbitrary<PolicyDocument["credentials"] & {}> = fc.dictionary(
+  fc.constantFrom("a", "b-2"),
+  fc
+    .record(
+      {
+        source: fc.constantFrom({ env: "KEY" }, { file: "~/key" }, { command: ["pass", "show"] }),
+        header: fc.constantFrom("X-Api-Key", "authorization"),
+        host: hosts,
+        base: fc.constantFrom("", "/", "/v1", "/v1/a/"),
+        port: fc.constantFrom("", ":443", ":8443"),
+        prefix: fc.constantFrom("Bearer ", "x"),
+        methods: fc.array(methods, { minLength: 1, maxLength: 2 }),
+        paths: fc.array(fc.constantFrom("/v1/*", "/*"), { minLength: 1, maxLength: 2 })
+      },
+      { requiredKeys: ["source", "header", "host", "base", "port"] }
+    )
+    .map(({ base, host, port, ...entry }) => ({ ...entry, upstream: `https://${host}${port}${base}` })),
+  { maxKeys: 2 }
+)
+
 const documents: fc.Arbitrary<PolicyDocument> = fc.record({
   allow: fc.array(fc.oneof(entries, listing), { maxLength: 6 }),
   deny: fc.array(entries, { maxLength: 4 }),
@@ -332,7 +352,9 @@ describe("every policy", { timeout: 60_000 }, () => {
 
   it("comes back from its document, through JSON too", () => {
     fc.assert(
-      fc.property(policies, (policy) => {
+      fc.property(policies, credentials, (rules, given) => {
+        const made = Policy.fromDocument(Policy.toDocument(rules), { credentials: given })
+        const policy = Either.getOrElse(made, () => rules)
         const document = Policy.toDocument(policy)
         assert.deepStrictEqual(Either.getOrThrow(Policy.fromDocument(document)), policy)
         assert.deepStrictEqual(Either.getOrThrow(Policy.fromJson(JSON.stringify(document))), policy)
