@@ -11,11 +11,15 @@ import * as ManifestSchema from "@bottle/engine/ManifestSchema"
 import { ProofRecord } from "@bottle/engine/ProofRecord"
 import { BundleLine, Cut, LaunchLine, Lost } from "@bottle/engine/RecordLine"
 import * as Schema from "effect/Schema"
+import { ApplyDocument } from "./commands/Apply.js"
 import { CleanupDocument } from "./commands/Cleanup.js"
 import { CommitDocument } from "./commands/Commit.js"
+import { ConfigDocument } from "./commands/Config.js"
 import { CpDocument } from "./commands/Cp.js"
+import { DiffDocument } from "./commands/Diff.js"
 import { Diagnosis } from "./Diagnosis.js"
 import { DownDocument } from "./commands/Down.js"
+import { InitDocument } from "./commands/Init.js"
 import { InspectDocument } from "./commands/Inspect.js"
 import { ListDocument } from "./commands/Ls.js"
 import { PruneDocument } from "./commands/Prune.js"
@@ -29,6 +33,7 @@ import { LogLine } from "./LogLine.js"
 import { Notice } from "./Notice.js"
 import * as PolicyAnswer from "./PolicyAnswer.js"
 import { Report } from "./Report.js"
+import { Decision, WatchLine } from "./WatchLines.js"
 
 interface Document {
   readonly title: string
@@ -88,8 +93,22 @@ export const documents = {
   prune: written(PruneDocument, "Prune", "What prune prints"),
   cleanup: written(CleanupDocument, "Cleanup", "What cleanup prints"),
   doctor: written(Diagnosis, "Doctor", "What doctor prints"),
+  diff: written(DiffDocument, "Diff", "What diff prints"),
+  apply: written(ApplyDocument, "Apply", "What apply prints"),
+  init: written(InitDocument, "Init", "What init prints"),
+  config: written(ConfigDocument, "Configuration", "What config prints"),
   "policy-check": written(PolicyAnswer.CheckDocument, "Policy check", "What policy check prints"),
   "policy-explain": written(PolicyAnswer.ExplainDocument, "Policy explanation", "What policy explain prints"),
+  "policy-watch": written(WatchLine, "Policy watch", "A line that policy watch prints"),
+  "policy-decision": {
+    title: "Policy decision",
+    schema: () =>
+      JsonSchema.make(
+        Decision,
+        { title: "Policy decision", description: "A line that policy watch --format json reads: allow this" },
+        { open: false }
+      )
+  },
   version: written(VersionDocument, "Versions", "What --version --format json prints")
 } satisfies Record<(typeof Flags.documents)[number], Document>
 

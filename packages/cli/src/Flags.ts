@@ -500,9 +500,15 @@ export const documents = [
   "commit",
   "prune",
   "cleanup",
+  "diff",
+  "apply",
+  "init",
+  "config",
   "doctor",
   "policy-check",
   "policy-explain",
+  "policy-watch",
+  "policy-decision",
   "version"
 ] as const
 

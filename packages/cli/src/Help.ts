@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Exits from "./Exits.js"
 import * as Flags from "./Flags.js"
 import { VERSION } from "./Version.js"
 
@@ -67,7 +68,7 @@ const usages: Readonly<Record<Flags.Subcommand, string>> = {
   apply: "bottle apply NAME [flags]",
   init: "bottle init [flags]",
   config: "bottle config [flags]",
-  schema: "bottle schema manifest|plan|policy|event|record|error",
+  schema: "bottle schema DOCUMENT",
   completion: "bottle completion bash|zsh|fish"
 }
 
@@ -117,9 +118,10 @@ const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
   apply: ["bottle apply agent", "bottle apply agent --dry-run", "bottle apply agent --discard"],
   init: ["bottle init", "bottle init --manifest ./bottle.json"],
   config: ["bottle config", "bottle config --agent claude --format json"],
-  schema: ["bottle schema manifest", "bottle schema error"],
+  schema: ["bottle schema manifest > manifest.schema.json", "bottle schema error"],
   completion: [
     "bottle completion bash > ~/.local/share/bash-completion/completions/bottle",
+    'bottle completion zsh > "${fpath[1]}/_bottle"',
     "bottle completion fish > ~/.config/fish/completions/bottle.fish"
   ]
 }
@@ -133,41 +135,74 @@ const CP_LINES = [
   "with a slash before the colon: ./a:b."
 ]
 
-type Exits = ReadonlyArray<readonly [string, string]>
-
-const ofSignals: Exits[number] = ["129, 130, 143", "ended by SIGHUP, SIGINT, SIGTERM, after everything was taken down"]
-
-const exits: Readonly<Partial<Record<Flags.Subcommand, Exits>>> = {
-  run: [
-    ["0-255", "the command's own"],
-    ["2", "the command line says nothing that can be done"],
-    ["124", "the command took longer than --timeout"],
-    ["125", "the launch failed, or the bottle did"],
-    ofSignals
+/** The commands as the program's own help has them, a line each: it is read on a terminal of 80 columns. */
+const groups: ReadonlyArray<readonly [title: string, rows: ReadonlyArray<readonly [command: string, text: string]>]> = [
+  [
+    "Launch",
+    [
+      ["run", "Run a command in a new bottle, then take it down"],
+      ["plan", "Print what run would do, and create nothing"],
+      ["up", "Launch a bottle that stays, and print its id"]
+    ]
   ],
-  up: [
-    ["0", "the bottle is up"],
-    ["2", "the command line says nothing that can be done"],
-    ["125", "the launch failed, and what it had created was taken down"],
-    ofSignals
+  [
+    "Bottles",
+    [
+      ["exec", "Run a command in a bottle that is up"],
+      ["shell", "Open a shell in it"],
+      ["attach", "Follow the command that it was launched with"],
+      ["cp", "Copy files and directories into it and out of it"],
+      ["logs", "Print what its launch, its bundle and its proxy had to say"],
+      ["ls", "List the bottles"],
+      ["inspect", "Print all that is known of one"],
+      ["down", "Take bottles down"],
+      ["wait", "Wait until one is down, and exit as its command did"],
+      ["commit", "Save its disk as a pack to launch from"]
+    ]
   ],
-  exec: [
-    ["0-255", "the command's own"],
-    ["2", "the command line says nothing that can be done"],
-    ["124", "the command took longer than --timeout"],
-    ["125", "there is no such bottle, or it went down while the command ran"],
-    ["129, 130, 143", "ended by SIGHUP, SIGINT, SIGTERM, after the command in the bottle was"]
+  [
+    "Workspace",
+    [
+      ["diff", "Show what was changed in a bottle's copy of a workspace"],
+      ["apply", "Take it back"]
+    ]
   ],
-  down: [
-    ["0", "every one is down, and nothing of it is left"],
-    ["125", "something may be left, or there is no such bottle"]
+  ["Policy", [["policy", "check, explain or watch what a bottle may reach"]]],
+  [
+    "Configure",
+    [
+      ["init", "Write a manifest to begin with"],
+      ["config", "Print what it says in effect, and where that comes from"]
+    ]
   ],
-  wait: [
-    ["0-255", "of the bottle's command; 0 when it had none and went down cleanly"],
-    ["124", "it was not down within --timeout"],
-    ["125", "how it ended is not known, or there is no such bottle"]
+  [
+    "Program",
+    [
+      ["doctor", "Say whether a bottle can run here, and what is missing"],
+      ["prune", "Remove packs and records that are old, or too many"],
+      ["cleanup", "Remove what bottles left behind whose owner is gone"],
+      ["schema", "Print the JSON Schema of a document"],
+      ["completion", "Print the completions for a shell"]
+    ]
   ]
-}
+]
+
+const TITLE_CHARS = Math.max(...groups.map(([title]) => title.length)) + INDENT
+const COMMAND_CHARS = Math.max(...groups.flatMap(([, rows]) => rows.map(([command]) => command.length))) + INDENT
+
+const ofProgram = (): string =>
+  [
+    `bottle ${VERSION}: runs a command in a machine that reaches only what you allow`,
+    "",
+    ...groups.flatMap(([title, rows]) =>
+      rows.map(
+        ([command, text], at) => `${(at === 0 ? title : "").padEnd(TITLE_CHARS)}${command.padEnd(COMMAND_CHARS)}${text}`
+      )
+    ),
+    "",
+    "Try: bottle run -- uname -a",
+    "bottle COMMAND --help has the flags and exit codes of a command, and examples."
+  ].join("\n")
 
 const wrap = (text: string, width: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
@@ -207,35 +242,23 @@ const indented = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
  * @category conversions
  */
 export const render = (subcommand: Flags.Subcommand | null): string => {
-  if (subcommand === null) {
-    return [
-      `bottle ${VERSION}: runs a command in a disposable machine that reaches only what you allow`,
-      ...section("Usage", indented(Object.values(usages))),
-      ...section("Commands", columns(Flags.subcommands.map((name) => [name, summaries[name]]))),
-      ...section(
-        "Flags",
-        columns([
-          ["--help", "Of the program, or of a command"],
-          ["--version", "Of the program"]
-        ])
-      ),
-      "",
-      "bottle COMMAND --help has the flags of a command, and examples."
-    ].join("\n")
-  }
+  if (subcommand === null) return ofProgram()
   const flags = Flags.bySubcommand[subcommand].map(
     (flag: Flags.Flag) =>
       [flagText(flag), flag.repeated === true ? `${flag.description}. May be repeated` : flag.description] as const
   )
   const operands = Flags.operands[subcommand]
-  const exit = exits[subcommand]
+  const exits = [...Exits.bySubcommand[subcommand], ...Exits.common.slice(0, 1)].map(
+    (exit) => [Exits.codesOf(exit), exit.meaning] as const
+  )
   return [
     `${summaries[subcommand]}.`,
     ...section("Usage", indented([usages[subcommand]])),
     ...(operands.some(({ name }) => name === "NAME") ? ["", ...NAME_LINES] : []),
     ...(subcommand === "cp" ? ["", ...CP_LINES] : []),
+    ...(subcommand === "schema" ? ["", ...wrap(`DOCUMENT is one of ${Flags.documents.join(", ")}.`, WIDTH)] : []),
     ...section("Flags", columns(flags)),
     ...section("Examples", indented(examples[subcommand])),
-    ...(exit === undefined ? [] : section("Exit codes", columns(exit)))
+    ...section("Exit codes", columns(exits))
   ].join("\n")
 }

@@ -37,40 +37,61 @@ const LINE_CHARS_MAX = 4096
  */
 export const WatchLine = Schema.Union(
   Schema.Struct({
-    version: Schema.Literal(1),
+    version: Schema.Literal(1).annotations({ description: "The version of this format" }),
     refusal: Schema.Struct({
-      time: Schema.DateTimeUtc,
-      host: Schema.NullOr(Schema.String),
-      port: Schema.NullOr(Schema.Int),
-      method: Schema.NullOr(Schema.String),
-      reason: Schema.String,
-      why: Schema.String,
-      allow: Schema.NullOr(Schema.String),
-      advice: Schema.NullOr(Schema.String),
-      warnings: Schema.Array(Schema.String),
-      count: Schema.Int
-    })
+      time: Schema.DateTimeUtc.annotations({ description: "ISO 8601 in UTC" }),
+      host: Schema.NullOr(Schema.String).annotations({
+        description: "The host that was asked for; null where it did not get that far"
+      }),
+      port: Schema.NullOr(Schema.Int).annotations({
+        description: "The port that was asked for; null where it did not get that far"
+      }),
+      method: Schema.NullOr(Schema.String).annotations({
+        description: "The method that was asked with; null where it did not get that far"
+      }),
+      reason: Schema.String.annotations({ description: "Why it was refused, as a word" }),
+      why: Schema.String.annotations({ description: "Why it was refused, as a sentence" }),
+      allow: Schema.NullOr(Schema.String).annotations({
+        description: "The entry that would let it through; null where none can be added here"
+      }),
+      advice: Schema.NullOr(Schema.String).annotations({
+        description: "What would have to be done where there is none; else null"
+      }),
+      warnings: Schema.Array(Schema.String).annotations({ description: "What speaks against allowing it" }),
+      count: Schema.Int.annotations({ description: "How often it was refused" })
+    }).annotations({ description: "Told the first time, and then when count has doubled" })
   }),
   Schema.Struct({
-    version: Schema.Literal(1),
+    version: Schema.Literal(1).annotations({ description: "The version of this format" }),
     allowed: Schema.Struct({
-      allow: Schema.String,
-      for: Schema.Literal("bottle", "good"),
-      file: Schema.NullOr(Schema.String)
-    })
+      allow: Schema.String.annotations({ description: "The entry" }),
+      for: Schema.Literal("bottle", "good").annotations({ description: "For this bottle only, or for good" }),
+      file: Schema.NullOr(Schema.String).annotations({
+        description: "The document that it was written to; null for this bottle only"
+      })
+    }).annotations({ description: "The entry is in force" })
   }),
   Schema.Struct({
-    version: Schema.Literal(1),
+    version: Schema.Literal(1).annotations({ description: "The version of this format" }),
     notAllowed: Schema.Struct({
-      allow: Schema.NullOr(Schema.String),
-      error: Schema.String,
-      message: Schema.String,
-      suggestion: Schema.NullOr(Schema.String)
-    })
+      allow: Schema.NullOr(Schema.String).annotations({
+        description: "The entry; null where the line could not be read"
+      }),
+      error: Schema.String.annotations({ description: "The tag of the typed error" }),
+      message: Schema.String.annotations({ description: "What happened, in one line" }),
+      suggestion: Schema.NullOr(Schema.String).annotations({
+        description: "What to do next; null where there is nothing"
+      })
+    }).annotations({ description: "The entry is not in force" })
   }),
   Schema.Struct({
-    version: Schema.Literal(1),
-    ended: Schema.Struct({ id: Schema.String, reason: Schema.String, message: Schema.String, untold: Schema.Int })
+    version: Schema.Literal(1).annotations({ description: "The version of this format" }),
+    ended: Schema.Struct({
+      id: Schema.String.annotations({ description: "The bottle's id" }),
+      reason: Schema.String.annotations({ description: "Why it went down" }),
+      message: Schema.String.annotations({ description: "The same in one line" }),
+      untold: Schema.Int.annotations({ description: "How many refusals of hosts beyond the first 1000 were not told" })
+    }).annotations({ description: "The bottle went down" })
   })
 ).annotations({ identifier: "WatchLine", description: "A line of bottle policy watch --format json" })
 
@@ -89,8 +110,8 @@ export type WatchLine = typeof WatchLine.Type
  * @category models
  */
 export const Decision = Schema.Struct({
-  allow: Schema.String,
-  for: Schema.Literal("bottle", "good")
+  allow: Schema.String.annotations({ description: "The entry to allow, as a policy has it" }),
+  for: Schema.Literal("bottle", "good").annotations({ description: "For the bottle that runs only, or for good" })
 }).annotations({ identifier: "WatchDecision", description: "A decision that bottle policy watch reads" })
 
 const encode = lazy(() => Schema.encodeSync(Schema.parseJson(WatchLine)))

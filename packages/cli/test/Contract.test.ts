@@ -1,9 +1,13 @@
 /** Every public JSON document: a sample of each, as the program encodes it, and what its schema says it can have. */
+import { ApplyDocument } from "@bottle/cli/commands/Apply"
 import { CleanupDocument } from "@bottle/cli/commands/Cleanup"
 import { CommitDocument } from "@bottle/cli/commands/Commit"
+import { ConfigDocument } from "@bottle/cli/commands/Config"
 import { CpDocument } from "@bottle/cli/commands/Cp"
 import { Diagnosis } from "@bottle/cli/Diagnosis"
+import { DiffDocument } from "@bottle/cli/commands/Diff"
 import { DownDocument } from "@bottle/cli/commands/Down"
+import { InitDocument } from "@bottle/cli/commands/Init"
 import { InspectDocument } from "@bottle/cli/commands/Inspect"
 import { ListDocument } from "@bottle/cli/commands/Ls"
 import { PruneDocument } from "@bottle/cli/commands/Prune"
@@ -17,6 +21,7 @@ import { Notice } from "@bottle/cli/Notice"
 import * as PolicyAnswer from "@bottle/cli/PolicyAnswer"
 import { Report } from "@bottle/cli/Report"
 import { UsageError } from "@bottle/cli/UsageError"
+import { Decision, WatchLine } from "@bottle/cli/WatchLines"
 import { EgressEvent } from "@bottle/egress/EgressEvent"
 import * as Explanation from "@bottle/egress/Explanation"
 import * as Policy from "@bottle/egress/Policy"
@@ -126,6 +131,17 @@ const left = { resource: "the container bottle-demo-abc12", reason: "docker does
 const failure = Failure.fromError(new UsageError({ problem: "--cpus: not a number", advice: "--cpus 2" }))
 
 const encodedFailure = Schema.encodeSync(Failure.Failure)(failure)
+
+const change: Omit<(typeof DiffDocument.Encoded)["changes"][number], "added" | "removed" | "patch"> = {
+  path: "src/a.ts",
+  kind: "modified",
+  before: { kind: "file", mode: 0o644, size: 10, target: null },
+  after: { kind: "file", mode: 0o755, size: 5, target: null },
+  here: "as-before",
+  refused: null,
+  guarded: null,
+  acting: "it can be run"
+}
 
 const row: (typeof ListDocument.Encoded)["bottles"][number] = {
   id,
@@ -328,6 +344,63 @@ const samples: Readonly<Record<Documents.Name, ReadonlyArray<unknown>>> = {
       checks: [{ id: "node", group: "host", name: "Node", verdict: "ok", detail: "22.1.0", fix: null }]
     })
   ],
+  diff: [
+    sample(DiffDocument, {
+      version: 1,
+      id,
+      source: "/home/me/project",
+      tree: `/s/bottle/workspaces/${id}/tree`,
+      up: false,
+      changes: [{ ...change, added: 1, removed: 2, patch: "-old\n+new" }]
+    })
+  ],
+  apply: [
+    sample(ApplyDocument, {
+      version: 1,
+      id,
+      source: "/home/me/project",
+      dryRun: false,
+      discarded: false,
+      changes: [{ path: "src/a.ts", kind: "modified", acting: null, outcome: "taken", reason: null }],
+      removed: true
+    })
+  ],
+  init: [sample(InitDocument, { version: 1, init: { manifest: "/c/bottle/bottle.json", next: "bottle config" } })],
+  config: [
+    sample(ConfigDocument, {
+      version: 1,
+      config: {
+        manifest: "/c/bottle/bottle.json",
+        bottle: "tools",
+        agent: null,
+        settings: [{ key: "limits.cpus", value: 2, origin: { kind: "bottle", name: "tools" } }]
+      }
+    })
+  ],
+  "policy-watch": [
+    sample(WatchLine, {
+      version: 1,
+      refusal: {
+        time,
+        host: "example.com",
+        port: 443,
+        method: "CONNECT",
+        reason: "no-rule",
+        why: "no rule allows it",
+        allow: "example.com",
+        advice: null,
+        warnings: [],
+        count: 1
+      }
+    }),
+    sample(WatchLine, { version: 1, allowed: { allow: "example.com", for: "good", file: "/p/agent.json" } }),
+    sample(WatchLine, {
+      version: 1,
+      notAllowed: { allow: null, error: "NotRead", message: "it is no JSON", suggestion: null }
+    }),
+    sample(WatchLine, { version: 1, ended: { id, reason: "asked", message: "it was told to", untold: 0 } })
+  ],
+  "policy-decision": [sample(Decision, { allow: "example.com", for: "bottle" })],
   "policy-check": [
     JSON.parse(
       PolicyAnswer.checkToJson({

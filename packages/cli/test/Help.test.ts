@@ -15,6 +15,19 @@ describe("Help.render", () => {
     })
   }
 
+  it("has every command on the first page, which fits a terminal", () => {
+    const lines = Help.render(null).split("\n")
+    assert.isAtMost(lines.length, 32)
+    for (const line of lines) assert.isAtMost(line.length, 80)
+    for (const subcommand of Flags.subcommands) {
+      const [first = "", second = ""] = subcommand.split(" ")
+      assert.isTrue(
+        lines.some((line) => line.includes(` ${first} `) && line.includes(second)),
+        subcommand
+      )
+    }
+  })
+
   it("has every flag, and so has the page in docs/reference", () => {
     for (const subcommand of Flags.subcommands) {
       for (const flag of Flags.bySubcommand[subcommand]) {

@@ -52,10 +52,10 @@ const CONFLICTS_MAX = 100
  * @category models
  */
 export const Side = Schema.Struct({
-  kind: Schema.Literal("file", "directory", "link"),
-  mode: Schema.NullOr(Schema.Int),
-  size: Schema.NullOr(Schema.Number),
-  target: Schema.NullOr(Schema.String)
+  kind: Schema.Literal("file", "directory", "link").annotations({ description: "What it is" }),
+  mode: Schema.NullOr(Schema.Int).annotations({ description: "Its permission bits; null for a link" }),
+  size: Schema.NullOr(Schema.Number).annotations({ description: "Its size in bytes; null for what is no file" }),
+  target: Schema.NullOr(Schema.String).annotations({ description: "Where a link leads; null for what is none" })
 })
 
 /**
@@ -80,14 +80,24 @@ export type Side = typeof Side.Type
  * @category models
  */
 export const Change = Schema.Struct({
-  path: Schema.String,
-  kind: Schema.Literal("added", "modified", "deleted"),
-  before: Schema.NullOr(Side),
-  after: Schema.NullOr(Side),
-  here: Schema.Literal("as-before", "as-after", "changed"),
-  refused: Schema.NullOr(Schema.String),
-  guarded: Schema.NullOr(Schema.String),
-  acting: Schema.NullOr(Schema.String)
+  path: Schema.String.annotations({ description: "The path below the directory; a guest chose it" }),
+  kind: Schema.Literal("added", "modified", "deleted").annotations({
+    description: "What became of it; what was moved was deleted in one place and added in another"
+  }),
+  before: Schema.NullOr(Side).annotations({ description: "What was there; null where nothing was" }),
+  after: Schema.NullOr(Side).annotations({
+    description: "What is there; null where nothing is, or what cannot be taken"
+  }),
+  here: Schema.Literal("as-before", "as-after", "changed").annotations({
+    description: "What the directory itself holds: what it held, what the copy holds, or something else"
+  }),
+  refused: Schema.NullOr(Schema.String).annotations({ description: "Why it is never taken; null where it can be" }),
+  guarded: Schema.NullOr(Schema.String).annotations({
+    description: "Why it is taken only with --force: it would run by itself on this machine; null where it would not"
+  }),
+  acting: Schema.NullOr(Schema.String).annotations({
+    description: "What it may set off on this machine, though it is taken; null where it is nothing"
+  })
 })
 
 /**
