@@ -70,11 +70,11 @@ function* contents(fd: number, stat: Fs.BigIntStats, target: string, state: Stat
   }
   state.bytes += Number(stat.size)
   // An empty file shares nothing, and says nothing of the file system.
-  if (stat.size > 0n && share(fd, target, state)) return yield* Tree.digest(fd, bytesLeft)
+  if (stat.size > 0n && share(fd, target, state)) return yield* Tree.digest(fd, Number(stat.size))
   const out = Fs.openSync(target, "wx", 0o600)
   try {
     if (stat.size === 0n) return createHash("sha256").digest("hex")
-    return yield* Tree.digest(fd, bytesLeft, (chunk) => {
+    return yield* Tree.digest(fd, Number(stat.size), (chunk) => {
       let from = 0
       while (from < chunk.length) from += Fs.writeSync(out, chunk, from)
     })

@@ -126,10 +126,10 @@ export function* withFile<A>(
   }
 }
 
-/** Reads a file in steps, its hash of all; `onChunk` is given what was read. No more than `bytesMax` is read. */
+/** Reads a file in steps, its hash of all; `onChunk` is given what was read. One that is longer than it was fails. */
 export function* digest(fd: number, bytesMax: number, onChunk?: (chunk: Uint8Array) => void): Steps<string> {
   const hash = createHash("sha256")
-  const buffer = Buffer.allocUnsafe(Math.max(1, Math.min(CHUNK_BYTES, bytesMax + 1)))
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, bytesMax + 1))
   let total = 0
   for (;;) {
     const count = Fs.readSync(fd, buffer, 0, buffer.length, null)
