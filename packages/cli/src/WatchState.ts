@@ -10,10 +10,20 @@
  */
 import type { Refusal } from "./Refusal.js"
 
-/** Questions that wait behind the one in front; of more it is only told how often they were refused. */
+/**
+ * Questions that wait behind the one in front; of more it is only told how often they were refused.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export const WAITING_MAX = 32
 
-/** Refusals on which nothing can be decided here, and which are told all the same. */
+/**
+ * Refusals on which nothing can be decided here, and which are told all the same.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export const TOLD_MAX = 100
 
 /**
@@ -24,7 +34,12 @@ export const TOLD_MAX = 100
  */
 export const QUIET_MILLIS = 500
 
-/** After "not now" a host is asked about again when it is refused again, but not at once. */
+/**
+ * After "not now" a host is asked about again when it is refused again, but not at once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export const SNOOZE_MILLIS = 30_000
 
 /** Narrower windows are drawn as if they were so wide. */
