@@ -143,7 +143,11 @@ export const launch = (
     const ledger = yield* Ledger.claim(decided, { ...given.ledger, nonce })
     const bottle = yield* build(decided, { secrets, credentials }, ledger).pipe(
       noting(ledger),
-      Effect.mapError((error) => (error._tag === "StageFailed" ? error.without(Ran.without(secrets.values())) : error)),
+      Effect.mapError((error) =>
+        error._tag === "StageFailed"
+          ? error.without(Ran.without([...secrets.values(), ...credentials.values()]))
+          : error
+      ),
       // Registered last, so that it is the first to run.
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.addFinalizer(() => ledger.closing) : ledger.closing))
     )

@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as Launch from "../src/Launch.js"
 import type { LaunchOptions } from "../src/LaunchOptions.js"
@@ -135,6 +136,31 @@ describe("Launch", () => {
         )
       )
     }
+
+    it.live("start: it says what was run and what that said, without the values that the launch was given", () =>
+      Temp.withTempDir((directory) =>
+        onStage(
+          directory,
+          {
+            options: { source: { _tag: "Bare" }, secrets: ["TOKEN"] },
+            replies: (plan) => {
+              const index = indexOfStage(plan, "start")
+              const stderr = "console: TOKEN=s3cr3t-value\nError: agent operation failed: boot: s3cr3t-value is odd\n"
+              return [...repliesFor(plan, { [index]: { exit: 1, stderr } }).slice(0, index + 1), deleted(plan)]
+            }
+          },
+          (stage) =>
+            Effect.gen(function* () {
+              const given = { secrets: new Map([["TOKEN", Redacted.make("s3cr3t-value")]]) }
+              const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan, given)))
+              if (error._tag !== "StageFailed") return assert.fail(`expected StageFailed, got ${error._tag}`)
+              assert.deepStrictEqual(error.command, ["smolvm", "machine", "start", "--name", stage.plan.machine])
+              assert.include(error.stderr, "console: TOKEN=<redacted>\nError: agent operation failed: boot: ")
+              assert.notInclude(`${error.message}${JSON.stringify(error)}${String(error.cause)}`, "s3cr3t")
+            })
+        )
+      )
+    )
 
     it.live("ready: a machine that runs nothing in its time is taken down", () =>
       Temp.withTempDir((directory) =>
