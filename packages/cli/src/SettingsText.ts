@@ -10,6 +10,7 @@ import * as Quantity from "@bottle/engine/Quantity"
 import * as Settings from "@bottle/engine/Settings"
 import * as Columns from "./Columns.js"
 import * as Printable from "./Printable.js"
+import * as ShellQuote from "./ShellQuote.js"
 
 const VALUE_CHARS_MAX = 100
 
@@ -29,6 +30,15 @@ export interface Row {
 const plain = (value: unknown): string => {
   if (value === null) return "none"
   return typeof value === "string" ? value : (JSON.stringify(value) ?? "")
+}
+
+const commandText = (words: ReadonlyArray<string>): string =>
+  words.map((word) => (word.includes("\n") ? `<${word.length} characters>` : ShellQuote.word(word))).join(" ")
+
+const agentText = (key: (typeof agents)[number], { single }: Settings.Settings): string | undefined => {
+  const prompt = single.prompt?.value
+  if (key === "command") return commandText(single.command?.value ?? [])
+  return key === "prompt" && typeof prompt === "object" ? `behind ${prompt.flag}` : undefined
 }
 
 const row = (key: string, value: unknown, origin: Settings.Origin, text = plain(value)): Row => ({
@@ -106,7 +116,8 @@ const agents = ["command", "prompt", "workspace"] as const
  * @category conversions
  */
 export const rows = ({ agent, settings }: Settings.Composed): ReadonlyArray<Row> => {
-  const { keyed, single } = Settings.combine(defaults(agent), settings)
+  const all = Settings.combine(defaults(agent), settings)
+  const { keyed, single } = all
   const { policy, source } = single
   return [
     ...(source === undefined ? [] : [sourceRow(source.value, source.origin)]),
@@ -140,7 +151,7 @@ export const rows = ({ agent, settings }: Settings.Composed): ReadonlyArray<Row>
     }),
     ...agents.flatMap((key) => {
       const found = single[key]
-      return found === undefined ? [] : [row(key, found.value, found.origin)]
+      return found === undefined ? [] : [row(key, found.value, found.origin, agentText(key, all))]
     }),
     ...[...keyed.allow].map(([host, { origin, value }]) => row(`allow.${host}`, value, origin)),
     ...[...keyed.credentials].map(([name, { origin, value }]) => credentialRow(`credentials.${name}`, value, origin))

@@ -4,6 +4,8 @@ import { Invocation } from "@bottle/cli/Invocation"
 import * as ManifestFile from "@bottle/cli/ManifestFile"
 import * as ManifestPlace from "@bottle/cli/ManifestPlace"
 import { template } from "@bottle/cli/ManifestTemplate"
+import * as RunRequest from "@bottle/cli/RunRequest"
+import * as SettingsText from "@bottle/cli/SettingsText"
 import * as Stdio from "@bottle/cli/Stdio"
 import { presets } from "@bottle/engine/AgentPresets"
 import { Agent, Bottle } from "@bottle/engine/Manifest"
@@ -238,6 +240,27 @@ describe("bottle init and bottle config", () => {
     )
   })
 
+  it("are explained by a manifest that says what the guide says", () => {
+    const guide = Fs.readFileSync(new URL("../../../docs/guides/manifest.md", import.meta.url), "utf8")
+    const [, example = ""] = /```jsonc\n([^]*?)```/.exec(guide) ?? []
+    const parsed = ManifestText.parse(example, presets)
+    const manifest = Either.getOrThrowWith(parsed, (error) => new Error(error.message))
+    assert.deepStrictEqual(
+      Object.keys(manifest.bottles?.["dev"] ?? {}).sort(),
+      Object.keys(Bottle.fields)
+        .filter((key) => key !== "pack")
+        .sort()
+    )
+    const agents = Object.values(manifest.agents ?? {}).flatMap((agent) => Object.keys(agent))
+    assert.deepStrictEqual([...new Set(agents)].sort(), Object.keys(Agent.fields).sort())
+    // What the guide prints of it.
+    const read = { manifest, file: "/home/me/.config/bottle/bottle.json", directory: "/home/me/.config/bottle" }
+    const helper = { ...flags, agent: Option.some("helper") }
+    const begun = Either.getOrThrow(RunRequest.begin(helper, read, { HOME: "/home/me" }))
+    const [, shown = ""] = /\$ bottle config --agent helper\n(?:#.*\n)*([^]*?)```/.exec(guide) ?? []
+    assert.deepStrictEqual(SettingsText.lines(SettingsText.rows(begun)), shown.trimEnd().split("\n"))
+  })
+
   it.scoped("write it whole and private, and never over another unless they are told to", () =>
     Effect.gen(function* () {
       const home = yield* Temp.directory
@@ -319,7 +342,7 @@ describe("bottle init and bottle config", () => {
         `mounts./work  ${home}/src, read-only  # bottles.dev`,
         'policy.allow  ["example.com"]  # bottles.dev',
         "ttl  2h  # bottles.dev",
-        'command  ["mine"]  # agents.mine',
+        "command  mine  # agents.mine",
         "prompt  argument  # default",
         "workspace  copy  # default",
         "allow.b.example  b.example  # agents.mine",
