@@ -16,7 +16,7 @@ const fileOf = (from: string, specifier: string): string | undefined => {
   return specifier.startsWith(".") ? Path.resolve(Path.dirname(from), specifier.replace(/\.js$/, ".ts")) : undefined
 }
 
-const reached = (imports: RegExp): ReadonlyMap<string, string> => {
+const reached = (imports: RegExp, from = program): ReadonlyMap<string, string> => {
   const found = new Map<string, string>()
   const visit = (file: string): void => {
     const name = file.slice(packages.length)
@@ -28,7 +28,7 @@ const reached = (imports: RegExp): ReadonlyMap<string, string> => {
       if (next !== undefined) visit(next)
     }
   }
-  visit(program)
+  visit(from)
   return found
 }
 
@@ -40,6 +40,15 @@ it("loads no subcommand, no runtime and no bottles before a line asks for them",
     early.filter((file) => /^cli\/src\/commands\/|^(?:docker|local)\/|^engine\/src\/Bottles\.ts$/.test(file))
   ).toEqual([])
   expect(early).not.toContain("smolvm/src/Smolvm.ts")
+})
+
+it("loads what takes a trace for a trace only", () => {
+  for (const from of ["commands/Run", "commands/Up", "commands/Plan", "KeeperMain"]) {
+    expect(
+      [...reached(statically, `${packages}cli/src/${from}.ts`).keys()].filter((file) => /\/Trace\w/.test(file))
+    ).toEqual([])
+    expect([...reached(ever, `${packages}cli/src/${from}.ts`).keys()]).toContain("cli/src/TraceSpans.ts")
+  }
 })
 
 it("makes no codec of a schema before it is used", () => {
