@@ -19,6 +19,9 @@ import * as PolicyEdit from "./PolicyEdit.js"
 import * as Refusal from "./Refusal.js"
 import type { Saving } from "./WatchState.js"
 
+/** Refusals that are judged once for all their repetitions: a guest that is refused often costs no more. */
+const JUDGED_MAX = 1024
+
 /** The policy is not asked for more often than that: a guest decides how often it is refused. */
 const REFRESH_MILLIS = 1000
 
@@ -84,10 +87,25 @@ export const make = (
     const saving: Saving = file === null ? { _tag: "Nowhere", advice: NOWHERE } : { _tag: "File", path: file }
     let policy = Policy.empty
     let readAt = 0
+    const judged = new Map<string, Refusal.Refusal>()
+    const follow = (document: Policy.PolicyDocument): void => {
+      policy = policyOf(document)
+      judged.clear()
+    }
     const refresh = Effect.gen(function* () {
       readAt = yield* Clock.currentTimeMillis
-      policy = policyOf((yield* control.describe).policy)
+      follow((yield* control.describe).policy)
     })
+    const judge = (event: EgressEvent): Refusal.Refusal => {
+      const { address, detail, host, method, port, reason, rule } = event
+      const key = JSON.stringify([reason, host, port, method, address, rule, detail])
+      const known = judged.get(key)
+      if (known !== undefined) return known
+      const refusal = Refusal.of(event, policy)
+      if (judged.size >= JUDGED_MAX) judged.clear()
+      judged.set(key, refusal)
+      return refusal
+    }
     yield* refresh
 
     /** What seems to be allowed and was refused after that was learnt: somebody else may have put another policy there. */
@@ -105,7 +123,7 @@ export const make = (
       saving,
       refusals: control.events({ verdict: "deny" }).pipe(
         Stream.filterEffect(isRefused),
-        Stream.map((event) => ({ event, refusal: Refusal.of(event, policy) }))
+        Stream.map((event) => ({ event, refusal: judge(event) }))
       ),
       allow: (entry, lasting) =>
         Effect.gen(function* () {
@@ -114,7 +132,7 @@ export const make = (
           }
           // First where it stays: what cannot be written is not half allowed.
           if (lasting === "good" && file !== null) yield* PolicyEdit.save(file, entry, plan.guest.mounts)
-          policy = policyOf(yield* control.allow([entry]))
+          follow(yield* control.allow([entry]))
           readAt = yield* Clock.currentTimeMillis
           return { file: lasting === "good" ? file : null }
         })

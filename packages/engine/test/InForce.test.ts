@@ -29,6 +29,27 @@ describe("the policy in force", () => {
     })
   )
 
+  it.effect("keeps all else that a policy says", () =>
+    Effect.gen(function* () {
+      const document: Policy.PolicyDocument = {
+        allow: ["a.example"],
+        deny: ["bad.example"],
+        resolve: { "a.example": "10.0.0.7" },
+        upstream: "http://proxy.example:3128",
+        credentials: {
+          api: { source: { env: "KEY" }, header: "x-api-key", upstream: "https://api.example" }
+        }
+      }
+      const before = Either.getOrThrow(Policy.fromDocument(document))
+      const inForce = yield* InForce.make(before, () => Effect.void)
+      const after = yield* inForce.allow(["b.example:8443"])
+      assert.deepStrictEqual(Policy.toDocument(after), {
+        ...Policy.toDocument(before),
+        allow: ["a.example", "b.example:8443"]
+      })
+    })
+  )
+
   it.effect("ends a change that nobody waits for any more, before the next", () =>
     Effect.gen(function* () {
       const begun = yield* Deferred.make<void>()
