@@ -55,6 +55,7 @@ describe("requests that are not as they should be", () => {
         const web = yield* Servers.httpUpstream((_, response) => response.end("ok"))
         const echo = yield* Servers.tcpUpstream((socket) => socket.pipe(socket))
         const forbidden = yield* Servers.tcpUpstream((socket) => socket.destroy())
+        const keyed = yield* Servers.httpUpstream((_, response) => response.end("ok"))
         const places: Places = {
           web: `127.0.0.1:${web.port}`,
           echo: `127.0.0.1:${echo.port}`,
@@ -69,6 +70,10 @@ describe("requests that are not as they should be", () => {
             places.echo,
             { host: places.name, addresses: ["127.0.0.1"] }
           ],
+          credentials: {
+            api: { source: { env: "KEY" }, header: "x-api-key", upstream: `http://127.0.0.1:${keyed.port}/base` }
+          },
+          values: { api: "sk-secret" },
           resolver,
           limits: { ...limits, events: 100_000 }
         })
@@ -111,16 +116,26 @@ describe("requests that are not as they should be", () => {
         assert.isAtMost(web.connections(), decided.get(web.port) ?? 0, about)
         assert.isAtMost(echo.connections(), decided.get(echo.port) ?? 0, about)
         assert.isAtMost(web.received.length, decided.get(web.port) ?? 0, about)
-        assert.deepStrictEqual([...decided.keys()].sort(), [web.port, echo.port].sort(), about)
+        assert.deepStrictEqual([...decided.keys()].sort(), [web.port, echo.port, keyed.port].sort(), about)
         assert.deepStrictEqual([...new Set(resolver.asked)], ["web.test"], about)
         assert.isAtLeast(resolver.asked.length, names.length, about)
         for (const { rawHeaders } of web.received) {
           const hosts = rawHeaders.filter((_, index) => rawHeaders[index - (index % 2)]?.toLowerCase() === "host")
           assert.deepStrictEqual(hosts, ["Host", places.web], about)
         }
+        assert.isAtMost(keyed.received.length, decided.get(keyed.port) ?? 0, about)
+        for (const { rawHeaders, url } of keyed.received) {
+          assert.match(url, /^\/base(?:[/?]|$)/, about)
+          const keys = rawHeaders.filter((_, index) =>
+            /^(?:x.api.key|authorization)$/i.test(rawHeaders[index - (index % 2)] ?? "")
+          )
+          assert.deepStrictEqual(keys, ["x-api-key", "sk-secret"], about)
+        }
+        assert.notInclude(JSON.stringify(web.received), "sk-secret", about)
         // Most of it came far enough to be worth trying, and the proxy still does what it is for.
         assert.isAbove(web.received.length, scripts / 20)
         assert.isAbove(echo.connections(), scripts / 20)
+        assert.isAbove(keyed.received.length, scripts / 40)
         assert.strictEqual((yield* Client.request(proxy.address, `http://${places.web}/`)).body, "ok")
         assert.strictEqual((yield* Client.request(proxy.address, "http://evil.test/")).status, 403)
         yield* Fiber.interrupt(reader)
