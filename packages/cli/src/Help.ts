@@ -152,7 +152,7 @@ const groups: ReadonlyArray<readonly [title: string, rows: ReadonlyArray<readonl
       ["shell", "Open a shell in it"],
       ["attach", "Follow the command that it was launched with"],
       ["cp", "Copy files and directories into it and out of it"],
-      ["logs", "Print what its launch, its bundle and its proxy had to say"],
+      ["logs", "Print what its launch, bundle and proxy had to say"],
       ["ls", "List the bottles"],
       ["inspect", "Print all that is known of one"],
       ["down", "Take bottles down"],
