@@ -22,7 +22,8 @@ const composed = (manifest: Manifest | null, over: Partial<Settings.Asked> = {})
 
 /** Each value with where it comes from, as text. */
 const shown = ({ keyed, single }: Settings.Settings): Readonly<Record<string, string>> => {
-  const line = <A>({ origin, value }: Settings.Setting<A>) => `${JSON.stringify(value)} ${Settings.originText(origin)}`
+  const line = ({ origin, value }: Settings.Setting<unknown>) =>
+    `${JSON.stringify(value)} ${Settings.originText(origin)}`
   const lists = Object.entries(keyed).flatMap(([list, entries]) =>
     [...entries].map(([key, setting]) => [`${list} ${key}`, line(setting)])
   )
