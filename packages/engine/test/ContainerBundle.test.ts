@@ -9,6 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
@@ -128,6 +129,90 @@ describe("a container bundle", () => {
         })
     )
   )
+
+  describe("with credentials", () => {
+    const api = { source: { env: "K" }, header: "x-api-key", upstream: "https://api.example.com" }
+    const policyOf = (credentials: Readonly<Record<string, typeof api>>) =>
+      Either.getOrThrow(Policy.fromDocument({ credentials }))
+    const credentials = new Map([["api", Redacted.make("hunter2")]])
+
+    /** With answers to the hand-over, and whatever comes between it and the release. */
+    const replies =
+      (between: (reply: ReturnType<typeof replying>) => ReadonlyArray<CommandScript.Reply>): DockOptions["replies"] =>
+      (plan, container) => {
+        const [image, network, run, ...release] = well(plan, container)
+        return [image, network, run, ...between(replying(plan, container)), ...release].flatMap((reply) => reply ?? [])
+      }
+
+    const started = (dock: Dock) =>
+      Effect.gen(function* () {
+        yield* dock.say(ready)
+        const plan = yield* dock.bundle.prepare(dock.plan)
+        return yield* dock.bundle.start({ plan, policy: policyOf({ api }), proof: "n0nce", credentials })
+      })
+
+    it.live("hands them over by what the command of its plan reads, and by nothing else", () =>
+      withDock({ options: { credentials: { api } }, replies: replies((reply) => [reply.credentials]) }, (dock) =>
+        Effect.gen(function* () {
+          const config = yield* Effect.scoped(
+            Effect.map(started(dock), () =>
+              Fs.readdirSync(dock.container.config)
+                .map((name) => readConfig(dock, name))
+                .join("\n")
+            )
+          )
+          assert.include(config, "api.example.com")
+          const planned = dock.plan.steps.filter((step) => step.argv[0] === "docker").map((step) => step.argv)
+          const recorded = yield* dock.recorded
+          assert.deepStrictEqual(
+            recorded.slice(1).map(({ argv }) => argv),
+            planned
+          )
+          const exec = recorded.find(({ argv }) => argv[1] === "exec")
+          assert.strictEqual(
+            yield* exec?.stdin ?? Effect.succeed("nothing was run"),
+            `{"version":1,"credentials":{"api":"hunter2"}}\n`
+          )
+          assert.notInclude(
+            JSON.stringify([config, recorded.map(({ argv, env }) => [argv, env]), dock.plan]),
+            "hunter2"
+          )
+        })
+      )
+    )
+
+    it.live("does not start where they are not taken, and says nothing of what the command said", () =>
+      withDock(
+        {
+          options: { credentials: { api } },
+          replies: replies((reply) => [failing(reply.credentials, "what is hunter2?")])
+        },
+        (dock) =>
+          Effect.gen(function* () {
+            const error = yield* Effect.flip(Effect.scoped(started(dock)))
+            assert.strictEqual(error._tag, "BundleFailed")
+            assert.match(error.message, /it did not take the credentials: .*exec failed with exit code 1/)
+            assert.notInclude(JSON.stringify([error, error.message, yield* dock.noticed]), "hunter2")
+          })
+      )
+    )
+
+    it.live("refuses a policy that needs another value, without asking the container", () =>
+      withDock({ options: { credentials: { api } }, replies: replies((reply) => [reply.credentials]) }, (dock) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const running = yield* started(dock)
+            const before = readConfig(dock, "policy.json")
+            const other = yield* Effect.flip(running.reload(policyOf({ api: { ...api, source: { env: "OTHER" } } })))
+            assert.match(other.message, /the value of the credential api was read from another source/)
+            const more = yield* Effect.flip(running.reload(policyOf({ api, more: api })))
+            assert.match(more.message, /launched without the credential more/)
+            assert.strictEqual(readConfig(dock, "policy.json"), before)
+          })
+        )
+      )
+    )
+  })
 
   it.live("takes the next candidate where docker says that a network overlaps, and hands that plan on", () =>
     withDock(
