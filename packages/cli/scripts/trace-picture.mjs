@@ -70,7 +70,10 @@ for (const { args, pid } of processes) {
         ...placed.filter((one) => one.depth === span.depth && one.ts >= span.ts + span.dur).map((one) => x(one.ts)),
         WIDTH - RIGHT
       )
-      const label = [what, span.name].find((text) => text.length * CHARACTER + 8 <= width)
+      // Which program it is can be left out before what it does can.
+      const short = span.name.split(" ").slice(1).join(" ") || span.name
+      const words = [what, `${short}, ${millis(span.dur)}`, span.name, short, span.name.split(" ").at(-1)]
+      const label = words.find((text) => text.length * CHARACTER + 8 <= width)
       const beside = [what, span.name].find((text) => text.length * CHARACTER + 8 <= next - to)
       if (label !== undefined) {
         shapes.push(`<text class="in" x="${round(from + 4)}" y="${y + 13}">${escape(label)}</text>`)
