@@ -16,6 +16,7 @@ import {
   titled,
   TIMEOUT_MILLIS
 } from "./bundles.js"
+import { isUsedAndNotFound } from "./credentials.js"
 import type { Home } from "./harness.js"
 import { failureLines, find, inHome, ordinary } from "./harness.js"
 
@@ -90,6 +91,10 @@ describe.concurrent("bundles", { timeout: TIMEOUT_MILLIS }, () => {
   }
 
   for (const setup of setupsOf("container")) {
+    it.skipIf(setup.lacks !== undefined)(titled("hold a credential that the guest cannot find", setup), () =>
+      isUsedAndNotFound(setup, images)
+    )
+
     it.skipIf(setup.lacks !== undefined)(titled("close the bottle when they are killed", setup), () =>
       inHome(setup.user, async (home) => {
         const upstream = await serve(setup, "upstream-answers")
