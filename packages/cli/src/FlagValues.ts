@@ -206,7 +206,7 @@ export const parseTty = (flags: {
   readonly tty: boolean
   readonly noTty: boolean
 }): Either.Either<TtyChoice, UsageError> => {
-  if (flags.tty && flags.noTty) return Either.left(usage("-t and --no-tty exclude each other", "one of them"))
+  if (flags.tty && flags.noTty) return Either.left(usage("-t and --no-tty exclude each other", "leave out one of them"))
   return Either.right(flags.tty ? "always" : flags.noTty ? "never" : "auto")
 }
 

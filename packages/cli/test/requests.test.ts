@@ -164,7 +164,7 @@ const refused: ReadonlyArray<readonly [line: string, refusal: string]> = [
     '"." cannot be a bottle: names are lower-case letters, digits and single dashes | bottle ls lists the bottles'
   ],
   ["exec a -w src -- ls", '-w "src" is not an absolute path of the guest | -w /src'],
-  ["exec a -t --no-tty -- ls", "-t and --no-tty exclude each other | one of them"],
+  ["exec a -t --no-tty -- ls", "-t and --no-tty exclude each other | leave out one of them"],
   ["exec a --timeout 1d -- ls", '--timeout "1d" is not a time with its unit (ms, s, m, h) | --timeout 30s'],
   [
     "exec a -e MISSING -- ls",
@@ -188,7 +188,7 @@ const refused: ReadonlyArray<readonly [line: string, refusal: string]> = [
   ["prune --older 30", '--older "30" is not an age with its unit (m, h, d, w) | --older 30d'],
   ["prune --max-size 5GB", '--max-size "5GB" is not a size with its unit (K, M, G, T) | --max-size 5G'],
   ["cp x y", "neither side is in a bottle | bottle cp FILE NAME:/path, or bottle cp NAME:/path FILE"],
-  ["cp a:/x b:/y", "both sides are in a bottle | copy to a file of yours first"],
+  ["cp a:/x b:/y", "both sides are in a bottle | bottle cp NAME:/path FILE first, then bottle cp FILE NAME:/path"],
   [
     "cp a:/x -",
     "cp has no standard input or output to copy from or to | bottle exec NAME -- cat FILE, or bottle exec NAME -- tar -cf - DIRECTORY"

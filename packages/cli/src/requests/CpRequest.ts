@@ -79,7 +79,7 @@ export const make = (flags: CpFlags, { cwd }: Surroundings): Either.Either<CpReq
     }
     return yield* Either.left(
       source._tag === "Guest"
-        ? usage("both sides are in a bottle", "copy to a file of yours first")
+        ? usage("both sides are in a bottle", "bottle cp NAME:/path FILE first, then bottle cp FILE NAME:/path")
         : usage("neither side is in a bottle", "bottle cp FILE NAME:/path, or bottle cp NAME:/path FILE")
     )
   })
