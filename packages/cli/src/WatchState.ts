@@ -358,28 +358,30 @@ export const view = (state: State, { columns, rows }: { readonly columns: number
   }
   const { count, refusal } = front
   const times = count === 1 ? "" : `, ${count} times`
-  const ruleLines = wrapRule(refusal.entry, width)
-  const whole = [
+  const needed = [
     ...lines("plain", wrap(`${refusal.target} was refused: ${refusal.why}${times}`, width)),
     ...lines(
       "warning",
       refusal.warnings.flatMap((warning) => wrap(`! ${warning}`, width, "  "))
     ),
     ...lines("plain", wrap(`the rule that would be added, ${refusal.entry.length} characters:`, width, "  ")),
-    ...lines("rule", ruleLines),
-    ...lines(
-      "dim",
-      saving._tag === "File"
-        ? wrap(`for good: in ${saving.path}`, width, "  ")
-        : wrap(`for good: ${saving.advice}`, width, "  ")
-    ),
-    ...lines("plain", wrap(isDeciding ? "..." : keysOf(state), width, "  ")),
+    ...lines("rule", wrapRule(refusal.entry, width)),
+    ...lines("dim", saving._tag === "File" ? wrap(`for good: in ${saving.path}`, width, "  ") : [])
+  ]
+  const keys = lines("plain", wrap(isDeciding ? "..." : keysOf(state), width, "  "))
+  const whole = [
+    ...needed,
+    ...lines("dim", saving._tag === "File" ? [] : wrap(`for good: ${saving.advice}`, width, "  ")),
+    ...keys,
     ...lines(
       "dim",
       behind(state).flatMap((text) => wrap(text, width, "  "))
     )
   ]
-  if (whole.length < rows) return { question: front.number, lines: whole, isWhole: columns >= COLUMNS_MIN }
+  // Where there is little room, what does not bear on the answer is left out first.
+  for (const drawn of [whole, [...needed, ...keys]]) {
+    if (drawn.length < rows) return { question: front.number, lines: drawn, isWhole: columns >= COLUMNS_MIN }
+  }
   const short = [
     `${refusal.target} was refused`,
     "the window is too small to show the rule: make it larger, or [n] not now, [x] do not ask again, [q] quit"

@@ -63,8 +63,7 @@ export interface Watching {
   ) => Effect.Effect<{ readonly file: string | null }, AllowError, FileSystem.FileSystem>
 }
 
-const NOWHERE =
-  "watch with --save FILE, and launch with --policy FILE; or add the rule to the bottle's policy in the manifest, or by --allow"
+const NOWHERE = "by --allow or the manifest's policy at the next launch, or watch with --save FILE"
 
 const policyOf = (document: Policy.PolicyDocument): Policy.Policy =>
   // It was one when its owner put it in force.
@@ -128,7 +127,11 @@ export const make = (
       allow: (entry, lasting) =>
         Effect.gen(function* () {
           if (lasting === "good" && file === null) {
-            return yield* new PolicyEdit.NotSaved({ file: "the policy", reason: "no file is known", advice: NOWHERE })
+            return yield* new PolicyEdit.NotSaved({
+              file: "the policy",
+              reason: "the bottle was launched without a policy file",
+              advice: `Add "${entry}" to the allow of the manifest's policy, or launch with --allow ${entry}; or watch with --save FILE.`
+            })
           }
           // First where it stays: what cannot be written is not half allowed.
           if (lasting === "good" && file !== null) yield* PolicyEdit.save(file, entry, plan.guest.mounts)
