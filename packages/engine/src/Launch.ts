@@ -310,11 +310,11 @@ const acquireDirectory = (
 
 /** Loaded by whoever has one: most launches have none. */
 const acquireWorkspace = (plan: LaunchPlan.LaunchPlan) =>
-  plan.workspace?.copy == null
+  plan.workspace === null || plan.workspace.copy === null
     ? Effect.void
-    : Effect.flatMap(
-        Effect.promise(() => import("./internal/workspace/acquire.js")),
-        ({ acquire }) => acquire(plan)
+    : Effect.promise(() => import("./internal/workspace/acquire.js")).pipe(
+        Effect.flatMap(({ acquire }) => acquire(plan)),
+        stage("workspace")
       )
 
 const startBundle = (

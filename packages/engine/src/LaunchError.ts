@@ -165,6 +165,7 @@ export class BundleDied extends Schema.TaggedError<BundleDied>("@bottle/engine/B
 
 /** What to do about a failure that the runtime or docker has its own words for. */
 const stageAdvice: Readonly<Record<Stage, string>> = {
+  workspace: "Name a directory that you may read.",
   pack: "Check the image's name, and that this machine reaches its registry.",
   image:
     "Name a base image with Node.js that docker has or can fetch (--bundle-base); `bottle plan` prints the command.",

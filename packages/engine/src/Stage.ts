@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 
 /**
+ * - `workspace`: a directory is copied, for the guest to work on
  * - `pack`: the machine's image is made into a pack, or a cached one is found
  * - `image`: the bundle's image is found, or built
  * - `network`: the bottle's own container network exists
@@ -18,7 +19,18 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  * @category models
  */
-export const Stage = Schema.Literal("pack", "image", "network", "bundle", "create", "start", "ready", "relay", "proof")
+export const Stage = Schema.Literal(
+  "workspace",
+  "pack",
+  "image",
+  "network",
+  "bundle",
+  "create",
+  "start",
+  "ready",
+  "relay",
+  "proof"
+)
 
 /**
  * @since 0.1.0
