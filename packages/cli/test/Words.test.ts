@@ -119,7 +119,10 @@ describe("Words.read", () => {
       "bottle policy needs to know what to do | bottle policy check or bottle policy explain or bottle policy watch"
     ],
     [["policy", "chekc", "x"], 'unknown command "policy chekc" | bottle policy check'],
-    [["policy", "run"], 'unknown command "policy run" | bottle policy check or bottle policy explain'],
+    [
+      ["policy", "run"],
+      'unknown command "policy run" | bottle policy check or bottle policy explain or bottle policy watch'
+    ],
     [["polcy", "check"], 'unknown command "polcy" | bottle policy'],
     [["policy check", "x"], 'unknown command "policy check" | to run it in a bottle: bottle run -- policy check ...'],
     [["policy", "check"], "bottle policy check needs FILE | bottle policy check FILE"],
