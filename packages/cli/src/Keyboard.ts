@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import type { ReadStream, WriteStream } from "node:tty"
+import type { Readable, Writable } from "node:stream"
 
 /** What was typed and not taken yet: nobody types so much. */
 const TYPED_MAX = 64
@@ -45,16 +45,25 @@ export class Keyboard extends Context.Reference<Keyboard>()("@bottle/cli/Keyboar
 }) {}
 
 /**
+ * What a `Keyboard` is made of; the program's own streams fit where they are a terminal.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TerminalStreams {
+  /** Taken only when keys are: touching it is enough to keep the process alive. */
+  readonly stdin: () => Readable & { readonly setRawMode: (isRaw: boolean) => unknown }
+  readonly stdout: Writable & { readonly columns?: number | undefined; readonly rows?: number | undefined }
+  readonly isTerminal: boolean
+}
+
+/**
  * The keyboard over Node's streams. Node itself puts the terminal back when the process exits in whatever way it sees.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (streams: {
-  readonly stdin: () => ReadStream
-  readonly stdout: WriteStream
-  readonly isTerminal: boolean
-}): Context.Tag.Service<Keyboard> => ({
+export const make = (streams: TerminalStreams): Context.Tag.Service<Keyboard> => ({
   isTerminal: streams.isTerminal,
   size: () => ({ columns: streams.stdout.columns || 80, rows: streams.stdout.rows || 24 }),
   open: Effect.gen(function* () {
@@ -88,7 +97,7 @@ export const make = (streams: {
 })
 
 /** A terminal that has gone is in no mode any more. */
-const setRaw = (stdin: ReadStream, isRaw: boolean): void => {
+const setRaw = (stdin: ReturnType<TerminalStreams["stdin"]>, isRaw: boolean): void => {
   try {
     stdin.setRawMode(isRaw)
   } catch {
