@@ -185,9 +185,11 @@ const takeIn = (board: Board, event: LaunchEvent, nowMillis: number): void => {
       else entries.set(event.stage, { ...entry, ended: { atMillis: nowMillis, ok: event.ok } })
       return
     }
-    case "BundleSaid": {
-      const entry = entries.get("bundle")
-      if (entry !== undefined && entry.ended === null) entries.set("bundle", { ...entry, said: event.text })
+    case "BundleSaid":
+    case "StageSaid": {
+      const stage = event._tag === "StageSaid" ? event.stage : "bundle"
+      const entry = entries.get(stage)
+      if (entry !== undefined && entry.ended === null) entries.set(stage, { ...entry, said: event.text })
       return
     }
     case "ReleaseSlow":

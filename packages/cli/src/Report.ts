@@ -141,6 +141,7 @@ export const record = (recorder: Recorder, event: LaunchEvent): void => {
   switch (event._tag) {
     case "StageStarted":
     case "ReleaseSlow":
+    case "StageSaid":
     case "BundleSaid":
       return
     case "StageEnded":

@@ -16,6 +16,7 @@ import type { BundleError } from "./BundleError.js"
 import type { BundleBuild } from "./Engine.js"
 import { fileFailed } from "./internal/files.js"
 import { stage } from "./internal/stage.js"
+import { tellingWords } from "./internal/telling.js"
 import { BundleFailed, HostFileFailed, StageFailed } from "./LaunchError.js"
 import { imageOptions, type PlannedContainer } from "./LaunchPlan.js"
 
@@ -87,7 +88,9 @@ export const ensure = (
         if (yield* isThere(image)) return
         yield* makeContext(bundle, build)
         const docker = yield* Docker
-        yield* docker.imageBuild(imageOptions({ image, build })).pipe(Effect.mapError(StageFailed.of("image")))
+        yield* docker
+          .imageBuild(imageOptions({ image, build }))
+          .pipe(tellingWords("image"), Effect.mapError(StageFailed.of("image")))
       })
     )
   }).pipe(stage("image"))

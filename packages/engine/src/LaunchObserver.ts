@@ -21,6 +21,7 @@ export const RELEASE_SLOW_MILLIS = 3000
  * - `StageEnded.durationMillis` is wall-clock time
  * - `ReleaseSlow`: something takes longer than `RELEASE_SLOW_MILLIS` to remove; how that ends is yet to come
  * - `ReleaseFailed`: something may be left behind; the text says what and how to remove it
+ * - `StageSaid`: the last line that the programs of a long stage printed, told now and then; visible ASCII, bounded
  * - `Kept`: the machine was left in place on purpose
  * - `BundleSaid`: a bundle in a container said something that has no other meaning; one line of visible ASCII, bounded.
  *   `daemon` is which of its programs did, `null` where that is not known
@@ -31,6 +32,7 @@ export const RELEASE_SLOW_MILLIS = 3000
 export type LaunchEvent =
   | { readonly _tag: "StageStarted"; readonly stage: Stage }
   | { readonly _tag: "StageEnded"; readonly stage: Stage; readonly durationMillis: number; readonly ok: boolean }
+  | { readonly _tag: "StageSaid"; readonly stage: Stage; readonly text: string }
   | { readonly _tag: "ReleaseSlow"; readonly resource: string }
   | {
       readonly _tag: "ReleaseFailed"

@@ -10,6 +10,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import { fileFailed } from "./internal/files.js"
 import { stage } from "./internal/stage.js"
+import { tellingWords } from "./internal/telling.js"
 import { HostFileFailed, StageFailed } from "./LaunchError.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 
@@ -64,6 +65,8 @@ const make = (path: string, madeFrom: { readonly reference: string; readonly par
         discard: true
       })
     )
-    yield* smolvm.packCreate({ image: reference, output: partial }).pipe(Effect.mapError(StageFailed.of("pack")))
+    yield* smolvm
+      .packCreate({ image: reference, output: partial })
+      .pipe(tellingWords("pack"), Effect.mapError(StageFailed.of("pack")))
     yield* fs.rename(`${partial}.smolmachine`, path).pipe(Effect.mapError(fileFailed(path)))
   })

@@ -238,6 +238,7 @@ export const make = (options: RecordOptions): Effect.Effect<BottleRecord, never,
     )
     const hear = (event: LaunchEvent) => {
       isHeard = true
+      if (event._tag === "StageSaid") return Effect.void
       return event._tag === "BundleSaid"
         ? Effect.zipWith(words, timed({ daemon: event.daemon, text: event.text }), (file, line) => file?.append(line))
         : say(event)

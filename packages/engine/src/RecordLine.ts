@@ -79,12 +79,13 @@ export type LaunchLine = typeof LaunchLine.Type
 type Timeless<Line> = Line extends unknown ? Omit<Line, "time"> : never
 
 /**
- * What a line of `launch.jsonl` says; when is added when it is written. What a bundle says has a file of its own.
+ * What a line of `launch.jsonl` says; when is added when it is written. What a bundle says has a file of its own;
+ * what a stage says is for whoever waits for it.
  *
  * @since 0.1.0
  * @category models
  */
-export type Said = Timeless<LaunchLine> | Exclude<LaunchEvent, { readonly _tag: "BundleSaid" }>
+export type Said = Timeless<LaunchLine> | Exclude<LaunchEvent, { readonly _tag: "BundleSaid" | "StageSaid" }>
 
 /**
  * A line of `bundle.jsonl`: what a bundle in a container said in words.

@@ -13,6 +13,7 @@ import type { Exit } from "./Exit.js"
 import * as Running from "./internal/running.js"
 import * as Span from "./internal/span.js"
 import { defaultGraceMillis } from "./internal/terminate.js"
+import { Overhearing } from "./Overhearing.js"
 import { OutputTooLarge, type ProcessError, ProcessTimedOut } from "./ProcessError.js"
 import type { Program } from "./Program.js"
 import * as Reader from "./Reader.js"
@@ -93,13 +94,14 @@ const run = (
       output: "pipe",
       graceMillis: options.graceMillis ?? defaults.graceMillis
     })
+    const { hear } = yield* Overhearing
     const finished = yield* Deferred.make<Exit, ProcessError>()
     const collect = (stream: "stdout" | "stderr") => {
       const capBytes = options.capBytes ?? defaults.capBytes
       const refuse = Effect.suspend(() =>
         Deferred.fail(finished, new OutputTooLarge({ program: program.program, stream, capBytes }))
       )
-      return collector(capBytes, Effect.asVoid(refuse))
+      return collector(capBytes, Effect.asVoid(refuse), hear)
     }
     const stdout = collect("stdout")
     const stderr = collect("stderr")
@@ -122,7 +124,7 @@ const run = (
   })
 
 /** Bytes held up to a cap. They go into one buffer that doubles, so that many small writes cost no more than they weigh. */
-const collector = (capBytes: number, onOverflow: Effect.Effect<void>) => {
+const collector = (capBytes: number, onOverflow: Effect.Effect<void>, hear: ((bytes: Uint8Array) => void) | null) => {
   let buffer = new Uint8Array(0)
   let length = 0
   let isFull = false
@@ -137,6 +139,7 @@ const collector = (capBytes: number, onOverflow: Effect.Effect<void>) => {
   }
   const take = (chunk: Chunk.Chunk<Uint8Array>): Effect.Effect<void> => {
     for (const bytes of chunk) {
+      hear?.(bytes)
       isFull ||= length + bytes.length > capBytes
       if (!isFull) add(bytes)
     }

@@ -1,5 +1,6 @@
 import * as Capture from "@bottle/process/Capture"
 import * as Executor from "@bottle/process/Executor"
+import { Overhearing } from "@bottle/process/Overhearing"
 import type { SpawnRefused } from "@bottle/process/ProcessError"
 import type { Program } from "@bottle/process/Program"
 import * as Survivors from "@bottle/testing/Survivors"
@@ -487,3 +488,24 @@ const swap = (name: string, value: string | undefined): readonly [string, string
   else process.env[name] = value
   return [name, before]
 }
+
+describe("Overhearing", () => {
+  live(
+    "tells what a program writes while it runs, and takes none of it away",
+    Effect.gen(function* () {
+      let heard = ""
+      const spoken = yield* Deferred.make<void>()
+      const hear = (bytes: Uint8Array) => {
+        heard += Buffer.from(bytes).toString()
+        if (heard.includes("first") && heard.includes("second")) Deferred.unsafeDone(spoken, Effect.void)
+      }
+      const running = yield* Effect.fork(
+        capture(sh("echo first; echo second >&2; read -r line"), {
+          stdin: Stream.fromEffect(Effect.as(Deferred.await(spoken), Buffer.from("\n")))
+        }).pipe(Effect.provideService(Overhearing, { hear }))
+      )
+      const captured = yield* Fiber.join(running)
+      assert.deepStrictEqual([stdoutText(captured), stderrText(captured)], ["first\n", "second\n"])
+    })
+  )
+})

@@ -45,6 +45,7 @@ export const TAKEN = "taken"
 const Event = Schema.Union(
   Schema.TaggedStruct("StageStarted", { stage: Stage }),
   Schema.TaggedStruct("StageEnded", { stage: Stage, durationMillis: Schema.Number, ok: Schema.Boolean }),
+  Schema.TaggedStruct("StageSaid", { stage: Stage, text: Schema.String }),
   Schema.TaggedStruct("ReleaseSlow", { resource: Schema.String }),
   Schema.TaggedStruct("ReleaseFailed", {
     resource: Schema.String,
