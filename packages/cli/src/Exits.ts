@@ -111,7 +111,7 @@ export const bySubcommand: Readonly<Record<Subcommand, ReadonlyArray<Exit>>> = {
     on(launchFailed, "something was left in the copy, or there is none")
   ],
   init: [on(success, "the manifest is there"), on(launchFailed, "there is one already, or it cannot be written")],
-  config: [on(success, "it was printed"), on(usage, "the manifest is none; the failure says where")],
+  config: [on(success, "it was printed"), on(launchFailed, "the manifest cannot be read, or is none")],
   doctor: [on(success, "a bottle can run here"), on(launchFailed, "no bottle can run here")],
   "policy check": [on(success, "the document is a policy, with warnings or without"), wrongFile],
   "policy explain": [on(success, "it was explained, whatever is decided"), wrongFile],

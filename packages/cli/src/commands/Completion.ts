@@ -11,6 +11,7 @@ import * as BottleId from "@bottle/engine/BottleId"
 import * as Nearest from "@bottle/egress/Nearest"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Bash from "../completions/Bash.js"
 import * as Fish from "../completions/Fish.js"
@@ -20,6 +21,8 @@ import * as Flags from "../Flags.js"
 import type { Format } from "../FlagValues.js"
 import * as Help from "../Help.js"
 import { Invocation } from "../Invocation.js"
+import * as ManifestFile from "../ManifestFile.js"
+import * as ManifestPlace from "../ManifestPlace.js"
 import * as Printable from "../Printable.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
@@ -63,11 +66,19 @@ const records: Listing = Effect.gen(function* () {
   return [...(yield* bottles), ...names.filter(isId)]
 })
 
+/** Of the manifest that a launch without `--manifest` would take; of one that is refused, what bottle knows itself. */
+const manifest = Effect.gen(function* () {
+  const place = yield* ManifestPlace.find(Option.none(), yield* Invocation)
+  if (place === null) return { bottles: [], agents: [] }
+  const { manifest } = yield* ManifestFile.read(place.file)
+  return { bottles: Object.keys(manifest.bottles ?? {}), agents: Object.keys(manifest.agents ?? {}) }
+}).pipe(Effect.orElseSucceed(() => ({ bottles: [], agents: [] })))
+
 const lists: Readonly<Record<string, Listing>> = {
   bottles,
   records,
-  "manifest-bottles": Effect.succeed([]),
-  "manifest-agents": Effect.succeed(Object.keys(AgentPresets.presets))
+  "manifest-bottles": Effect.map(manifest, ({ bottles }) => bottles),
+  "manifest-agents": Effect.map(manifest, ({ agents }) => [...Object.keys(AgentPresets.presets), ...agents])
 } satisfies Record<(typeof Flags.lists)[number], Listing>
 
 const textOf = (asked: string): Effect.Effect<string, UsageError, Invocation | FileSystem.FileSystem> => {
