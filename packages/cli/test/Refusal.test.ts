@@ -4,6 +4,7 @@ import * as Policy from "@bottle/egress/Policy"
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
+import * as FastCheck from "fast-check"
 
 const policy = Either.getOrThrow(
   Policy.make({ allow: ["api.example.com", "git.example:22", "*.corp.example"], deny: ["bad.example"] })
@@ -86,6 +87,53 @@ describe("Refusal.of", () => {
     assert.isBelow(refusal.target.length, 90)
     assert.include(refusal.target, "[...]")
     assert.include(refusal.target, `(${host.length} characters)`)
+  })
+
+  it("shows nothing of whatever is asked for but printable ASCII of a bounded length, and its one form or no rule", () => {
+    const odd = FastCheck.constantFrom(
+      "\u202ecod.evil",
+      "a\u001b]0;x\u0007.test",
+      "xn--a-ecp.test",
+      "ａpi.example.com",
+      "[::1]",
+      "0x7f.1",
+      "a..b",
+      "*.test",
+      "10.0.0.0/8",
+      "user@api.example.com",
+      `${"l".repeat(63)}.${"o".repeat(63)}.test`
+    )
+    const host = FastCheck.oneof(
+      odd,
+      FastCheck.nat(999).map((at) => `h${at}.test`),
+      FastCheck.ipV6(),
+      FastCheck.string({ unit: "binary" })
+    )
+    const asked = FastCheck.record({
+      host,
+      port: FastCheck.integer({ min: 1, max: 65_535 }),
+      reason: FastCheck.constantFrom("no-rule", "port-not-allowed", "host-invalid", "denied-by-rule", "sni-mismatch"),
+      detail: FastCheck.string({ unit: "binary" })
+    })
+    let entries = 0
+    FastCheck.assert(
+      FastCheck.property(asked, (over) => {
+        const { advice, entry, host, target, warnings } = of(over)
+        for (const text of [target, host ?? "", advice ?? "", ...warnings]) assert.match(text, /^[\x20-\x7e]{0,300}$/)
+        assert.isAtMost(target.length, 100)
+        if (entry === null) return
+        entries += 1
+        const isSix = over.host.includes(":")
+        assert.strictEqual(entry, `${isSix ? `[${over.host}]` : over.host}:${over.port}`)
+        const added = Either.getOrThrow(Policy.make({ allow: [entry] }))
+        assert.deepStrictEqual(
+          added.allow.map(({ ports, text }) => [text, ports]),
+          [[entry, [over.port]]]
+        )
+      }),
+      { numRuns: 400, seed: 6 }
+    )
+    assert.isAbove(entries, 50)
   })
 
   it("knows what is allowed by now", () => {
