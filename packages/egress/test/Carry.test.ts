@@ -96,8 +96,7 @@ describe("a carried connection", () => {
 
   it.scopedLive("is cut when nobody answers there, when one side breaks, and when nothing moves", () =>
     Effect.gen(function* () {
-      const port = yield* Servers.freePort
-      const lost = yield* carry({ host: "127.0.0.1", port })
+      const lost = yield* carry(yield* Servers.nobody)
       const client = yield* Client.wire(lost.address)
       assert.strictEqual(yield* client.readAll, "")
 

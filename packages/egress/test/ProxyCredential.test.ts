@@ -8,6 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Net from "node:net"
+import * as Stream from "node:stream"
 import type { EgressEvent } from "../src/EgressEvent.js"
 import * as Policy from "../src/Policy.js"
 import type { CredentialEntry } from "../src/PolicyDocument.js"
@@ -501,12 +502,20 @@ describe("what a credential is used for", () => {
   it.scopedLive("is not read faster over TLS than it is taken", () =>
     Effect.gen(function* () {
       const bytes = 32 * 1024 * 1024
-      const upstream = yield* Servers.httpUpstream((_, response) => response.end(Buffer.alloc(bytes)), { tls })
-      const options = { ca, limits: { idleMillis: 250 } }
+      const block = Buffer.alloc(64 * 1024)
+      const upstream = yield* Servers.httpUpstream(
+        (_, response) => {
+          const blocks = Array.from({ length: bytes / block.length }, () => block)
+          Stream.pipeline(Stream.Readable.from(blocks), response, () => {})
+        },
+        { tls }
+      )
+      const options = { ca, limits: { idleMillis: 300 } }
       const proxy = yield* served(`https://127.0.0.1:${upstream.port}`, {}, options)
       const client = yield* Client.wire(proxy.address)
-      client.socket.pause()
       yield* client.send(`GET /credentials/api/ HTTP/1.1\r\nHost: ${hostOf(proxy)}\r\n\r\n`)
+      yield* client.readUntil("\r\n\r\n")
+      client.socket.pause()
       // Nothing moves any more once every buffer on the way is full: the idle limit says when.
       const event = yield* Fixture.lastOf(proxy, 1)
       assert.strictEqual(event.reason, "idle")
@@ -604,7 +613,8 @@ describe("TLS to the upstream of a credential", () => {
         socket.on("error", () => {})
         socket.once("data", () => behave(socket))
       })
-      const options = { ca, limits: { connectMillis: 250 } }
+      const isSilent = expected.includes("timed-out")
+      const options = { ca, ...(isSilent ? { limits: { connectMillis: 250 } } : {}) }
       const proxy = yield* served(`https://127.0.0.1:${upstream.port}`, {}, options)
       assert.include(told(yield* ask(proxy, "/credentials/api/")), expected)
       assert.include(expected, (yield* Fixture.lastOf(proxy, 1)).reason)
@@ -758,15 +768,15 @@ describe("the value of a credential", () => {
       const garbage = yield* Servers.tcpUpstream((socket) => {
         socket.once("data", (chunk: Buffer) => socket.end(`HTTP/1.1 200 OK\r\nbad header ${chunk.toString()}\r\n\r\n`))
       })
-      const port = yield* Servers.freePort
+      const closed = yield* Servers.nobody
       const proxy = yield* Fixture.serve({
         credentials: {
           cut: entry(`http://127.0.0.1:${cutting.port}`),
-          closed: entry(`http://127.0.0.1:${port}`),
+          closed: entry(`http://${closed.host}:${closed.port}`),
           garbage: entry(`http://127.0.0.1:${garbage.port}`),
           untrusted: entry(`https://127.0.0.1:${secure.port}`),
           unresolved: entry("https://nobody.test"),
-          limited: entry(`http://127.0.0.1:${port}`, { paths: ["/x"] })
+          limited: entry("http://127.0.0.1", { paths: ["/x"] })
         },
         values: Object.fromEntries(
           ["cut", "closed", "garbage", "untrusted", "unresolved", "limited"].map((name) => [name, VALUE])

@@ -389,18 +389,19 @@ describe("what is refused", () => {
 describe("an allowed request that does not work out", () => {
   it.scopedLive("is answered 502 when nothing listens, on CONNECT and on plain requests alike", () =>
     Effect.gen(function* () {
-      const port = yield* Servers.freePort
+      const { host, port } = yield* Servers.nobody
+      const silent = `${host}:${port}`
       const upstream = yield* web
-      const proxy = yield* Fixture.serve({ allow: [`127.0.0.1:${port}`, `127.0.0.1:${upstream.port}`] })
-      const answer = yield* Client.request(proxy.address, `http://127.0.0.1:${port}/`)
+      const proxy = yield* Fixture.serve({ allow: [silent, `127.0.0.1:${upstream.port}`] })
+      const answer = yield* Client.request(proxy.address, `http://${silent}/`)
       assert.deepStrictEqual([answer.status, answer.headers["x-bottle-upstream"]], [502, "connect-failed"])
       assert.strictEqual(answer.headers["x-bottle-refused"], undefined)
       assert.strictEqual(
         answer.body,
-        `bottle allows GET 127.0.0.1:${port} (rule 127.0.0.1:${port}), but nothing listens there (connection refused).\n`
+        `bottle allows GET ${silent} (rule ${silent}), but nothing listens there (connection refused).\n`
       )
       const client = yield* Client.wire(proxy.address)
-      yield* client.send(`CONNECT 127.0.0.1:${port} HTTP/1.1\r\n\r\n`)
+      yield* client.send(`CONNECT ${silent} HTTP/1.1\r\n\r\n`)
       assert.match(
         (yield* client.readResponse).head,
         /^HTTP\/1\.1 502 Bad Gateway\r\n[^]*X-Bottle-Upstream: connect-failed/

@@ -260,8 +260,8 @@ describe("an upstream proxy", () => {
 
   it.scopedLive("that is not there is a failure, too", () =>
     Effect.gen(function* () {
-      const port = yield* Servers.freePort
-      const proxy = yield* Fixture.serve({ allow: ["127.0.0.1:1"], upstream: `http://127.0.0.1:${port}` })
+      const { host, port } = yield* Servers.nobody
+      const proxy = yield* Fixture.serve({ allow: ["127.0.0.1:1"], upstream: `http://${host}:${port}` })
       const answer = yield* Client.request(proxy.address, "http://127.0.0.1:1/")
       assert.strictEqual(answer.status, 502)
       assert.include(
