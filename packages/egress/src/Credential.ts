@@ -300,16 +300,23 @@ export const isSame = (left: Credential, right: Credential): boolean =>
   left === right || (left.name === right.name && JSON.stringify(toEntry(left)) === JSON.stringify(toEntry(right)))
 
 /**
+ * What `Host` says to an upstream: its host, and its port where that is not the usual one of its scheme.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const hostText = ({ host, port, scheme }: Upstream): string => {
+  const authority = Host.formatAuthority(host, port)
+  return port === (scheme === "https" ? 443 : 80) ? authority.slice(0, authority.lastIndexOf(":")) : authority
+}
+
+/**
  * The upstream as it is written in a document.
  *
  * @since 0.1.0
  * @category conversions
  */
-export const upstreamText = ({ host, path, port, scheme }: Upstream): string => {
-  const authority = Host.formatAuthority(host, port)
-  const isUsual = port === (scheme === "https" ? 443 : 80)
-  return `${scheme}://${isUsual ? authority.slice(0, authority.lastIndexOf(":")) : authority}${path}`
-}
+export const upstreamText = (upstream: Upstream): string => `${upstream.scheme}://${hostText(upstream)}${upstream.path}`
 
 /**
  * The entry of a document that is this credential.

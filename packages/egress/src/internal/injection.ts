@@ -1,7 +1,6 @@
 import * as Redacted from "effect/Redacted"
-import type { Credential, Upstream } from "../Credential.js"
+import type { Credential } from "../Credential.js"
 import * as Credentials from "../Credential.js"
-import * as Host from "../Host.js"
 import type { RawHeaders } from "./headers.js"
 
 /** A credential and its value, which is taken out when the header is written, and not before. */
@@ -59,12 +58,6 @@ const echoCharactersMin = 8
 /** The upstream's own sessions, which would be the guest's to carry elsewhere. */
 const sessions: ReadonlySet<string> = new Set(["set-cookie", "set-cookie2"])
 
-/** `Host` for an upstream, and what a URL of it begins with. */
-export const hostText = ({ host, port, scheme }: Upstream): string => {
-  const authority = Host.formatAuthority(host, port)
-  return port === (scheme === "https" ? 443 : 80) ? authority.slice(0, authority.lastIndexOf(":")) : authority
-}
-
 const hasScheme = /^[a-z][a-z0-9+.-]*:/i
 
 /**
@@ -72,7 +65,7 @@ const hasScheme = /^[a-z][a-z0-9+.-]*:/i
  * it is a stranger like everybody.
  */
 export const relocated = ({ name, upstream }: Credential, path: string, location: string): string => {
-  const origin = `${upstream.scheme}://${hostText(upstream)}`
+  const origin = `${upstream.scheme}://${Credentials.hostText(upstream)}`
   const parsed = URL.canParse(location, `${origin}${path}`) ? new URL(location, `${origin}${path}`) : undefined
   if (parsed === undefined) return location
   const { hash, pathname, search, username } = parsed

@@ -8,7 +8,6 @@ import type { Asked, Core, Exchange } from "./exchange.js"
 import * as Exchanges from "./exchange.js"
 import * as Forward from "./forward.js"
 import * as Headers from "./headers.js"
-import * as Injection from "./injection.js"
 import * as Inspection from "./inspection.js"
 import type { Reply, RequestReason } from "./reply.js"
 import * as ReplyOf from "./reply.js"
@@ -221,7 +220,7 @@ export const make = (core: Core, proof: Proof | undefined): ProxyServer => {
       const path = Credentials.upstreamPath(upstream, wanted.local.rest)
       return {
         asked: { request, method, authority: upstream, http: { method, path }, credential },
-        outgoing: { host: Injection.hostText(upstream), path, held }
+        outgoing: { host: Credentials.hostText(upstream), path, held }
       }
     })
   }
