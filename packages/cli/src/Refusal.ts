@@ -119,6 +119,10 @@ const notByRule: Readonly<Partial<Record<EgressEvent["reason"], string>>> = {
   "host-invalid": "no rule can allow what is no host's name",
   "answer-invalid": "no rule can help: its name has no usable address",
   "request-not-allowed": "add its method and path to the policy, and launch the bottle with that",
+  "credential-unknown": "add the credential to the policy, and launch the bottle with that",
+  "credential-unavailable": "launch the bottle where the credential's source gives its value",
+  "credential-not-for-this":
+    "let the credential be for this method and path in the policy, and launch the bottle with that",
   "sni-mismatch": "no rule can allow it: inside the tunnel it asked for another host than it said",
   "tls-hello-malformed": "no rule can allow it: what is inside the tunnel cannot be judged"
 }

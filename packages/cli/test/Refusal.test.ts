@@ -54,6 +54,7 @@ describe("Refusal.of", () => {
       [{ reason: "tls-hello-malformed" }, /cannot be judged/],
       [{ reason: "host-invalid", host: "a b" }, /no host's name/],
       [{ reason: "request-not-allowed", method: "POST" }, /method and path/],
+      [{ reason: "credential-not-for-this", method: "GET" }, /let the credential be for this/],
       [{ host: null, port: null, reason: "request-malformed" }, /no rule can allow it/],
       // Not in the one form of a host: it is not what would be allowed.
       [{ host: "OTHER.test" }, /no rule can allow it/],
@@ -109,10 +110,17 @@ describe("Refusal.of", () => {
       FastCheck.ipV6(),
       FastCheck.string({ unit: "binary" })
     )
+    const reasons: ReadonlyArray<EgressEvent["reason"]> = [
+      "no-rule",
+      "port-not-allowed",
+      "host-invalid",
+      "denied-by-rule",
+      "sni-mismatch"
+    ]
     const asked = FastCheck.record({
       host,
       port: FastCheck.integer({ min: 1, max: 65_535 }),
-      reason: FastCheck.constantFrom("no-rule", "port-not-allowed", "host-invalid", "denied-by-rule", "sni-mismatch"),
+      reason: FastCheck.constantFrom(...reasons),
       detail: FastCheck.string({ unit: "binary" })
     })
     let entries = 0
