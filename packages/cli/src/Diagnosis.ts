@@ -268,6 +268,6 @@ export const render = (
 const wouldConclude = (findings: ReadonlyArray<Finding>, diagnosis: Diagnosis): ReadonlyArray<string> => [
   conclusions[diagnosis.isolation],
   ...(wouldLocalDo(findings, diagnosis)
-    ? ["try: --runtime local would run one, in namespaces, on a kernel shared with this machine"]
+    ? ["try: --runtime local, which runs one in namespaces, on this machine's own kernel"]
     : [])
 ]

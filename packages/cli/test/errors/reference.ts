@@ -58,7 +58,8 @@ const failureOf = (schema: ErrorSchema, fields: object): Failure.Failure =>
 const casesOf = (schema: ErrorSchema, { fields, value }: Samples.Sample): ReadonlyArray<Case> => {
   for (const [field, ast] of fields) {
     const choices = Samples.choicesOf(ast)
-    if (choices.length < 2) continue
+    // Which stage it was says where, and not what.
+    if (choices.length < 2 || field === "stage") continue
     const cases = choices.map((choice) => ({
       field,
       value: choice,
@@ -186,14 +187,15 @@ try: what to do next
 more: where this page tells about it
 \`\`\`
 
-With \`--format json\` the same is one document on one line:
-\`{"version":1,"failure":{"kind","error","message","suggestion","stage","exitCode","command","stderr",
-"docs"}}\`. \`error\` is the name of the error, \`command\` what was run as an array of words, \`docs\` the
-place on this page; what there is none of is null. Colours are for terminals, and off with
-\`NO_COLOR\`. [Exit codes](exit-codes.md) have a page of their own.
+With \`--format json\` the same is one document on one line, \`{"version":1,"failure":{...}}\`, with
+\`kind\`, \`error\`, \`message\`, \`suggestion\`, \`stage\`, \`exitCode\`, \`command\`, \`stderr\` and \`docs\`
+([schema](error.schema.json)). \`error\` is the name of the error, \`command\` what was run as an array of
+words, \`docs\` the place on this page; what there is none of is null. Colours are for terminals, and
+off with \`NO_COLOR\`. [Exit codes](exit-codes.md) have a page of their own.
 
-This page is made from the code by \`npx vitest run packages/cli/test/ErrorsReference.test.ts -u\`, and
-a test holds it to the code. In the examples \`<name>\` stands for what differs.`
+This page is made from the code, and a test holds it to that:
+\`npx vitest run packages/cli/test/ErrorsReference.test.ts -u\` writes it. In the examples \`<name>\`
+stands for what differs.`
 
 /** The whole page. */
 export const render = (entries: ReadonlyArray<Entry>): string => {
@@ -210,7 +212,7 @@ export const render = (entries: ReadonlyArray<Entry>): string => {
           "",
           group
             .map((entry) =>
-              group.length === 1 ? sectionOf(entry) : `Of \`@bottle/${entry.packageName}\`: ${sectionOf(entry)}`
+              group.length === 1 ? sectionOf(entry) : `From \`@bottle/${entry.packageName}\`:\n\n${sectionOf(entry)}`
             )
             .join("\n\n")
         ].join("\n")
