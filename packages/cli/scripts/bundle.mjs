@@ -52,6 +52,10 @@ const bundle = async (one, stamp) => {
   return code.length
 }
 
+// What a failure names as the place to read on is beside the programs, wherever they are copied to.
+const reference = "docs/reference/errors.md"
+replace(path.join(root, "packages/cli/dist", reference), fs.readFileSync(path.join(root, reference)), 0o644)
+
 // Taken before anything is read: a source that changes while its bundle is made leaves a bundle that is stale.
 const stamp = current()
 for (const one of bundles) {

@@ -187,10 +187,12 @@ try: what to do next
 more: where this page tells about it
 \`\`\`
 
+What is wrong with a line or a file says what to write in its place, and leaves out the last line.
+
 With \`--format json\` the same is one document on one line, \`{"version":1,"failure":{...}}\`, with
 \`kind\`, \`error\`, \`message\`, \`suggestion\`, \`stage\`, \`exitCode\`, \`command\`, \`stderr\` and \`docs\`
-([schema](error.schema.json)). \`error\` is the name of the error, \`command\` what was run as an array of
-words, \`docs\` the place on this page; what there is none of is null. Colours are for terminals, and
+([schema](error.schema.json)). \`error\` is the name of the error, \`command\` what was run as an array
+of words, \`docs\` the place on this page; what there is none of is null. Colours are for terminals, and
 off with \`NO_COLOR\`. [Exit codes](exit-codes.md) have a page of their own.
 
 This page is made from the code, and a test holds it to that:
