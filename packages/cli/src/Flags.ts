@@ -347,7 +347,11 @@ export const authoring = {
   overwrite: { name: "force", description: "Although there is a manifest, which this replaces" },
   stat: { name: "stat", description: "Only which files, and how much of them" },
   applyDryRun: { name: "dry-run", description: "Say what would be changed, and change nothing" },
-  applyForce: { name: "force", description: "Although you changed the same files, whose changes this replaces" },
+  applyForce: {
+    name: "force",
+    description:
+      "Although you changed the same files, whose changes this replaces; and with what git would run by itself, its configuration and hooks"
+  },
   discard: { name: "discard", description: "Throw the copy away, and change nothing" },
   saveTo: {
     name: "save",

@@ -31,6 +31,7 @@ const PATIENCE_MILLIS_ONCE = 2000
 const FRAME_MILLIS = 100
 
 const once: Readonly<Partial<Record<Stage, string>>> = {
+  workspace: "copying the workspace",
   pack: "making a pack of the image, once",
   image: "building the bundle's image, once"
 }
