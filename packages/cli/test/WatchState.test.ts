@@ -221,7 +221,7 @@ describe("WatchState", () => {
           }
         }
       }),
-      { numRuns: 150, seed: 6 }
+      { numRuns: 100, seed: 6 }
     )
     assert.isAbove(answered, 50)
   })
