@@ -3,6 +3,7 @@ import { waitUntil } from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
@@ -59,6 +60,16 @@ const start = (options: Options) =>
     return {
       ...running,
       config,
+      /** Hands credentials over as the launch does; gives the exit code, and what was said. */
+      handOver: (text: string) =>
+        Effect.async<{ readonly code: number | null; readonly said: string }>((resume) => {
+          const child = spawn(process.execPath, [program, "credentials"], { stdio: "pipe", env })
+          let said = ""
+          for (const pipe of [child.stdout, child.stderr]) pipe.on("data", (bytes: Buffer) => (said += String(bytes)))
+          child.on("close", (code) => resume(Effect.succeed({ code, said })))
+          child.stdin.end(text)
+          return Effect.sync(() => child.kill("SIGKILL"))
+        }),
       put,
       read,
       until,
@@ -109,6 +120,33 @@ describe("bottle-bundle", () => {
         bundle.read().filter((line) => line._tag === "Event"),
         1
       )
+    })
+  )
+
+  live("listens when it has the values of its credentials, and serves every later policy with them", () =>
+    Effect.gen(function* () {
+      const { count, port: upstream } = yield* server("127.0.0.1")
+      const api = { source: { env: "K" }, header: "x-api-key", upstream: `http://127.0.0.1:${upstream}` }
+      const bundle = yield* start({ policy: { credentials: { api } } })
+      const document = (credentials: Readonly<Record<string, string>>) => JSON.stringify({ version: 1, credentials })
+      assert.deepStrictEqual(yield* bundle.handOver(document({ other: "hunter2" })), {
+        code: 1,
+        said: "the credential api has no value\n"
+      })
+      assert.lengthOf(bundle.lines(), 0)
+      assert.deepStrictEqual(yield* bundle.handOver(document({ api: "hunter2" })), { code: 0, said: "" })
+      const port = yield* bundle.port
+      const use = get(port, `http://127.0.0.1:${port}/credentials/api/v1`)
+      assert.deepStrictEqual(yield* use, { status: 200, body: "hello" })
+
+      const narrow = JSON.stringify({ credentials: { api: { ...api, paths: ["/v2/*"] } } })
+      bundle.put("policy.json", narrow)
+      bundle.signal("SIGHUP")
+      yield* bundle.says(`egress | reloaded ${BundleConfig.policyDigest(narrow)}`)
+      assert.strictEqual((yield* use)?.status, 403)
+      assert.strictEqual((yield* get(port, `http://127.0.0.1:${port}/credentials/api/v2/x`))?.status, 200)
+      assert.strictEqual(count(), 2)
+      assert.notInclude(bundle.lines().join("\n"), "hunter2")
     })
   )
 

@@ -26,7 +26,11 @@ import * as Stdio from "./Stdio.js"
  */
 export const options = (
   request: RunRequest
-): Effect.Effect<LaunchOptions, PolicyFile.PolicyFileError | ManifestPlace.ManifestInMount, FileSystem> =>
+): Effect.Effect<
+  LaunchOptions,
+  PolicyFile.PolicyFileError | ManifestPlace.ManifestInMount | ManifestPlace.ManifestUntrusted,
+  FileSystem
+> =>
   Effect.zipRight(checkManifest(request), Effect.map(PolicyFile.applied(withWorked(request)), withWorkspace(request)))
 
 /** A workspace that is changed in place is judged as the writable mount that it is. */
@@ -44,11 +48,17 @@ const withWorkspace =
       ? applied
       : { ...applied, mounts: asked.mounts, workspace: { source: workspace.directory, mode: workspace.mode } }
 
-/** A guest that can change the manifest would say what the next bottle is allowed. */
-const checkManifest = (request: RunRequest) => {
-  const { file } = request.beginning
-  return file === null ? Effect.void : ManifestPlace.checkMounts(file, withWorked(request).options.mounts ?? [])
-}
+/** Whoever can change the manifest, or a policy that it names, would say what the next bottle is allowed. */
+const checkManifest = (request: RunRequest) =>
+  Effect.gen(function* () {
+    const { file, settings } = request.beginning
+    if (file === null) return
+    yield* ManifestPlace.checkMounts(file, withWorked(request).options.mounts ?? [])
+    const { policy } = settings.single
+    if (policy?.origin.kind !== "bottle" || policy.value._tag !== "File") return
+    // What is not there is refused where it is read.
+    yield* Effect.catchTag(ManifestPlace.checkTrust(policy.value.path), "ManifestUnreadable", () => Effect.void)
+  })
 
 const noticeText = (notice: Credentials.Notice): string => {
   switch (notice._tag) {
@@ -67,7 +77,7 @@ const noticeText = (notice: Credentials.Notice): string => {
  * @category constructors
  */
 export const given = (
-  { format, quiet, secrets }: RunRequest,
+  { format, quiet, secrets }: Pick<RunRequest, "format" | "quiet" | "secrets">,
   plan: LaunchPlan
 ): Effect.Effect<
   Required<Pick<Given, "secrets" | "credentials">>,

@@ -48,6 +48,34 @@ describe("PlanText", () => {
     assert.strictEqual(lines.at(-1), "then in the bottle: echo 'hello world'")
   })
 
+  it("says of each credential what it is for and where its value comes from, and no value", () => {
+    const lines = render({
+      credentials: {
+        api: {
+          source: { env: "API_KEY" },
+          header: "X-Api-Key",
+          upstream: "https://api.example.com",
+          baseUrlVariable: "API_BASE_URL",
+          placeholderVariable: "API_KEY"
+        },
+        git: {
+          source: { command: ["pass", "show", "git\u001b[2J"] },
+          header: "authorization",
+          prefix: "Bearer ",
+          upstream: "https://git.example.com:8443/api",
+          methods: ["GET"],
+          paths: ["/api/repos/*"]
+        }
+      }
+    })
+    assert.deepStrictEqual(below(lines, "credentials that stay in the bundle"), [
+      "api: the header x-api-key for https://api.example.com, from the variable API_KEY; the guest has its base URL in API_BASE_URL and a placeholder in API_KEY",
+      "git: the header authorization for https://git.example.com:8443/api, from the command pass show git\\x1b[2J; only GET /api/repos/*"
+    ])
+    assert.include(below(lines, "environment"), "API_KEY=bottle-placeholder-api")
+    assert.deepStrictEqual(below(render({ allow: ["example.com"] }), "credentials that stay in the bundle"), [])
+  })
+
   it("says of a bundle in a container its image, its network, and where it is", () => {
     const lines = render({ allow: ["example.com"], bundle: "container", topology: "address" })
     assert.include(

@@ -19,6 +19,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Path from "node:path"
 import { CredentialMissing } from "./LaunchError.js"
 import type { Mount } from "./LaunchOptions.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
@@ -82,7 +83,8 @@ export type Notice =
  * Where the values of credentials are read.
  *
  * - `environment`: the variables of `env` sources and of commands; its `HOME` is what `~` stands for
- * - `mounts`: what the guest sees of the host. A file below one of them is refused
+ * - `mounts`: what the guest sees of the host. A file below one of them is refused, and a program that the guest could
+ *   change
  * - `onNotice`: is told what is worth telling
  *
  * @since 0.1.0
@@ -194,13 +196,47 @@ const commandError =
     }
   }
 
+/** The file that a program's name stands for, in the `PATH` that it is run with. */
+const fileOf = (
+  program: string,
+  { environment }: ReadOptions
+): Effect.Effect<string | undefined, never, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    if (program.includes("/")) return Path.resolve(program)
+    const fs = yield* FileSystem.FileSystem
+    for (const directory of (environment["PATH"] ?? "").split(":")) {
+      const file = Path.resolve(directory, program)
+      if (yield* Effect.isSuccess(fs.access(file))) return file
+    }
+    return undefined
+  })
+
+/** What a guest of an earlier bottle has written would be run here, as the user. */
+const refuseChanged = (
+  program: string,
+  options: ReadOptions,
+  refuse: Refuse
+): Effect.Effect<void, CredentialUnavailable, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const file = options.mounts.length === 0 ? undefined : yield* fileOf(program, options)
+    const mount = file === undefined ? Option.none() : yield* MountedPath.changedThrough(file, options.mounts)
+    if (Option.isSome(mount)) {
+      return yield* refuse(
+        `the guest can change the program ${shown(program)}, below its mount ${shown(mount.value.host)}`,
+        "Keep the program outside of what the guest can write to, or mount that read-only."
+      )
+    }
+  })
+
 const fromCommand = (
   name: string,
   [program = "", ...args]: ReadonlyArray<string>,
-  { environment, onNotice }: ReadOptions,
+  options: ReadOptions,
   refuse: Refuse
-): Effect.Effect<string, CredentialUnavailable, CommandExecutor> =>
+): Effect.Effect<string, CredentialUnavailable, FileSystem.FileSystem | CommandExecutor> =>
   Effect.gen(function* () {
+    yield* refuseChanged(program, options, refuse)
+    const { environment, onNotice } = options
     const slow = { _tag: "CommandSlow", name, program, timeoutMillis: COMMAND_TIMEOUT_MILLIS } as const
     // Beside it and not in a race with it: a race that is interrupted does not wait for the command's end.
     if (onNotice !== undefined) yield* Effect.forkScoped(Effect.delay(onNotice(slow), COMMAND_SLOW_MILLIS))
@@ -298,6 +334,12 @@ export const read = (
 const planned = ({ egress }: Pick<LaunchPlan, "egress">): ReadonlyMap<string, Pick<Credential, "source">> =>
   new Map(Object.entries(egress.credentials ?? {}))
 
+/** What the guest sees of the host: also the directory that it is given a copy of, as it is by then. */
+const seenBy = ({ guest, workspace }: Pick<LaunchPlan, "guest" | "workspace">): ReadonlyArray<Mount> =>
+  workspace === null
+    ? guest.mounts
+    : [...guest.mounts, { host: workspace.source, guest: "/workspace", readonly: workspace.mode !== "rw" }]
+
 /**
  * Reads the values that the launch of a plan has to be given.
  *
@@ -305,9 +347,9 @@ const planned = ({ egress }: Pick<LaunchPlan, "egress">): ReadonlyMap<string, Pi
  * @category constructors
  */
 export const forPlan = (
-  plan: Pick<LaunchPlan, "egress" | "guest">,
+  plan: Pick<LaunchPlan, "egress" | "guest" | "workspace">,
   options: Omit<ReadOptions, "mounts">
-): ReturnType<typeof read> => read(planned(plan), { ...options, mounts: plan.guest.mounts })
+): ReturnType<typeof read> => read(planned(plan), { ...options, mounts: seenBy(plan) })
 
 /**
  * The values of a plan's credentials and of nothing else, out of what a launch was given.

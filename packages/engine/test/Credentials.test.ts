@@ -165,6 +165,32 @@ describe("a credential from a command", () => {
     })
   )
 
+  it.live("is not run where the guest could have changed it, by its path or in PATH", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        for (const name of ["own", "shared"]) {
+          Fs.mkdirSync(`${directory}/${name}`)
+          Fs.writeFileSync(`${directory}/${name}/get-key`, `#!/bin/sh\necho ${VALUE}\n`, { mode: 0o755 })
+        }
+        const mounts = [at(`${directory}/shared`)]
+        const found = (...names: ReadonlyArray<string>) => ({
+          PATH: [...names.map((name) => `${directory}/${name}`), "/usr/bin:/bin"].join(":")
+        })
+        const byName: CredentialSource = { command: ["get-key"] }
+        assert.strictEqual(yield* read({ command: [`${directory}/own/get-key`] }, { mounts }), VALUE)
+        assert.strictEqual(yield* read(byName, { mounts, environment: found("own", "shared") }), VALUE)
+        assert.match(
+          yield* refusal({ command: [`${directory}/shared/get-key`] }, { mounts }),
+          /the guest can change the program .*\/shared\/get-key, below its mount .*\/shared;/
+        )
+        const changed = yield* refusal(byName, { mounts, environment: found("shared", "own") })
+        assert.match(changed, /the guest can change the program get-key/)
+        const readonly = [at(`${directory}/shared`, true)]
+        assert.strictEqual(yield* read(byName, { mounts: readonly, environment: found("shared") }), VALUE)
+      })
+    )
+  )
+
   it.effect("is waited for, which is told, and for 30 s at most", () =>
     Effect.gen(function* () {
       const told: Array<Credentials.Notice> = []
@@ -238,6 +264,35 @@ describe("the credentials of a plan", () => {
       assert.strictEqual(broken.message, "credential git: its value has more than one line")
       assert.deepStrictEqual(yield* Credentials.take(planOf(bare), given), new Map())
     })
+  )
+
+  it.live("are not read from what the guest sees, and a workspace is that, also where it is a copy", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const file = `${directory}/key`
+        Fs.writeFileSync(file, VALUE, { mode: 0o600 })
+        const credentials = { api: { source: { file }, header: "x-api-key", upstream: "https://api.example.com" } }
+        const { egress, guest } = planOf({ ...bare, credentials })
+        const forPlan = (mode: "copy" | "ro" | "rw" | null, mounts: ReadonlyArray<Mount> = []) =>
+          Credentials.forPlan(
+            {
+              egress,
+              guest: { ...guest, mounts },
+              workspace: mode === null ? null : { source: directory, mode, copy: null }
+            },
+            { environment: {} }
+          ).pipe(Effect.provide(Layer.merge(NodeFileSystem.layer, Executor.layer)))
+        assert.strictEqual((yield* forPlan(null)).size, 1)
+        for (const [mode, what] of [
+          ["copy", "read"],
+          ["ro", "read"],
+          ["rw", "change"]
+        ] as const) {
+          assert.include((yield* Effect.flip(forPlan(mode))).message, `the guest can ${what} ${file}`)
+        }
+        assert.include((yield* Effect.flip(forPlan(null, [at(directory)]))).message, "the guest can change")
+      })
+    )
   )
 
   it("have variables on the host that no process of the bottle's needs, and a source that can be shown", () => {
