@@ -102,7 +102,10 @@ describe.concurrent("signals", () => {
         message: "ended by SIGTERM",
         suggestion: null,
         stage: null,
-        exitCode: 143
+        exitCode: 143,
+        command: null,
+        stderr: null,
+        docs: "docs/reference/errors.md#interrupted"
       })
     }))
 
