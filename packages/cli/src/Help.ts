@@ -235,14 +235,25 @@ const section = (title: string, lines: ReadonlyArray<string>): ReadonlyArray<str
 const indented = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
   lines.map((line) => `${" ".repeat(INDENT)}${line}`)
 
+const ofGroup = (group: string): string => {
+  const names = Flags.subcommands.filter((name) => name.startsWith(`${group} `))
+  return [
+    `bottle ${group} does one of these.`,
+    ...section("Commands", columns(names.map((name) => [name, summaries[name]]))),
+    ...section("Usage", indented(names.map((name) => usages[name]))),
+    "",
+    `bottle ${group} COMMAND --help has the flags of one, and examples.`
+  ].join("\n")
+}
+
 /**
- * The help of the program, or of one of its subcommands.
+ * The help of the program, of one of its subcommands, or of those whose first word is `group`.
  *
  * @since 0.1.0
  * @category conversions
  */
-export const render = (subcommand: Flags.Subcommand | null): string => {
-  if (subcommand === null) return ofProgram()
+export const render = (subcommand: Flags.Subcommand | null, group?: string): string => {
+  if (subcommand === null) return group === undefined ? ofProgram() : ofGroup(group)
   const flags = Flags.bySubcommand[subcommand].map(
     (flag: Flags.Flag) =>
       [flagText(flag), flag.repeated === true ? `${flag.description}. May be repeated` : flag.description] as const

@@ -200,7 +200,7 @@ export const main: Effect.Effect<number, never, Outside> = Effect.gen(function* 
     case "Version":
       return yield* reading.right.format === "json" ? versions : print(VERSION)
     case "Help":
-      return yield* print(Help.render(reading.right.subcommand))
+      return yield* print(Help.render(reading.right.subcommand, reading.right.group))
     case "Command":
       return yield* Commands.parse(reading.right).pipe(
         Effect.flatMap((parsed) => execute(parsed, tail, manner)),

@@ -43,7 +43,7 @@ export interface CommandRead {
  */
 export type Reading =
   | { readonly _tag: "Version"; readonly format: "text" | "json" }
-  | { readonly _tag: "Help"; readonly subcommand: Flags.Subcommand | null }
+  | { readonly _tag: "Help"; readonly subcommand: Flags.Subcommand | null; readonly group?: string }
   | CommandRead
 
 const refuse = (problem: string, advice: string): Either.Either<never, UsageError> =>
@@ -255,7 +255,7 @@ const readNested = (
   tail: ReadonlyArray<string> | null
 ): Either.Either<Reading, UsageError> => {
   const [second = "", ...others] = rest
-  if (isHelp(second)) return Either.right({ _tag: "Help", subcommand: null })
+  if (isHelp(second)) return Either.right({ _tag: "Help", subcommand: null, group })
   const subcommand = Flags.subcommands.find((name) => name === `${group} ${second}`)
   if (subcommand !== undefined) return readRest(subcommand, others, tail)
   const ours = Flags.subcommands.filter((name) => name.startsWith(`${group} `))
