@@ -197,6 +197,20 @@ describe("a container bundle", () => {
       )
     )
 
+    it.live("is taken down when it is interrupted while it hands them over", () =>
+      withDock(
+        { options: { credentials: { api } }, replies: replies((reply) => [{ ...reply.credentials, hang: true }]) },
+        (dock) =>
+          Effect.gen(function* () {
+            const fiber = yield* Effect.fork(Effect.scoped(started(dock)))
+            const isHandedOver = Effect.map(dock.recorded, (runs) => runs.some(({ argv }) => argv[1] === "exec"))
+            yield* Wait.waitUntil(isHandedOver, { ...BOUND, what: "the hand-over" })
+            yield* Fiber.interrupt(fiber)
+            assert.deepStrictEqual((yield* dock.happened).slice(-2), ["rm", "network rm"])
+          })
+      )
+    )
+
     it.live("refuses a policy that needs another value, without asking the container", () =>
       withDock({ options: { credentials: { api } }, replies: replies((reply) => [reply.credentials]) }, (dock) =>
         Effect.scoped(

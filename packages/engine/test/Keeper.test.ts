@@ -153,6 +153,24 @@ describe("a keeper", { timeout: 30_000 }, () => {
     })
   )
 
+  it.live("gives the values of credentials to its bundle, and to nobody who speaks to it", () =>
+    Effect.gen(function* () {
+      const credentials = { api: { source: { env: "K" }, header: "x-api-key", upstream: "https://api.example.com" } }
+      const options: StageOptions["options"] = { source: { _tag: "Bare" }, credentials, secrets: ["TOKEN"] }
+      const values = { secrets: { TOKEN: "t0ken" }, credentials: { api: "hunter2", other: "hunter2" } }
+      const { record } = yield* kept({ replies: keeping(), options }, values, (keeper) =>
+        Effect.gen(function* () {
+          yield* keeper.said("ready")
+          const client = yield* Control.connect(keeper.address)
+          assert.deepStrictEqual([...(yield* client.secrets).keys()], ["TOKEN"])
+          assert.notInclude(JSON.stringify([yield* client.describe, keeper.words]), "hunter2")
+          yield* keeper.signal
+        }).pipe(Effect.scoped)
+      )
+      assert.strictEqual(record.code, 0)
+    })
+  )
+
   it.live("takes all down when its parent dies before it has taken over, or a signal comes", () =>
     Effect.gen(function* () {
       for (const end of ["parentDies", "signal"] as const) {

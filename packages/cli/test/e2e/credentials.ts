@@ -134,7 +134,11 @@ export const isUsedAndNotFound = (setup: Setup, images: Images | undefined): Pro
       writePolicy(home, setup, upstream)
       const env = { HOST_KEY: value }
       const words = [...flags(setup, images), "--policy", home.path("policy.json")]
-      const guest = await enter(home, ["-q", ...words, "-e", `PLAIN=${plain}`, "--report", "r.json"], { env })
+      const guest = await enter(
+        home,
+        ["-q", ...words, "-e", `PLAIN=${plain}`, "--report", "r.json", "--trace", "t.json"],
+        { env }
+      )
       assert.match(await guest.ask(ASK), /^HTTP\/1\.1 200 [^]*served$/)
       assert.deepStrictEqual(upstream.seen, [{ line: "POST /base/v1/messages?q=1", key: value, body: "hello" }])
 
