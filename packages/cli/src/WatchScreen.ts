@@ -163,8 +163,11 @@ export const watch = (
         state = step.state
         for (const output of step.outputs) {
           if (output._tag === "Line") told.push(output.text)
-          else if (output._tag === "Quit") return output.by === "q" ? ExitStatus.success : bySignal.SIGINT
-          else yield* Effect.forkScoped(Effect.flatMap(decide(watching, output), (said) => Queue.offer(happened, said)))
+          else if (output._tag === "Quit") {
+            yield* screen.draw(told, null)
+            return output.by === "q" ? ExitStatus.success : bySignal.SIGINT
+          } else
+            yield* Effect.forkScoped(Effect.flatMap(decide(watching, output), (said) => Queue.offer(happened, said)))
         }
       }
     }
