@@ -340,7 +340,7 @@ describe.concurrent("plan and doctor", () => {
       assert.strictEqual(text.code, 125)
       assert.match(text.stdout.toString(), /^MISSING {3}runtime: smolvm is not installed.*\n {10}try: .+$/m)
       assert.notInclude(text.stdout.toString(), "\u001b")
-      assert.match(text.stdout.toString(), /A bottle cannot run here\.\n(try: --runtime local .*\n)?$/)
+      assert.match(text.stdout.toString(), /A bottle cannot run here\.\n(try: --runtime local, .*\n)?$/)
       const json = await home.bottle("doctor", "--runtime", "smolvm", "--format", "json")
       assert.strictEqual(json.code, 125)
       assert.deepInclude(JSON.parse(json.stdout.toString()), { ok: false, isolation: "none", runtime: null })
