@@ -104,6 +104,7 @@ const cases: ReadonlyArray<readonly [line: string, offered: ReadonlyArray<string
   ["bottle logs old", ["old-7e8f9"]],
   ["bottle logs agent --only d", ["decisions"]],
   ["bottle cp bu", ["build-4c5d6:"]],
+  ["bottle cp ./pol", ["./policy two.json", "./policy.json"]],
   ["bottle cp pol", ["policy two.json", "policy.json"]],
   ["bottle cp agent : /e", []],
   ["bottle cp policy.json bu", ["build-4c5d6:"]],

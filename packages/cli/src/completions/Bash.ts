@@ -126,12 +126,17 @@ _bottle_complete() {
       esac
       ;;
     endpoint)
-      compopt -o nospace 2>/dev/null
       case $_bottle_cur in
         */*) ;;
         *) _bottle_offer : < <(_bottle_list bottles) ;;
       esac
-      _bottle_paths -f
+      # As file names, what is offered is quoted, and so would the colon be.
+      if ((\${#COMPREPLY[@]} == 0)); then
+        _bottle_paths -f
+      else
+        compopt -o nospace 2>/dev/null
+        _bottle_offer '' < <(compgen -f -- "$_bottle_cur" | grep -E '^[A-Za-z0-9][A-Za-z0-9._-]*$')
+      fi
       ;;
     ${Flags.lists.join(" | ")}) _bottle_offer '' < <(_bottle_list "$1") ;;
   esac
