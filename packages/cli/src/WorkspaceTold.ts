@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { LaunchPlan } from "@bottle/engine/LaunchPlan"
-import type { FileSystem } from "@effect/platform/FileSystem"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import type { Format } from "./FlagValues.js"
 import * as Printable from "./Printable.js"
@@ -43,29 +43,33 @@ export const skipped = (plan: LaunchPlan, manner: Manner): Effect.Effect<void, n
     : Effect.void
 
 /**
- * Says what was changed in the copy of a bottle that is down, and what to do with it; nothing where nothing was.
+ * Says what was changed in the copy of a bottle that is down, and what to do with it; nothing where nothing was, or where
+ * it has none.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const changed = (plan: LaunchPlan, manner: Manner): Effect.Effect<void, never, Stdio.Stdio | FileSystem> =>
-  isTold(plan, manner)
-    ? Effect.gen(function* () {
-        const Workspace = yield* loaded
-        const { changes, source } = yield* Workspace.changes({ directories: plan.directories, id: plan.id })
-        const files = changes.filter(({ after, before }) => (after ?? before)?.kind !== "directory").length
-        const count = files === 0 ? changes.length : files
-        if (count === 0) return
-        const what = files === 0 ? (count === 1 ? "directory" : "directories") : `file${count === 1 ? "" : "s"}`
-        yield* Stdio.errorLine(
-          `bottle: ${count} ${what} changed in the copy of ${Printable.line(source)}; ` +
-            `see them: bottle diff ${plan.id}, take them: bottle apply ${plan.id}`
-        )
-      }).pipe(
-        Effect.catchAll((error) =>
-          error._tag === "WorkspaceMissing"
-            ? Effect.void
-            : Stdio.errorLine(`bottle: ${Printable.line(error.message)}; see what there is: bottle diff ${plan.id}`)
-        )
-      )
-    : Effect.void
+export const changed = (
+  { directories, id }: Pick<LaunchPlan, "directories" | "id">,
+  { format, quiet }: Manner
+): Effect.Effect<void, never, Stdio.Stdio | FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    if (format !== "text" || quiet || !(yield* fs.exists(`${directories.state}/workspaces/${id}`))) return
+    const Workspace = yield* loaded
+    const { changes, source } = yield* Workspace.changes({ directories, id })
+    const files = changes.filter(({ after, before }) => (after ?? before)?.kind !== "directory").length
+    const count = files === 0 ? changes.length : files
+    if (count === 0) return
+    const what = files === 0 ? (count === 1 ? "directory" : "directories") : `file${count === 1 ? "" : "s"}`
+    yield* Stdio.errorLine(
+      `bottle: ${count} ${what} changed in the copy of ${Printable.line(source)}; ` +
+        `see them: bottle diff ${id}, take them: bottle apply ${id}`
+    )
+  }).pipe(
+    Effect.catchAll((error) =>
+      error._tag === "WorkspaceMissing"
+        ? Effect.void
+        : Stdio.errorLine(`bottle: ${Printable.line(error.message)}; see what there is: bottle diff ${id}`)
+    )
+  )

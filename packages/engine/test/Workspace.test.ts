@@ -1,3 +1,4 @@
+import * as FileLock from "@bottle/process/FileLock"
 import * as Temp from "@bottle/testing/Temp"
 import * as Wait from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
@@ -7,6 +8,7 @@ import * as Option from "effect/Option"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as Acquire from "../src/internal/workspace/acquire.js"
 import * as Prune from "../src/Prune.js"
 import * as Workspace from "../src/Workspace.js"
 import { type Contents, copied, files, planIn, read, write } from "./fixtures/workspaces.js"
@@ -107,6 +109,42 @@ describe("a copy", () => {
       )
     )
   }
+
+  it.live("is refused where there is no directory, and nothing is left of it", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        const refused = Effect.flip(copied(home, null))
+        assert.include((yield* refused).message, "it is not there")
+        Fs.writeFileSync(`${home}/work`, "")
+        const error = yield* refused
+        assert.strictEqual(error._tag, "WorkspaceUnusable")
+        assert.include(error.message, "it is no directory")
+        assert.deepStrictEqual(Fs.readdirSync(`${home}/state/workspaces`), [])
+      })
+    )
+  )
+
+  it.live("is refused where something bears its name already, which stays", () =>
+    withCopy({ a: "one" }, (copy) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* Effect.flip(copied(copy.home, {})))._tag, "HostFileFailed")
+        assert.deepStrictEqual(read(copy.tree), read(copy.source))
+      })
+    )
+  )
+
+  it.live("that was never finished goes when its owner is found dead, and one with changes stays", () =>
+    withCopy({ a: "one" }, ({ place, tree }) =>
+      Effect.gen(function* () {
+        write(tree, { a: "two" })
+        yield* Acquire.settle(place)
+        assert.isTrue(Fs.existsSync(tree))
+        Fs.rmSync(`${Path.dirname(tree)}/base.json`)
+        yield* Acquire.settle(place)
+        assert.isFalse(Fs.existsSync(Path.dirname(tree)))
+      })
+    )
+  )
 
   it.live("that is interrupted half-way is removed", () =>
     Temp.withTempDir((home) =>
@@ -403,6 +441,19 @@ describe("taking changes back", () => {
         Fs.rmdirSync(`${copy.home}/state/bottles/${copy.place.id}`)
         yield* run(Workspace.discard(copy.place))
         assert.strictEqual((yield* Effect.flip(apply(copy)))._tag, "WorkspaceMissing")
+      })
+    )
+  )
+
+  it.live("waits for another command on the same copy, and not for ever", () =>
+    withCopy({ a: "one" }, (copy) =>
+      Effect.gen(function* () {
+        write(copy.tree, { a: "two" })
+        const error = yield* Effect.scoped(
+          Effect.zipRight(FileLock.acquire(`${Path.dirname(copy.tree)}/lock`), Effect.flip(apply(copy)))
+        )
+        assert.strictEqual(error._tag === "WorkspaceInUse" ? error.user : error._tag, "command")
+        assert.isTrue((yield* apply(copy)).removed)
       })
     )
   )

@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
+import { BottleId } from "@bottle/engine/BottleId"
 import { Bottles, type Downed } from "@bottle/engine/Bottles"
+import * as Directories from "@bottle/engine/Directories"
 import { lazy } from "@bottle/process/Lazy"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -12,11 +14,12 @@ import * as Schema from "effect/Schema"
 import { ExitStatus } from "../ExitStatus.js"
 import * as Failure from "../Failure.js"
 import type { Format } from "../FlagValues.js"
-import type { Invocation } from "../Invocation.js"
+import { Invocation } from "../Invocation.js"
 import * as Named from "../Named.js"
 import type { DownRequest } from "../requests/DownRequest.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
+import * as WorkspaceTold from "../WorkspaceTold.js"
 
 /**
  * The document of what became of each bottle: `bottle` is the word that named it, `id` is null where none was found;
@@ -53,6 +56,8 @@ const CONCURRENCY = 16
 /** When it is said that it goes on: an owner that does not answer is waited for before it is ended. */
 const SLOW_MILLIS = 3000
 
+const isId = Schema.is(BottleId)
+
 type Line = (typeof DownDocument.Type)["bottles"][number]
 
 const lineOf = (bottle: string, exit: Exit.Exit<Downed, unknown>): Line => {
@@ -81,6 +86,7 @@ const encode = lazy(() => Schema.encodeSync(Schema.parseJson(DownDocument)))
 const take = ({ all, bottles: named, format }: DownRequest) =>
   Effect.gen(function* () {
     const bottles = yield* Bottles
+    const directories = Directories.fromEnvironment((yield* Invocation).environment)
     const words = all ? (yield* bottles.list).map(({ id }): string => id) : named
     // Whoever has gone away keeps no bottle up.
     let isReaderGone = false
@@ -104,7 +110,10 @@ const take = ({ all, bottles: named, format }: DownRequest) =>
           }),
           Effect.map((exit) => lineOf(word, exit)),
           Effect.tap((line) => tellLine(line, format)),
-          Effect.tap(({ id }) => (id === null || format === "json" ? Effect.void : print(id)))
+          Effect.tap(({ id }) => (id === null || format === "json" ? Effect.void : print(id))),
+          Effect.tap(({ id }) =>
+            isId(id) ? WorkspaceTold.changed({ directories, id }, { format, quiet: false }) : Effect.void
+          )
         ),
       { concurrency: CONCURRENCY }
     )
