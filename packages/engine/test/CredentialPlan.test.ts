@@ -90,7 +90,7 @@ describe("a plan with credentials", () => {
   it("refuses to give the guest the very value", () => {
     assert.strictEqual(
       refusal({ ...withApi, secrets: ["API_KEY"] }).message,
-      "env: -e API_KEY gives the guest the value that the credential api keeps from it"
+      "env: API_KEY would give the guest the value that the credential api keeps from it"
     )
     assert.deepStrictEqual(planOf({ ...withApi, secrets: ["OTHER_KEY"] }).guest.secrets, ["OTHER_KEY"])
   })

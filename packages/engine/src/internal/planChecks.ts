@@ -62,7 +62,7 @@ export const checkCredentials = (
     if ("env" in source && secrets.includes(source.env)) {
       return refuse(
         "env",
-        `-e ${source.env} gives the guest the value that the credential ${name} keeps from it`,
+        `${source.env} would give the guest the value that the credential ${name} keeps from it`,
         `Leave out -e ${source.env}, or the credential ${name}.`
       )
     }
