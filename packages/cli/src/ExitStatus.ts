@@ -1,5 +1,5 @@
 /**
- * What the program's exit code says. `docs/reference/cli.md` has the same table for people.
+ * What the program's exit code says. `docs/reference/exit-codes.md` says for people what each means, for each command.
  *
  * @since 0.1.0
  */
