@@ -37,7 +37,7 @@ import {
 } from "./WorkspaceError.js"
 
 /** Another command on the same copy is done soon, or it is the user's to end it. */
-const LOCK_TIMEOUT_MILLIS = 2000
+const LOCK_TIMEOUT_MILLIS = 1000
 
 /** Of one file, for whoever looks at it. */
 const CONTENTS_BYTES_MAX = 1024 * 1024
@@ -193,7 +193,7 @@ export interface Application {
 }
 
 /**
- * How much of a directory is copied and read back; a program sets it for what it launches and reads.
+ * How much of a directory is copied, and read back of what a guest has made of it.
  *
  * @since 0.1.0
  * @category models

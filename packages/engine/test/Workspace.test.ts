@@ -278,6 +278,7 @@ describe("what a guest leaves in its copy", () => {
             ".git/HEAD": "other",
             ".GIT/config": "evil",
             "sub/.git": "gitdir: ../evil",
+            ".hg/hgrc": "evil",
             "bare/HEAD": "ref",
             "bare/objects": null,
             "bare/config": "evil",
@@ -293,6 +294,8 @@ describe("what a guest leaves in its copy", () => {
             ".GIT/config",
             ".git/config",
             ".git/hooks/post-checkout",
+            ".hg/hgrc",
+            "bare/HEAD",
             "bare/config",
             "sub/.git",
             "tools/hooks/pre-commit"

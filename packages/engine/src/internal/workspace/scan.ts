@@ -176,7 +176,11 @@ export function* changes(
   }
   const { found, refused } = state
   const hooks = yield* hooksBefore(source)
-  const has = (path: string): boolean => known.has(path) || found.has(path)
+  const surroundings = {
+    has: (path: string): boolean => known.has(path) || found.has(path),
+    had: (path: string): boolean => known.has(path),
+    hooks
+  }
   const paths = [...new Set([...known.keys(), ...found.keys(), ...refused.keys()])].toSorted()
   // What is beneath something that cannot be looked at is not known to be gone.
   const isHidden = (path: string): boolean => {
@@ -191,7 +195,7 @@ export function* changes(
     const why = refused.get(path) ?? null
     if (why === null && (isSame(before, after) || isHidden(path))) return []
     const isDirectory = (after ?? before)?._tag === "Directory"
-    const guarded = isDirectory ? null : guardedFor(path, has, hooks)
+    const guarded = isDirectory ? null : guardedFor(path, surroundings)
     return [{ path, before, after, refused: why, guarded, acting: after === null ? null : actingFor(path) }]
   })
 }

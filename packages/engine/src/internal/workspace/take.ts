@@ -115,13 +115,14 @@ const placeLink = (parent: Tree.Directory, name: string, target: string): void =
 }
 
 /** A directory that is made can be written to until all that is in it is there; its own mode comes last. */
-const placeDirectory = (parent: Tree.Directory, name: string): void => {
+const placeDirectory = (parent: Tree.Directory, name: string, mode = 0o700): void => {
   const there = Tree.lstatIfThere(parent, name)
   if (there?.isDirectory() === true) return
   Fs.mkdirSync(Tree.at(parent, name), { mode: 0o700 })
   const made = Tree.openIn(parent, name)
   try {
     give(made.fd, parent, undefined)
+    Fs.fchmodSync(made.fd, mode)
   } finally {
     Tree.close(made)
   }
@@ -162,10 +163,7 @@ function* place(copy: Tree.Directory, root: Tree.Directory, entry: Entry): Steps
     let parent = root
     for (const part of parents) {
       // It was removed here; what is put into it needs it again.
-      if (Tree.lstatIfThere(parent, part) === undefined) {
-        placeDirectory(parent, part)
-        Fs.chmodSync(Tree.at(parent, part), 0o755)
-      }
+      if (Tree.lstatIfThere(parent, part) === undefined) placeDirectory(parent, part, 0o755)
       parent = Tree.openIn(parent, part)
       opened.push(parent)
     }
