@@ -58,7 +58,7 @@ describe("a plain request", () => {
         answer.body,
         "bottle refused GET evil.test:80: no rule allows this host.\n" +
           "Rule: no rule.\n" +
-          "To allow it: bottle run --allow evil.test\n"
+          "To allow it: bottle policy watch, or launch with --allow evil.test\n"
       )
       assert.strictEqual(upstream.connections(), 0)
 
@@ -77,7 +77,7 @@ describe("a plain request", () => {
       const answer = yield* Client.request(proxy.address, "http://web.test:1/")
       assert.strictEqual(answer.status, 403)
       assert.include(answer.body, `allowed on port ${upstream.port} only, by web.test:${upstream.port}`)
-      assert.include(answer.body, "bottle run --allow web.test:1\n")
+      assert.include(answer.body, "launch with --allow web.test:1\n")
       assert.strictEqual(
         answer.headers["x-bottle-refused"],
         `port-not-allowed; target="web.test:1"; rule="web.test:${upstream.port}"`
@@ -319,9 +319,9 @@ describe("a plain request", () => {
       const { body, head } = yield* client.readResponse
       assert.match(head, /^HTTP\/1\.1 403 /)
       assert.match(head, /\r\nConnection: close\r\n/)
-      assert.include(body, "bottle run --allow evil.test\n")
+      assert.include(body, "launch with --allow evil.test\n")
       const other = yield* Client.request(proxy.address, "http://evil.test:8080/")
-      assert.include(other.body, "bottle run --allow evil.test:8080\n")
+      assert.include(other.body, "launch with --allow evil.test:8080\n")
       yield* client.end()
       yield* client.closed
     })

@@ -25,7 +25,7 @@ describe("an address that is not public", () => {
         answer.body,
         `bottle refused GET ${authority}: its name resolves to 127.0.0.1, a loopback address that no rule lists.\n` +
           `Rule: ${authority}.\n` +
-          `To allow it: bottle run --allow ${authority} --resolve web.test=127.0.0.1\n`
+          `To allow it: launch with --allow ${authority} --resolve web.test=127.0.0.1\n`
       )
       const client = yield* Client.wire(proxy.address)
       yield* client.send(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`)

@@ -136,7 +136,7 @@ describe("CONNECT", () => {
         body,
         "bottle refused CONNECT evil.test:443: no rule allows this host.\n" +
           "Rule: no rule.\n" +
-          "To allow it: bottle run --allow evil.test\n"
+          "To allow it: bottle policy watch, or launch with --allow evil.test\n"
       )
       yield* client.end()
       yield* client.closed
@@ -153,7 +153,10 @@ describe("CONNECT", () => {
       const proxy = yield* Fixture.serve({ allow: [] })
       const client = yield* Client.wire(proxy.address)
       yield* client.send(connectTo("[2001:DB8::1]:443"))
-      assert.include((yield* client.readResponse).body, "To allow it: bottle run --allow '[2001:db8::1]'\n")
+      assert.include(
+        (yield* client.readResponse).body,
+        "To allow it: bottle policy watch, or launch with --allow '[2001:db8::1]'\n"
+      )
     })
   )
 
@@ -262,7 +265,7 @@ describe("WebSocket", () => {
       yield* client.send(handshake("evil.test"))
       const { body, head } = yield* client.readResponse
       assert.match(head, /^HTTP\/1\.1 403 Forbidden\r\n[^]*X-Bottle-Refused: no-rule; target="evil.test:80"/)
-      assert.include(body, "bottle run --allow evil.test\n")
+      assert.include(body, "launch with --allow evil.test\n")
       const liar = yield* Client.wire(proxy.address)
       yield* liar.send(handshake(host).replace(`Host: ${host}`, "Host: evil.test"))
       assert.match(

@@ -34,11 +34,14 @@ const howToAsk = (deny: Deny): string => {
   const quote = (text: string): string => (text.includes("[") ? `'${text}'` : text)
   switch (deny.remedy._tag) {
     case "Allow": {
-      const resolve = deny.remedy.resolve === null ? "" : ` --resolve ${deny.remedy.resolve}`
-      return `To allow it: bottle run --allow ${quote(deny.remedy.entry)}${resolve}`
+      const { entry, resolve } = deny.remedy
+      // A watch allows hosts; it gives no name an address.
+      return resolve === null
+        ? `To allow it: bottle policy watch, or launch with --allow ${quote(entry)}`
+        : `To allow it: launch with --allow ${quote(entry)} --resolve ${resolve}`
     }
     case "Resolve":
-      return `To allow it, give the name its address: bottle run --resolve ${deny.remedy.resolve}`
+      return `To allow it, give the name its address: launch with --resolve ${deny.remedy.resolve}`
     case "Credential":
       return `${deny.remedy.what}.`
     case "DropDenial":
