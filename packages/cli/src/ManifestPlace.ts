@@ -6,6 +6,7 @@
  */
 import type { Mount } from "@bottle/engine/LaunchOptions"
 import * as MountedPath from "@bottle/engine/MountedPath"
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -13,6 +14,7 @@ import * as Schema from "effect/Schema"
 import * as Path from "node:path"
 import type { Surroundings } from "./FlagValues.js"
 import * as Printable from "./Printable.js"
+import * as ShellQuote from "./ShellQuote.js"
 
 const PATH_CHARS_MAX = 200
 
@@ -35,6 +37,50 @@ export class ManifestInMount extends Schema.TaggedError<ManifestInMount>("@bottl
   /** What to do next. */
   get suggestion(): string {
     return "Keep the manifest outside of what the guest can write to, or mount that with :ro."
+  }
+}
+
+/**
+ * The manifest that was named is not there, or cannot be read.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ManifestUnreadable extends Schema.TaggedError<ManifestUnreadable>("@bottle/cli/ManifestUnreadable")(
+  "ManifestUnreadable",
+  { file: Schema.String, reason: Schema.String, advice: Schema.String }
+) {
+  override get message(): string {
+    return `${shown(this.file)}: ${this.reason}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.advice
+  }
+}
+
+/**
+ * Another user could have written the manifest, or a policy that it names, or could put another one in its place: the
+ * file, or a directory on the way to it (`path`), belongs to another user than this one and root, or others may write to
+ * it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ManifestUntrusted extends Schema.TaggedError<ManifestUntrusted>("@bottle/cli/ManifestUntrusted")(
+  "ManifestUntrusted",
+  { file: Schema.String, path: Schema.String, problem: Schema.Literal("owner", "mode") }
+) {
+  override get message(): string {
+    const what = this.path === this.file ? "it" : shown(this.path)
+    const why = this.problem === "owner" ? "belongs to another user" : "can be written by other users"
+    return `${shown(this.file)}: ${what} ${why}`
+  }
+  /** What to do next. */
+  get suggestion(): string {
+    return this.problem === "mode"
+      ? `chmod go-w ${ShellQuote.word(shown(this.path))}`
+      : "Keep the manifest in a directory of your own."
   }
 }
 
@@ -102,3 +148,48 @@ export const checkMounts = (
       onSome: (mount) => new ManifestInMount({ file, mount: mount.host })
     })
   )
+
+const STICKY = 0o1000
+const OTHERS_WRITE = 0o022
+
+/**
+ * What the file system says of a manifest, in words.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const unreadable =
+  (file: string) =>
+  (error: PlatformError): ManifestUnreadable =>
+    new ManifestUnreadable(
+      error._tag === "SystemError" && error.reason === "NotFound"
+        ? { file, reason: "there is no such file", advice: "Check its name; bottle init writes one" }
+        : { file, reason: "it cannot be read", advice: "Name a file that you may read" }
+    )
+
+/**
+ * Refuses a file that another user than this one and root could have written, or could put another one in the place of.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const checkTrust = (
+  file: string,
+  uid: number = process.getuid?.() ?? 0
+): Effect.Effect<void, ManifestUnreadable | ManifestUntrusted, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const real = yield* Effect.mapError(fs.realPath(file), unreadable(file))
+    const directories = [...(yield* MountedPath.directoriesTo(file))]
+    for (const path of [...directories, real]) {
+      const { mode, uid: owner } = yield* Effect.mapError(fs.stat(path), unreadable(file))
+      const at = path === real ? file : path
+      // Of a directory such as /tmp nobody takes away what is another's, and whose that is, is looked at in its turn.
+      const isShared = path !== real && (mode & STICKY) !== 0
+      const holder = Option.getOrElse(owner, () => uid)
+      if (holder !== uid && holder !== 0) return yield* new ManifestUntrusted({ file, path: at, problem: "owner" })
+      if (!isShared && (mode & OTHERS_WRITE) !== 0) {
+        return yield* new ManifestUntrusted({ file, path: at, problem: "mode" })
+      }
+    }
+  })

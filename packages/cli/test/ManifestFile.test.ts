@@ -1,12 +1,15 @@
+import * as Commands from "@bottle/cli/Commands"
 import * as Config from "@bottle/cli/commands/Config"
 import * as Init from "@bottle/cli/commands/Init"
 import { Invocation } from "@bottle/cli/Invocation"
 import * as ManifestFile from "@bottle/cli/ManifestFile"
 import * as ManifestPlace from "@bottle/cli/ManifestPlace"
 import { template } from "@bottle/cli/ManifestTemplate"
+import * as Prepared from "@bottle/cli/Prepared"
 import * as RunRequest from "@bottle/cli/RunRequest"
 import * as SettingsText from "@bottle/cli/SettingsText"
 import * as Stdio from "@bottle/cli/Stdio"
+import * as Words from "@bottle/cli/Words"
 import { presets } from "@bottle/engine/AgentPresets"
 import { Agent, Bottle } from "@bottle/engine/Manifest"
 import * as ManifestText from "@bottle/engine/ManifestText"
@@ -163,6 +166,34 @@ describe("ManifestFile.read", () => {
         "Keep the manifest in a directory of your own."
       ])
       yield* ManifestFile.read(file, 34_567)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.scoped("refuses a policy that it names and others can write to, and takes one that the line names", () =>
+    Effect.gen(function* () {
+      const { directory, file } = yield* written("{}")
+      const policy = Path.join(directory, "policy.json")
+      Fs.writeFileSync(policy, '{"allow": ["a.example"]}')
+      const manifest = { bottles: { dev: { policy: "policy.json" } } }
+      const prepared = (words: ReadonlyArray<string>) =>
+        Effect.gen(function* () {
+          const reading = yield* Words.read(["run", ...words], ["true"])
+          if (reading._tag !== "Command") return yield* Effect.dieMessage("not a command")
+          const parsed = yield* Commands.parse(reading)
+          if (parsed._tag !== "Run") return yield* Effect.dieMessage("not a launch")
+          const around = { cwd: directory, environment: {} }
+          return yield* Prepared.options(
+            yield* RunRequest.make(parsed.flags, ["true"], around, { manifest, file, directory })
+          )
+        })
+      Fs.chmodSync(policy, 0o600)
+      assert.deepStrictEqual((yield* prepared(["--bottle", "dev"])).policy?.allow, ["a.example"])
+      Fs.chmodSync(policy, 0o620)
+      const error = yield* Effect.flip(prepared(["--bottle", "dev"]))
+      assert.strictEqual(error.message, `${policy}: it can be written by other users`)
+      yield* prepared(["--bottle", "dev", "--policy", "policy.json"])
+      Fs.rmSync(policy)
+      assert.include((yield* Effect.flip(prepared(["--bottle", "dev"]))).message, "there is no such file")
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 

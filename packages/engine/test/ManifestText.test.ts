@@ -4,6 +4,7 @@ import * as ManifestText from "@bottle/engine/ManifestText"
 import { schema } from "@bottle/engine/ManifestSchema"
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import * as fc from "fast-check"
 import * as Fs from "node:fs"
 
 const presets: Readonly<Record<string, Agent>> = { claude: { command: ["claude"] }, codex: { command: ["codex"] } }
@@ -89,6 +90,8 @@ describe("a manifest's text", () => {
     ['{"bottles": {"dev": {"image": alpine}}}', "the manifest:1:31: something that is no JSON stands here"],
     ['{\n  "bottle": "dev"\n  "bottles": {}}', "the manifest:3:3: a comma is expected here"],
     ['{"bottle": "dev', "the manifest:1:12: a text is not closed"],
+    ["/*", "the manifest:1:1: it holds nothing"],
+    ["{} /*", "the manifest:1:4: a comment is not closed"],
     ["{} {}", "the manifest:1:4: the manifest ended before this"],
     ['{"bottle": "a",\r\n "bottle": "b"}', 'the manifest:2:2: the key "bottle" stands twice in one object'],
     [
@@ -295,6 +298,71 @@ describe("a manifest's names", () => {
     assert.strictEqual(
       refused('{"agents": {"a": {"env": {}}}}').message,
       'the manifest:1:13: agents.a: it has no "command", nor has what it extends'
+    )
+  })
+})
+
+describe("whatever a manifest holds", () => {
+  const whole = JSON.parse(
+    agent(
+      '{"extends": "claude", "bottle": "dev", "command": ["x"], "prompt": {"flag": "-p"}, "allow": ["a.example"], "env": {"A": {"from": "B"}}, "workspace": "ro", "credentials": {"api": {"source": {"env": "K"}, "header": "x-api-key", "upstream": "https://a.example"}}}'
+    )
+  )
+  const junk = fc.oneof(
+    fc.constantFrom<unknown>(null, true, 0, -1, 1.5, "", "x", "\u0000", [], {}, [[]], { from: 1 }, { flag: null }),
+    fc.constantFrom<unknown>({ host: "/a" }, { env: {} }, "stdin", ["x"], { allow: [1] }, { __proto__x: 1 })
+  )
+  const keys = fc.constantFrom("bottles", "agents", "dev", "helper", "env", "policy", "mounts", "prompt", "limits", "x")
+  const changed = (value: unknown, path: ReadonlyArray<string>, to: unknown): unknown => {
+    const [key, ...rest] = path
+    if (key === undefined) return to
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return { [key]: changed({}, rest, to) }
+    return { ...value, [key]: changed(Reflect.get(value, key), rest, to) }
+  }
+
+  it("is taken, or refused by an error of one printable line", () => {
+    const seen = new Set<boolean>()
+    fc.assert(
+      fc.property(fc.array(keys, { maxLength: 4 }), junk, fc.boolean(), (path, value, isWithin) => {
+        const at = isWithin ? ["agents", "helper", ...path.slice(0, 2)] : path
+        const reading = read(JSON.stringify(changed(whole, at, value)))
+        seen.add(Either.isRight(reading))
+        if (Either.isRight(reading)) return
+        const { advice, column, line, message } = reading.left
+        assert.match(`${message} ${advice}`, /^[\x20-\x7e]+$/)
+        assert.isTrue(line === 1 && column !== null && column >= 1, message)
+        assert.notInclude(message, "something else")
+      }),
+      { seed: 1, numRuns: 500 }
+    )
+    assert.strictEqual(seen.size, 2)
+  })
+
+  it("is read or refused, whatever its text is", () => {
+    const pieces = fc.constantFrom(
+      "{",
+      "}",
+      "[",
+      "]",
+      '"bottles"',
+      '"a',
+      ":",
+      ",",
+      "//",
+      "/*",
+      "*/",
+      "\n",
+      "1e9",
+      "\\u12",
+      " ",
+      "é"
+    )
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 20 }), (parts) => {
+        const reading = read(parts.join(""))
+        if (Either.isLeft(reading)) assert.match(reading.left.message, /^the manifest:\d+:\d+: [\x20-\x7e]+$/)
+      }),
+      { seed: 1, numRuns: 500 }
     )
   })
 })

@@ -71,7 +71,8 @@ const tooDeep = (text: string): number | undefined => {
   for (;;) {
     scanner.scan()
     const offset = scanner.getTokenOffset()
-    if (scanner.getTokenLength() === 0) return undefined
+    // By where it is: what ends in a comment that was just opened has an end of a length, for ever.
+    if (offset >= text.length) return undefined
     const first = text[offset]
     if (first === "{" || first === "[") depth += 1
     if (first === "}" || first === "]") depth -= 1
