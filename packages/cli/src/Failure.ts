@@ -107,6 +107,12 @@ const codes: Readonly<Record<string, number>> = {
 // What is wrong with the line, and not with what it asks for.
 const usages: ReadonlySet<string> = new Set(["UsageError", "OptionRefused", "PolicyFileRefused", "PolicyFileInMount"])
 
+// A program finds the rest in a field of the error; people have seen what there is.
+const suggestions: Readonly<Record<string, string>> = {
+  CommandFailed: "run it by hand to see more; bottle doctor tells what this machine lacks",
+  BuildFailed: "name another base image (--bundle-base), or build it by hand to see all that is said"
+}
+
 // The engine names options as the library does.
 const flags: Readonly<Record<string, string>> = {
   allow: "--allow",
@@ -116,6 +122,7 @@ const flags: Readonly<Record<string, string>> = {
   env: "-e",
   secrets: "-e",
   mounts: "-v",
+  workspace: "--workspace",
   name: "--name",
   workdir: "-w",
   cpus: "--cpus",
@@ -145,7 +152,7 @@ export const fromError = (error: unknown): Failure => {
     kind: isUsage ? "usage" : "failure",
     error: tag,
     message: flag !== undefined && reason !== null ? `${flag}: ${reason}` : (readText(error, "message") ?? tag),
-    suggestion: readText(error, "suggestion"),
+    suggestion: suggestions[tag] ?? readText(error, "suggestion"),
     stage: readText(error, "stage"),
     exitCode: isUsage ? ExitStatus.usage : (codes[tag] ?? ExitStatus.launchFailed),
     command: commandOf(error),
@@ -230,12 +237,25 @@ const block = ({ command, message, stderr }: Failure, look: Look): ReadonlyArray
 const isSaid = (message: string, stderr: string): boolean =>
   !stderr.includes("\n") && message.includes(stderr.replace(/^\s*error: /i, ""))
 
+const VARIABLES_MAX = 2
+
+/** Most variables of a machine are the same for every one, and none of their values is shown. */
+const withFewVariables = (command: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const isVariable = (at: number): boolean => command[at] === "-e" && (command[at + 1] ?? "").endsWith("=...")
+  const all = command.flatMap((_, at) => (isVariable(at) ? [at] : []))
+  const left = new Set(all.slice(VARIABLES_MAX))
+  return command.flatMap((word, at) => {
+    if (left.has(at)) return at === all[VARIABLES_MAX] ? [`<${left.size} more variables>`] : []
+    return left.has(at - 1) ? [] : [word]
+  })
+}
+
 const commandText = (command: ReadonlyArray<string>): string => {
   const shown: Array<string> = []
   let length = 0
-  for (const word of command) {
+  for (const word of withFewVariables(command)) {
     // What stands for something else is no word that a shell takes.
-    const text = /^<\d+ characters>$/.test(word) ? word : ShellQuote.word(word)
+    const text = /^<\d+ (?:characters|more variables)>$/.test(word) ? word : ShellQuote.word(word)
     length += text.length + 1
     if (length > COMMAND_CHARS_MAX) return `${shown.join(" ")} ...`
     shown.push(text)
