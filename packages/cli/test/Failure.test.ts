@@ -212,6 +212,15 @@ describe("what was run, and what it said", () => {
     assert.include(Failure.toText(Failure.fromError(error)), "  ran   smolvm machine create -e TOKEN=...\n")
   })
 
+  it("names two variables of many, and all that is behind them", () => {
+    const names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+    const argv = ["create", ...names.flatMap((name) => ["-e", `${name}=<redacted>`]), "--name", "x"]
+    const of = (words: ReadonlyArray<string>) =>
+      Failure.toText(Failure.fromError(new SmolvmError.CommandFailed({ ...failed, argv: words })))
+    assert.include(of(argv), "smolvm create -e HTTP_PROXY=... -e HTTPS_PROXY=... <2 more variables> --name x\n")
+    assert.include(of(argv.slice(0, 5)), "smolvm create -e HTTP_PROXY=... -e HTTPS_PROXY=...\n")
+  })
+
   it("comes from docker too", () => {
     const error = LaunchError.StageFailed.of("network")(
       new DockerCommandFailed({
