@@ -194,7 +194,7 @@ describe("RunRequest.make", () => {
       '--deny "*": a star stands for whole names only, and only in front | A star stands only in front, for every name below: *.example.com'
     ],
     [["--bundle-image", "a b"], '--bundle-image "a b" is no image\'s name | --bundle-image NAME:TAG'],
-    [["-t", "--no-tty"], "-t and --no-tty exclude each other | one of them"],
+    [["-t", "--no-tty"], "-t and --no-tty exclude each other | leave out one of them"],
     [
       ["--bundle", "none", "--allow", "x"],
       "--allow needs a proxy, and --bundle none has none | leave out --bundle, or --allow"
