@@ -30,7 +30,7 @@ export const summaries: Readonly<Record<Flags.Subcommand, string>> = {
   down: "Take bottles down",
   wait: "Wait until a bottle is down, and exit as its command did",
   commit: "Save a bottle's disk as a pack to launch from",
-  prune: "Remove packs, records and copies of workspaces that are old, or too many",
+  prune: "Remove packs, records and copies that are old",
   cleanup: "Remove what bottles left behind whose owner is gone",
   doctor: "Say whether this machine can run a bottle, and what is missing",
   "policy check": "Say what a policy document allows in effect, and what in it looks like a mistake",
@@ -179,7 +179,7 @@ const groups: ReadonlyArray<readonly [title: string, rows: ReadonlyArray<readonl
     "Program",
     [
       ["doctor", "Say whether a bottle can run here, and what is missing"],
-      ["prune", "Remove packs, records and copies of workspaces that are old, or too many"],
+      ["prune", "Remove packs, records and copies that are old"],
       ["cleanup", "Remove what bottles left behind whose owner is gone"],
       ["schema", "Print the JSON Schema of a document"],
       ["completion", "Print the completions for a shell"]
