@@ -14,6 +14,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as Credentials from "./Credentials.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 
 /** The variables that say where docker's daemon is, and by which files it is reached. */
@@ -165,15 +166,17 @@ const contextOf = (environment: Environment.Variables): string => {
  */
 export const make = (
   environment: Environment.Variables,
-  { bundle, guest, runtime }: Pick<LaunchPlan, "bundle" | "guest" | "runtime">
+  plan: Pick<LaunchPlan, "bundle" | "egress" | "guest" | "runtime">
 ): Places => {
+  const { bundle, runtime } = plan
+  const hidden = Credentials.hiddenVariables(plan)
   const variables: Record<string, string | null> = {}
   const withheld: Record<string, string> = {}
   for (const name of names) {
     const value = environment[name]
     if (value === undefined) variables[name] = null
-    // Whatever else it is, it is a secret of the guest's.
-    else if (guest.secrets.includes(name)) withheld[name] = ""
+    // Whatever else it is, it is a secret of the guest's, or what the guest is not to have.
+    else if (hidden.includes(name)) withheld[name] = ""
     else if (ADDRESSES.has(name) ? mayHoldPassword(value) : value.length > VALUE_CHARS_MAX) {
       withheld[name] = stripped(value)
     } else variables[name] = FILES.has(name) && value !== "" ? Path.resolve(value) : value
@@ -198,7 +201,7 @@ export const make = (
  * @since 0.1.0
  * @category constructors
  */
-export const here = (plan: Pick<LaunchPlan, "bundle" | "guest" | "runtime">): Effect.Effect<Places> =>
+export const here = (plan: Pick<LaunchPlan, "bundle" | "egress" | "guest" | "runtime">): Effect.Effect<Places> =>
   Effect.flatMap(Surroundings, (environment) => Effect.map(environment, (variables) => make(variables, plan)))
 
 /**

@@ -52,11 +52,14 @@ describe("Places.make", () => {
     }
   })
 
-  it("writes down nothing that is a secret of the guest's", () => {
-    const plan = planOf({ ...container, secrets: ["CONTAINER_HOST"] })
-    const places = Places.make({ CONTAINER_HOST: "s3cret" }, plan)
-    assert.notInclude(JSON.stringify(places), "s3cret")
-    assert.strictEqual(Places.applyToDocker({ CONTAINER_HOST: "s3cret" }, places)._tag, "Left")
+  it("writes down nothing that is a secret of the guest's, or that a credential is read from", () => {
+    const api = { source: { env: "CONTAINER_HOST" }, header: "x-api-key", upstream: "https://api.example.com" }
+    for (const options of [{ secrets: ["CONTAINER_HOST"] }, { credentials: { api } }]) {
+      const places = Places.make({ CONTAINER_HOST: "s3cret" }, planOf({ ...container, ...options }))
+      assert.notInclude(JSON.stringify(places), "s3cret")
+      assert.strictEqual(Places.applyToDocker({ CONTAINER_HOST: "s3cret" }, places)._tag, "Left")
+    }
+    assert.include(JSON.stringify(Places.make({ CONTAINER_HOST: "/d.sock" }, contained)), "/d.sock")
   })
 
   it("names files by absolute paths, and leaves what a relative one of XDG's is to the program", () => {
