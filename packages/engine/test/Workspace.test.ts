@@ -9,6 +9,10 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Acquire from "../src/internal/workspace/acquire.js"
+import * as Scan from "../src/internal/workspace/scan.js"
+import * as Sliced from "../src/internal/workspace/sliced.js"
+import * as Store from "../src/internal/workspace/store.js"
+import * as Take from "../src/internal/workspace/take.js"
 import * as Prune from "../src/Prune.js"
 import * as Workspace from "../src/Workspace.js"
 import { type Contents, copied, files, planIn, read, write } from "./fixtures/workspaces.js"
@@ -444,6 +448,28 @@ describe("taking changes back", () => {
         Fs.rmdirSync(`${copy.home}/state/bottles/${copy.place.id}`)
         yield* run(Workspace.discard(copy.place))
         assert.strictEqual((yield* Effect.flip(apply(copy)))._tag, "WorkspaceMissing")
+      })
+    )
+  )
+
+  it.live("takes no file that became another one after it was looked at, and leaves nothing of it", () =>
+    withCopy({ a: "one", b: "one" }, ({ place, source, tree }) =>
+      Effect.gen(function* () {
+        write(tree, { a: "seen", b: "seen" })
+        const { entries } = yield* Store.readBase(Path.dirname(tree), place.id)
+        const found = yield* Sliced.run(() => Scan.changes(tree, { base: entries, limits: Workspace.limits, source }))
+        write(tree, { b: "else" })
+        const taking = { taken: 0, path: source }
+        const error = yield* Effect.flip(Sliced.run(() => Take.take(tree, source, found, taking)))
+        assert.instanceOf(error, Take.NotTaken)
+        assert.deepStrictEqual(taking, { taken: 1, path: "b" })
+        assert.deepStrictEqual(
+          Object.entries(read(source)).map(([path, text]) => [path, text.slice(9)]),
+          [
+            ["a", "seen"],
+            ["b", "one"]
+          ]
+        )
       })
     )
   )
