@@ -55,7 +55,7 @@ describe("the packages, packed and installed outside the workspace", () => {
           for (const file of ["LICENSE", "README.md", "package.json"]) assert.include(files, file, name)
           const meant =
             name === "cli"
-              ? /^(LICENSE|README\.md|package\.json|dist\/(bottle|bottle-keeper)\.mjs|dist\/bundle\/(Dockerfile|bottle-bundle\.mjs))$/
+              ? /^(LICENSE|README\.md|package\.json|dist\/(bottle|bottle-keeper)\.mjs|dist\/bundle\/(Dockerfile|bottle-bundle\.mjs)|dist\/docs\/reference\/errors\.md)$/
               : /^(LICENSE|README\.md|package\.json|Dockerfile|dist\/.*\.(js|d\.ts)(\.map)?|dist\/[a-z-]+\.mjs|src\/.*\.(ts|json))$/
           for (const file of files) assert.match(file, meant, name)
         }
