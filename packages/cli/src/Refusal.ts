@@ -94,7 +94,7 @@ const borrowed = (name: string, policy: Policy.Policy): string | undefined =>
     .flatMap(({ host }) => (host._tag === "Exact" ? [host.name] : host._tag === "Suffix" ? [host.suffix] : []))
     .find((other) => other.includes(".") && name.includes(`${other}.`) && name !== other)
 
-const warningsOf = (host: Host.Host, policy: Policy.Policy): ReadonlyArray<string> => {
+const warningsAbout = (host: Host.Host, policy: Policy.Policy): ReadonlyArray<string> => {
   if (host._tag === "Address") return ["an address and no name: nothing here says whose it is"]
   const { name } = host
   const labels = name.split(".")
@@ -198,6 +198,17 @@ export const of = (event: EgressEvent, policy: Policy.Policy): Refusal => {
     why: Denials.reasonText(event),
     entry: Either.isRight(decided) ? decided.right.entry : null,
     advice: Either.isLeft(decided) ? decided.left : null,
-    warnings: Either.isRight(decided) ? warningsOf(decided.right.host, policy) : []
+    warnings: Either.isRight(decided) ? warningsAbout(decided.right.host, policy) : []
   }
+}
+
+/**
+ * What a refusal's name could be mistaken for by the policy in force now: more may be allowed than when it was refused.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const warnings = ({ entry, host }: Refusal, policy: Policy.Policy): ReadonlyArray<string> => {
+  const named = entry === null || host === null ? undefined : Either.getOrUndefined(Host.parse(host))
+  return named === undefined ? [] : warningsAbout(named, policy)
 }

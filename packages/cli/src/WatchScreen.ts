@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import * as Colors from "./Colors.js"
 import { bySignal, ExitStatus } from "./ExitStatus.js"
 import * as Failure from "./Failure.js"
 import { Invocation } from "./Invocation.js"
@@ -50,7 +51,7 @@ const makeScreen = (
   stdio: Stdio.Stdio["Type"],
   columns: () => number
 ): Screen => {
-  const isColoured = (environment["NO_COLOR"] ?? "") === "" && environment["TERM"] !== "dumb"
+  const isColoured = Colors.areWanted(environment)
   const canMove = environment["TERM"] !== "dumb"
   const styled = ({ text, tone }: WatchState.ViewLine): string =>
     isColoured && codes[tone] !== "" ? `${codes[tone]}${text}\u001b[0m` : text
@@ -141,6 +142,7 @@ export const watch = (
     let shown = ""
     for (;;) {
       const size = keyboard.size()
+      state = judged(watching, state)
       const view = WatchState.view(state, size)
       const drawing = JSON.stringify([view.lines, size])
       if (told.length > 0 || drawing !== shown) {
@@ -172,6 +174,14 @@ export const watch = (
       }
     }
   }).pipe(Effect.scoped)
+
+/** What waited for its turn was judged by the policy of then. */
+const judged = (watching: Watching, state: WatchState.State): WatchState.State => {
+  const { drawnAt, front } = state
+  if (front === null || drawnAt !== null) return state
+  const { number: question, refusal } = front
+  return WatchState.step(state, { _tag: "Judged", question, warnings: watching.warnings(refusal) }).state
+}
 
 /** The bottle goes down as bottles do, or nobody knows of it any more. */
 const left = (screen: Screen, told: ReadonlyArray<string>, error: ControlError) =>

@@ -97,6 +97,7 @@ export interface State {
  * What happens. `at` is of a clock that never goes back, in milliseconds.
  *
  * - `Refused`: something was refused that is not allowed by now
+ * - `Judged`: what speaks against the question in front by now, which is not on the screen yet
  * - `Keys`: what was typed, as it was read at once
  * - `Drawn`: the view of this state is on the screen; `isWhole` where all of it had room
  * - `Hidden`: it no longer is: the window has another size
@@ -107,6 +108,7 @@ export interface State {
  */
 export type Input =
   | { readonly _tag: "Refused"; readonly refusal: Refusal; readonly at: number }
+  | { readonly _tag: "Judged"; readonly question: number; readonly warnings: ReadonlyArray<string> }
   | { readonly _tag: "Keys"; readonly keys: string; readonly at: number }
   | { readonly _tag: "Drawn"; readonly question: number; readonly isWhole: boolean; readonly at: number }
   | { readonly _tag: "Hidden" }
@@ -201,6 +203,12 @@ const next = (state: State): State => {
   return inFront({ ...state, waiting }, front)
 }
 
+/** A name may look like one that was allowed since it was refused. What is on the screen stays as it is. */
+const judged = (state: State, { question, warnings }: Extract<Input, { readonly _tag: "Judged" }>): State =>
+  state.front?.number !== question || state.drawnAt !== null
+    ? state
+    : { ...state, front: { ...state.front, refusal: { ...state.front.refusal, warnings } } }
+
 /** The question in front is answered, and not asked again before that time. */
 const settled = (state: State, until: number): State =>
   state.front === null
@@ -254,6 +262,8 @@ export const step = (state: State, input: Input): Step => {
   switch (input._tag) {
     case "Refused":
       return refused(state, input.refusal, input.at)
+    case "Judged":
+      return nothing(judged(state, input))
     case "Keys":
       return pressed(state, input.keys, input.at)
     case "Drawn":
@@ -332,7 +342,7 @@ const wrapRule = (entry: string, width: number): ReadonlyArray<string> => {
 
 const keysOf = ({ saving }: State): string => {
   const good = saving._tag === "File" ? "[g] for good   " : ""
-  return `[b] for this bottle   ${good}[n] not now   [x] do not ask again   [q] quit`
+  return `[b] for this bottle   ${good}[n] not now   [x] ask no more   [q] quit`
 }
 
 const behind = ({ beyond, waiting }: State): ReadonlyArray<string> => [
@@ -384,7 +394,7 @@ export const view = (state: State, { columns, rows }: { readonly columns: number
   }
   const short = [
     `${refusal.target} was refused`,
-    "the window is too small to show the rule: make it larger, or [n] not now, [x] do not ask again, [q] quit"
+    "the window is too small to show the rule: make it larger, or [n] not now, [x] ask no more, [q] quit"
   ]
   const fitting = short.flatMap((text) => wrap(text, width)).slice(0, Math.max(1, rows - 1))
   return { question: front.number, lines: lines("plain", fitting), isWhole: false }

@@ -45,6 +45,7 @@ export type AllowError = PolicyEdit.NotSaved | AllowRefused | ReloadFailed | Own
  * A bottle that is watched.
  *
  * - `refusals`: what is refused and not allowed by now, those that its owner keeps first, until the bottle goes down
+ * - `warnings`: what speaks by now against allowing what a refusal is about
  * - `allow`: allows an entry, and tells the file that it was written to; the guest's next try passes
  *
  * @since 0.1.0
@@ -57,6 +58,7 @@ export interface Watching {
     { readonly event: EgressEvent; readonly refusal: Refusal.Refusal },
     ControlError | BottleGone
   >
+  readonly warnings: (refusal: Refusal.Refusal) => ReadonlyArray<string>
   readonly allow: (
     entry: string,
     lasting: Lasting
@@ -124,6 +126,7 @@ export const make = (
         Stream.filterEffect(isRefused),
         Stream.map((event) => ({ event, refusal: judge(event) }))
       ),
+      warnings: (refusal) => Refusal.warnings(refusal, policy),
       allow: (entry, lasting) =>
         Effect.gen(function* () {
           if (lasting === "good" && file === null) {

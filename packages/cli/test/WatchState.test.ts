@@ -78,6 +78,18 @@ describe("WatchState", () => {
     assert.deepStrictEqual(watch.press("b", 8 * QUIET + 1), [])
   })
 
+  it("says of the next question what speaks against it by then, and changes none on the screen", () => {
+    const watch = watchOf()
+    watch.refuse("a.test", 0)
+    const judge = (text: string) => watch.take({ _tag: "Judged", question: 1, warnings: [text] })
+    judge("before")
+    watch.draw(0)
+    judge("after")
+    assert.include(textOf(watch.view()), "! before")
+    // In the usual window no key is torn from what it does.
+    assert.include(textOf(watch.view()), "[x] ask no more   [q] quit")
+  })
+
   it("takes no key that was pressed before its question was there to be read, nor what is pasted", () => {
     const watch = watchOf()
     watch.press("b", 0)
@@ -138,11 +150,12 @@ describe("WatchState", () => {
     small.draw(0)
     assert.include(textOf(small.view()), "too small")
     assert.deepStrictEqual(small.press("b", QUIET), [])
-    small.take({ _tag: "Hidden" })
     const { isWhole, lines, question } = WatchState.view(small.state(), SIZE)
     assert.include(lines.map(({ text }) => text.trim()).join(""), `${host}:443`)
     small.take({ _tag: "Drawn", question: question ?? 0, isWhole, at: 2 * QUIET })
-    assert.deepStrictEqual(allowed(small.press("b", 3 * QUIET)), [[`${host}:443`, "bottle"]])
+    // It is read from when it is there to be read.
+    assert.deepStrictEqual(small.press("b", 3 * QUIET - 1), [])
+    assert.deepStrictEqual(allowed(small.press("b", 4 * QUIET)), [[`${host}:443`, "bottle"]])
   })
 
   it("allows only what was on the screen, whole and for a while, whatever the guest does meanwhile", () => {
