@@ -12,6 +12,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import * as Colors from "./Colors.js"
 import type { Format } from "./FlagValues.js"
 import { Interruption } from "./Interruption.js"
 import { Invocation } from "./Invocation.js"
@@ -88,7 +89,7 @@ const screenOf = (
 ): { readonly screen: Stdio.Screen; readonly isColoured: boolean } | null =>
   screen === undefined || environment["TERM"] === "dumb" || (environment["TERM"] ?? "") === ""
     ? null
-    : { screen, isColoured: (environment["NO_COLOR"] ?? "") === "" && environment["FORCE_COLOR"] !== "0" }
+    : { screen, isColoured: Colors.areWanted(environment) }
 
 /**
  * The progress of one launch. The scope's end takes away whatever is shown.
