@@ -23,6 +23,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 
@@ -60,6 +61,11 @@ describe("ManifestPlace", () => {
       const own = Path.join(home, ".config/bottle/bottle.json")
       Fs.mkdirSync(Path.dirname(own), { recursive: true })
       Fs.writeFileSync(own, "{}")
+      assert.deepStrictEqual(yield* find(null), { file: own, isNamed: false })
+      // What is there and cannot be looked at is no launch without a manifest.
+      Fs.rmSync(own)
+      Fs.rmdirSync(Path.dirname(own))
+      Fs.symlinkSync("bottle", Path.dirname(own))
       assert.deepStrictEqual(yield* find(null), { file: own, isNamed: false })
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
@@ -109,6 +115,9 @@ describe("ManifestFile.read", () => {
         "ManifestUnreadable",
         `${directory}: it is not a file`
       ])
+      const pipe = Path.join(directory, "pipe.json")
+      execFileSync("mkfifo", ["-m", "600", pipe])
+      assert.strictEqual((yield* refused(pipe))[1], `${pipe}: it is not a file`)
       Fs.writeFileSync(file, " ".repeat(1024 * 1024 + 1))
       assert.strictEqual((yield* refused(file))[0], "ManifestUnreadable")
     }).pipe(Effect.provide(NodeFileSystem.layer))
@@ -137,6 +146,8 @@ describe("ManifestFile.read", () => {
         `chmod go-w ${directory}`
       ])
       assert.strictEqual((yield* changed(above, 0o770))[0], "ManifestUntrusted")
+      // What protects what is in a directory says nothing of a file.
+      assert.strictEqual((yield* changed(file, 0o1602))[0], "ManifestUntrusted")
       // Nobody can take away what is another's in such a directory.
       Fs.chmodSync(above, 0o1777)
       yield* ManifestFile.read(file)
@@ -169,32 +180,43 @@ describe("ManifestFile.read", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
-  it.scoped("refuses a policy that it names and others can write to, and takes one that the line names", () =>
-    Effect.gen(function* () {
-      const { directory, file } = yield* written("{}")
-      const policy = Path.join(directory, "policy.json")
-      Fs.writeFileSync(policy, '{"allow": ["a.example"]}')
-      const manifest = { bottles: { dev: { policy: "policy.json" } } }
-      const prepared = (words: ReadonlyArray<string>) =>
-        Effect.gen(function* () {
-          const reading = yield* Words.read(["run", ...words], ["true"])
-          if (reading._tag !== "Command") return yield* Effect.dieMessage("not a command")
-          const parsed = yield* Commands.parse(reading)
-          if (parsed._tag !== "Run") return yield* Effect.dieMessage("not a launch")
-          const around = { cwd: directory, environment: {} }
-          return yield* Prepared.options(
-            yield* RunRequest.make(parsed.flags, ["true"], around, { manifest, file, directory })
-          )
-        })
-      Fs.chmodSync(policy, 0o600)
-      assert.deepStrictEqual((yield* prepared(["--bottle", "dev"])).policy?.allow, ["a.example"])
-      Fs.chmodSync(policy, 0o620)
-      const error = yield* Effect.flip(prepared(["--bottle", "dev"]))
-      assert.strictEqual(error.message, `${policy}: it can be written by other users`)
-      yield* prepared(["--bottle", "dev", "--policy", "policy.json"])
-      Fs.rmSync(policy)
-      assert.include((yield* Effect.flip(prepared(["--bottle", "dev"]))).message, "there is no such file")
-    }).pipe(Effect.provide(NodeFileSystem.layer))
+  it.scoped(
+    "refuses a policy that it names and others can write to, and a launch whose guest could change either",
+    () =>
+      Effect.gen(function* () {
+        const { directory, file } = yield* written("{}")
+        const policy = Path.join(directory, "policy.json")
+        Fs.writeFileSync(policy, '{"allow": ["a.example"]}')
+        const manifest = { bottles: { dev: { policy: "policy.json" } } }
+        const prepared = (words: ReadonlyArray<string>) =>
+          Effect.gen(function* () {
+            const reading = yield* Words.read(["run", ...words], ["true"])
+            if (reading._tag !== "Command") return yield* Effect.dieMessage("not a command")
+            const parsed = yield* Commands.parse(reading)
+            if (parsed._tag !== "Run") return yield* Effect.dieMessage("not a launch")
+            const around = { cwd: directory, environment: {} }
+            return yield* Prepared.options(
+              yield* RunRequest.make(parsed.flags, ["true"], around, { manifest, file, directory })
+            )
+          })
+        Fs.chmodSync(policy, 0o600)
+        assert.deepStrictEqual((yield* prepared(["--bottle", "dev"])).policy?.allow, ["a.example"])
+        Fs.chmodSync(policy, 0o620)
+        const error = yield* Effect.flip(prepared(["--bottle", "dev"]))
+        assert.strictEqual(error.message, `${policy}: it can be written by other users`)
+        yield* prepared(["--bottle", "dev", "--policy", "policy.json"])
+        Fs.chmodSync(policy, 0o600)
+        const ways = [
+          ["-v", `${directory}:/work:ro`, `${directory}:/work`],
+          ["--workspace", `${directory}:ro`, `${directory}:rw`]
+        ] as const
+        for (const [flag, readOnly, writable] of ways) {
+          yield* prepared([flag, readOnly])
+          assert.strictEqual((yield* Effect.flip(prepared([flag, writable])))._tag, "ManifestInMount")
+        }
+        Fs.rmSync(policy)
+        assert.include((yield* Effect.flip(prepared(["--bottle", "dev"]))).message, "there is no such file")
+      }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
   it.scoped("is refused where the guest of the launch could change it", () =>
@@ -310,6 +332,14 @@ describe("bottle init and bottle config", () => {
       assert.strictEqual((yield* run(Init.init({ ...flags, force: true }))).code, 0)
       assert.strictEqual(Fs.readFileSync(file, "utf8"), template)
       assert.deepStrictEqual(Fs.readdirSync(Path.dirname(file)), ["bottle.json"])
+      // Kept elsewhere, it stays there.
+      const elsewhere = Path.join(home, "mine.json")
+      Fs.renameSync(file, elsewhere)
+      Fs.symlinkSync(elsewhere, file)
+      Fs.writeFileSync(elsewhere, "{}")
+      assert.strictEqual((yield* run(Init.init({ ...flags, force: true }))).code, 0)
+      assert.strictEqual(Fs.readlinkSync(file), elsewhere)
+      assert.strictEqual(Fs.readFileSync(elsewhere, "utf8"), template)
     })
   )
 
@@ -353,7 +383,20 @@ describe("bottle init and bottle config", () => {
               ttl: "2h"
             }
           },
-          agents: { mine: { command: ["mine"], env: { LANG: "C" }, allow: ["b.example"] } }
+          agents: {
+            mine: {
+              command: ["mine"],
+              env: { LANG: "C" },
+              allow: ["b.example"],
+              credentials: {
+                api: {
+                  source: { command: ["vault", "s3cret"] },
+                  header: "x-api-key",
+                  upstream: "https://c.example"
+                }
+              }
+            }
+          }
         }),
         { mode: 0o600 }
       )
@@ -377,6 +420,7 @@ describe("bottle init and bottle config", () => {
         "prompt  argument  # default",
         "workspace  copy  # default",
         "allow.b.example  b.example  # agents.mine",
+        "credentials.api  https://c.example, x-api-key from the output of vault  # agents.mine",
         ""
       ])
       const claude = yield* run(Config.config({ ...flags, agent: Option.some("claude"), format: Option.some("json") }))

@@ -175,15 +175,16 @@ describe("a manifest's keys", () => {
       refused(bottle('{"policy": {"allow": ["ok.example.com", "https://x.com/"]}}')).message,
       'the manifest:1:61: bottles.dev.policy.allow[1]: "https://x.com/" cannot be allowed: it is more than a host and a port'
     )
-    const credential = (header: string) =>
+    const credential = (header: string, upstream = "https://a.example") =>
       agent(
-        `{"command": ["x"], "credentials": {"api": {"source": {"env": "K"}, "${header}": "x-api-key", "upstream": "https://a.example"}}}`
+        `{"command": ["x"], "credentials": {"api": {"source": {"env": "K"}, "${header}": "x-api-key", "upstream": "${upstream}"}}}`
       )
     taken(credential("header"))
     assert.include(
       refused(credential("heder")).message,
       'agents.helper.credentials.api: it has the unknown key "heder"'
     )
+    assert.include(refused(credential("header", "ftp://a.example")).message, "agents.helper.credentials.api.upstream: ")
     taken(agent('{"command": ["x"], "allow": ["a.example:443"]}'))
     assert.include(refused(agent('{"command": ["x"], "allow": ["a..example"]}')).message, "agents.helper.allow[0]: ")
   })
