@@ -7,7 +7,10 @@ import * as Exits from "./Exits.js"
 import * as Flags from "./Flags.js"
 import { VERSION } from "./Version.js"
 
-const WIDTH = 100
+/** A terminal is this wide until somebody makes it wider. */
+const WIDTH = 80
+/** Where the text begins at the latest: it goes below what is longer. */
+const LEFT_MAX = 26
 const INDENT = 2
 
 /**
@@ -99,7 +102,7 @@ const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
   wait: ["bottle wait build", "bottle wait build --timeout 10m"],
   commit: [
     "bottle commit agent -o agent.smolmachine",
-    "bottle commit agent -o agent.smolmachine && bottle run --from agent.smolmachine -- ls /work"
+    "bottle commit agent -o agent.pack && bottle run --from agent.pack -- ls /work"
   ],
   prune: [
     "bottle prune --dry-run --older 30d",
@@ -111,7 +114,7 @@ const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
   "policy check": ["bottle policy check agent.json"],
   "policy explain": [
     "bottle policy explain agent.json api.example.com",
-    "bottle policy explain agent.json mirror.example:80 --method GET --path /debian/dists/"
+    "bottle policy explain agent.json mirror.example:80 --path /debian/"
   ],
   "policy watch": ["bottle policy watch agent", "bottle policy watch agent --save agent.json"],
   diff: ["bottle diff agent", "bottle diff agent --stat"],
@@ -127,12 +130,12 @@ const examples: Readonly<Record<Flags.Subcommand, ReadonlyArray<string>>> = {
 }
 
 /** What a NAME is, where a subcommand takes one. */
-const NAME_LINES = ["NAME is the bottle's id, its name, or what only one bottle's id or name begins with."]
+const NAME_LINES = ["NAME is the bottle's id, its name, or what only one bottle's begins with."]
 
 const CP_LINES = [
-  "One side is a path in a bottle, NAME:path, where a relative one begins in the bottle's working",
-  "directory; the other is one of this machine. One of this machine that has a colon in it is written",
-  "with a slash before the colon: ./a:b."
+  "One side is a path in a bottle, NAME:path, where a relative one begins in the",
+  "bottle's working directory; the other is one of this machine. One of this",
+  "machine that has a colon in it is written with a slash before it: ./a:b."
 ]
 
 /** The commands as the program's own help has them, a line each: it is read on a terminal of 80 columns. */
@@ -217,12 +220,14 @@ const wrap = (text: string, width: number): ReadonlyArray<string> => {
 }
 
 const columns = (rows: ReadonlyArray<readonly [left: string, right: string]>): ReadonlyArray<string> => {
-  const left = Math.max(...rows.map(([text]) => text.length)) + 2 * INDENT
-  return rows.flatMap(([name, text]) =>
-    wrap(text, WIDTH - left).map((line, index) =>
+  const left = Math.min(LEFT_MAX, Math.max(...rows.map(([text]) => text.length)) + 2 * INDENT)
+  return rows.flatMap(([name, text]) => {
+    const isLong = name.length + 2 * INDENT > left
+    const lines = wrap(text, WIDTH - left)
+    return (isLong ? ["", ...lines] : lines).map((line, index) =>
       `${index === 0 ? `${" ".repeat(INDENT)}${name}`.padEnd(left) : " ".repeat(left)}${line}`.trimEnd()
     )
-  )
+  })
 }
 
 const flagText = (flag: Flags.Flag): string => {
@@ -263,7 +268,7 @@ export const render = (subcommand: Flags.Subcommand | null, group?: string): str
     (exit) => [Exits.codesOf(exit), exit.meaning] as const
   )
   return [
-    `${summaries[subcommand]}.`,
+    ...wrap(`${summaries[subcommand]}.`, WIDTH),
     ...section("Usage", indented([usages[subcommand]])),
     ...(operands.some(({ name }) => name === "NAME") ? ["", ...NAME_LINES] : []),
     ...(subcommand === "cp" ? ["", ...CP_LINES] : []),

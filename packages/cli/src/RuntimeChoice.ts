@@ -93,5 +93,4 @@ export const choose = (
  * @since 0.1.0
  * @category conversions
  */
-export const fallbackNotice =
-  "bottle: smolvm is not on PATH, so this bottle is the local runtime's: namespaces, shared kernel"
+export const fallbackNotice = "bottle: no smolvm on PATH: this is the local runtime (namespaces, shared kernel)"

@@ -13,7 +13,7 @@ describe("Help.render", () => {
     it(`is plain lines that fit, for ${subcommand ?? "the program"}`, () => {
       for (const line of Help.render(subcommand).split("\n")) {
         assert.match(line, /^[\x20-\x7e]*$/)
-        assert.isAtMost(line.length, 100)
+        assert.isAtMost(line.length, 80)
       }
     })
   }
