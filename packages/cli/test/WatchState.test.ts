@@ -100,8 +100,18 @@ describe("WatchState", () => {
     // The key before was no answer: it has to be quiet again.
     assert.deepStrictEqual(watch.press("b", 11 * QUIET), [])
     assert.deepStrictEqual(watch.press("bb", 13 * QUIET), [])
+    assert.deepStrictEqual(watch.press("qb", 13 * QUIET), [])
     assert.deepStrictEqual(watch.press("\u001b[A", 15 * QUIET), [])
     assert.deepStrictEqual(allowed(watch.press("b", 16 * QUIET)), [["a.test:443", "bottle"]])
+    // One that comes up after another has to be there itself, and for as long, to be put away.
+    watch.refuse("b.test", 16 * QUIET)
+    watch.take({ _tag: "Decided", question: 1, isInForce: true, line: "allowed" })
+    watch.take({ _tag: "Drawn", question: 1, isWhole: true, at: 17 * QUIET })
+    assert.deepStrictEqual(watch.press("x", 20 * QUIET), [])
+    watch.draw(20 * QUIET)
+    assert.deepStrictEqual(watch.press("n", 21 * QUIET - 1), [])
+    assert.strictEqual(watch.state().front?.refusal.host, "b.test")
+    assert.lengthOf(watch.press("n", 22 * QUIET), 1)
   })
 
   it("asks again after a while about what is not now, and never about what is dismissed", () => {
@@ -141,6 +151,11 @@ describe("WatchState", () => {
     assert.notInclude(textOf(watch.view()), "[g]")
     assert.deepStrictEqual(watch.press("g", QUIET), [])
     assert.deepStrictEqual(allowed(watch.press("b", 2 * QUIET)), [["a.test:443", "bottle"]])
+  })
+
+  it("breaks text at spaces, and shows nothing that steers a terminal", () => {
+    const broken = ["  one", "  two?[2J", "  threefo", "  ur"]
+    assert.deepStrictEqual(WatchState.wrap("one two\u001b[2J threefour", 9, "  "), broken)
   })
 
   it("allows nothing whose rule has no room to be shown whole, until it has", () => {
@@ -243,6 +258,7 @@ describe("WatchState", () => {
     const watch = watchOf()
     for (let at = 0; at < 10_000; at++) watch.refuse(`h${at}.test`, at)
     assert.strictEqual(watch.state().front?.refusal.host, "h0.test")
+    assert.strictEqual(watch.state().waiting[0]?.refusal.host, "h1.test")
     assert.strictEqual(watch.state().waiting.length, WatchState.WAITING_MAX)
     assert.include(textOf(watch.view()), `${10_000 - WatchState.WAITING_MAX - 1} refusals of more hosts`)
     for (let at = 0; at < 1000; at++) {
