@@ -196,6 +196,8 @@ const commandError =
     }
   }
 
+const EXECUTABLE = 0o111
+
 /** The file that a program's name stands for, in the `PATH` that it is run with. */
 const fileOf = (
   program: string,
@@ -206,23 +208,27 @@ const fileOf = (
     const fs = yield* FileSystem.FileSystem
     for (const directory of (environment["PATH"] ?? "").split(":")) {
       const file = Path.resolve(directory, program)
-      if (yield* Effect.isSuccess(fs.access(file))) return file
+      const info = yield* Effect.option(fs.stat(file))
+      if (Option.exists(info, ({ mode, type }) => type === "File" && (mode & EXECUTABLE) !== 0)) return file
     }
     return undefined
   })
 
 /** What a guest of an earlier bottle has written would be run here, as the user. */
 const refuseChanged = (
-  program: string,
-  options: ReadOptions,
+  { args, file, program }: { readonly program: string; readonly file: string; readonly args: ReadonlyArray<string> },
+  { mounts }: ReadOptions,
   refuse: Refuse
 ): Effect.Effect<void, CredentialUnavailable, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    const file = options.mounts.length === 0 ? undefined : yield* fileOf(program, options)
-    const mount = file === undefined ? Option.none() : yield* MountedPath.changedThrough(file, options.mounts)
-    if (Option.isSome(mount)) {
+    // A word that is a path may be a script that the program reads, or what tells it what to do.
+    const words = [[`the program ${shown(program)}`, file], ...args.map((word) => [shown(word), word])] as const
+    for (const [what = "", word = ""] of words) {
+      // As if something were in it: a directory may be a program's too.
+      const mount = word.startsWith("/") ? yield* MountedPath.changedThrough(`${word}/-`, mounts) : Option.none()
+      if (Option.isNone(mount)) continue
       return yield* refuse(
-        `the guest can change the program ${shown(program)}, below its mount ${shown(mount.value.host)}`,
+        `the guest can change ${what}, below its mount ${shown(mount.value.host)}`,
         "Keep the program outside of what the guest can write to, or mount that read-only."
       )
     }
@@ -235,13 +241,15 @@ const fromCommand = (
   refuse: Refuse
 ): Effect.Effect<string, CredentialUnavailable, FileSystem.FileSystem | CommandExecutor> =>
   Effect.gen(function* () {
-    yield* refuseChanged(program, options, refuse)
+    const file = (yield* fileOf(program, options)) ?? program
+    yield* refuseChanged({ program, file, args }, options, refuse)
     const { environment, onNotice } = options
     const slow = { _tag: "CommandSlow", name, program, timeoutMillis: COMMAND_TIMEOUT_MILLIS } as const
     // Beside it and not in a race with it: a race that is interrupted does not wait for the command's end.
     if (onNotice !== undefined) yield* Effect.forkScoped(Effect.delay(onNotice(slow), COMMAND_SLOW_MILLIS))
     const { exit, stdout } = yield* Capture.capture(
-      { program, args, env: environment },
+      // Many programs take their modules or settings from where they are run, which may be what the guest has written to.
+      { program: file, args, env: environment, cwd: "/" },
       { timeoutMillis: COMMAND_TIMEOUT_MILLIS, capBytes: COMMAND_OUTPUT_BYTES_MAX }
     ).pipe(Effect.mapError(commandError(refuse, program)))
     if (exit.code !== 0 || exit.signal !== null) {

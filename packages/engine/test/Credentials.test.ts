@@ -187,8 +187,31 @@ describe("a credential from a command", () => {
         assert.match(changed, /the guest can change the program get-key/)
         const readonly = [at(`${directory}/shared`, true)]
         assert.strictEqual(yield* read(byName, { mounts: readonly, environment: found("shared") }), VALUE)
+        const script = (name: string): CredentialSource => ({ command: ["sh", `${directory}/${name}/get-key`] })
+        const environment = { PATH: "/usr/bin:/bin" }
+        assert.strictEqual(yield* read(script("own"), { mounts, environment }), VALUE)
+        assert.match(
+          yield* refusal(script("shared"), { mounts, environment }),
+          /the guest can change \/.*\/shared\/get-key, below its mount/
+        )
+        const whole: CredentialSource = { command: ["ls", `${directory}/shared`] }
+        assert.match(
+          yield* refusal(whole, { mounts, environment }),
+          /the guest can change \/.*\/shared, below its mount/
+        )
+        // What cannot be run is passed over, here as where the program is looked for.
+        Fs.chmodSync(`${directory}/own/get-key`, 0o644)
+        const shadowed = { mounts, environment: found("own", "shared") }
+        assert.match(yield* refusal(byName, shadowed), /the guest can change the program get-key/)
       })
     )
+  )
+
+  it.live("is not run in the directory of whoever launches, whose files it could take for its own", () =>
+    Effect.gen(function* () {
+      const environment = { PATH: "/usr/bin:/bin" }
+      assert.strictEqual(yield* read({ command: ["sh", "-c", "pwd"] }, { environment }), "/")
+    })
   )
 
   it.effect("is waited for, which is told, and for 30 s at most", () =>
