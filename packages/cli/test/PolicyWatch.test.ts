@@ -4,6 +4,7 @@ import type { PolicyWatchRequest } from "@bottle/cli/requests/PolicyWatchRequest
 import { EgressEvent } from "@bottle/egress/EgressEvent"
 import * as Policy from "@bottle/egress/Policy"
 import { AllowRefused, BottleGone, type ControlError, ControlRefused } from "@bottle/engine/Control"
+import type { LaunchOptions } from "@bottle/engine/LaunchOptions"
 import * as Temp from "@bottle/testing/Temp"
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
@@ -38,9 +39,9 @@ const refusal = (sequence: number, over: Partial<EgressEvent> = {}): EgressEvent
   })
 
 /** A bottle that is refused what is offered, and keeps what it is allowed. It goes down when it is told to. */
-const bottleOf = (home: string, policyFile?: string) =>
+const bottleOf = (home: string, options: Partial<LaunchOptions> = {}) =>
   Effect.gen(function* () {
-    const plan = Fixture.planOf(home, "a", policyFile === undefined ? {} : { policyFile })
+    const plan = Fixture.planOf(home, "a", options)
     const events = yield* Queue.unbounded<EgressEvent>()
     const gone = yield* Deferred.make<never, ControlError>()
     let policy = Policy.empty
@@ -64,6 +65,8 @@ const bottleOf = (home: string, policyFile?: string) =>
       around: { bottles: Fixture.bottlesOf([], { find: () => Effect.succeed({ ...found, control }) }) },
       refuse: (...of: ReadonlyArray<EgressEvent>) => Queue.offerAll(events, of),
       allowed: () => policy.allow.map(({ text }) => text),
+      /** What somebody else puts in force. */
+      reload: (next: Policy.Policy) => Effect.sync(() => void (policy = next)),
       down: Deferred.fail(gone, new BottleGone({ id: plan.id, reason: "asked" })),
       id: plan.id
     }
@@ -112,9 +115,11 @@ describe("bottle policy watch, in lines", () => {
         yield* bottle.refuse(refusal(7), refusal(8, { host: "three.test" }))
         yield* until("the next host", () => out.includes("three.test"))
         yield* decide("nonsense")
+        yield* decide(`{"allow": "three.test:443", "for": "bottle", "unless": "denied"}`)
+        yield* decide(`{"allow": "three.test:443", "for": "bottle"${" ".repeat(4096)}}`)
         yield* decide(`{"allow": "no host:1", "for": "bottle"}`)
         yield* decide(`{"allow": "three.test:443", "for": "good"}`)
-        yield* until("three answers", () => out.split("notAllowed").length > 3)
+        yield* until("the answers", () => out.split("notAllowed").length > 5)
         yield* bottle.down
         const { code, stdout } = yield* Fiber.join(fiber)
         assert.strictEqual(code, 0)
@@ -136,7 +141,7 @@ describe("bottle policy watch, in lines", () => {
         })
         assert.deepStrictEqual(
           told.flatMap((line) => ("notAllowed" in line ? [Object(line["notAllowed"]).error] : [])),
-          ["DecisionUnreadable", "AllowRefused", "NotSaved"]
+          ["DecisionUnreadable", "DecisionUnreadable", "DecisionUnreadable", "AllowRefused", "NotSaved"]
         )
         assert.deepStrictEqual(bottle.allowed(), ["one.test:443"])
         assert.deepStrictEqual(told.at(-1), {
@@ -152,7 +157,7 @@ describe("bottle policy watch, in lines", () => {
       Effect.gen(function* () {
         const file = `${home}/policy.json`
         Fs.writeFileSync(file, `{"allow": ["kept.test"]}`)
-        const bottle = yield* bottleOf(home, file)
+        const bottle = yield* bottleOf(home, { policyFile: file })
         let out = ""
         const fiber = yield* Fixture.run(home, policyWatch(request), {
           ...bottle.around,
@@ -165,6 +170,67 @@ describe("bottle policy watch, in lines", () => {
         assert.deepStrictEqual(readLines(stdout)[0]?.["allowed"], { allow: "one.test:443", for: "good", file })
         assert.strictEqual(Fs.readFileSync(file, "utf8"), `{"allow": ["kept.test", "one.test:443"]}`)
         assert.deepStrictEqual(bottle.allowed(), ["one.test:443"])
+      })
+    )
+  )
+
+  it.live("allows nothing for good in a document that the guest could change", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        const host = `${home}/work`
+        const policyFile = `${host}/policy.json`
+        Fs.mkdirSync(host)
+        Fs.writeFileSync(policyFile, "{}")
+        const bottle = yield* bottleOf(home, { policyFile, mounts: [{ host, guest: "/work", readonly: false }] })
+        let out = ""
+        const fiber = yield* Fixture.run(home, policyWatch(request), {
+          ...bottle.around,
+          stdin: Stream.make(Buffer.from(`{"allow": "one.test:443", "for": "good"}`)),
+          onStdout: (text) => void (out = text)
+        }).pipe(Effect.fork)
+        yield* until("the answer", () => out.includes("\n"))
+        yield* bottle.down
+        const { stdout } = yield* Fiber.join(fiber)
+        assert.match(stdout, /"notAllowed":.*the guest can change it/)
+        assert.strictEqual(Fs.readFileSync(policyFile, "utf8"), "{}")
+        assert.deepStrictEqual(bottle.allowed(), [])
+      })
+    )
+  )
+
+  it.effect("asks for the policy again, tells no more hosts than it keeps, and reads no terminal", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        const bottle = yield* bottleOf(home)
+        yield* bottle.reload(Either.getOrThrow(Policy.make({ allow: ["one.test"] })))
+        let lines = 0
+        const fiber = yield* Fixture.run(home, policyWatch(request), {
+          ...bottle.around,
+          stdin: Stream.make(Buffer.from(`{"allow": "h1.test:443", "for": "bottle"}\n`)),
+          onStdout: () => void (lines += 1)
+        }).pipe(
+          Effect.provideService(Keyboard, {
+            open: Queue.unbounded<KeyEvent>(),
+            size: () => ({ columns: 80, rows: 24 }),
+            isTerminal: true
+          }),
+          Effect.fork
+        )
+        yield* bottle.refuse(refusal(1), ...Array.from({ length: 999 }, (_, at) => refusal(2, { host: `h${at}.test` })))
+        yield* until("as many as are told before it is", () => lines >= 999)
+        // Somebody else puts another policy in force, and it is refused after that.
+        yield* bottle.reload(Policy.empty)
+        yield* TestClock.adjust("2 seconds")
+        yield* bottle.refuse(refusal(3, { time: DateTime.unsafeMake(1500) }), refusal(4, { host: "beyond.test" }))
+        yield* until("what is not allowed any more", () => lines >= 1000)
+        yield* bottle.refuse(refusal(5, { host: "h0.test" }))
+        yield* until("one that is known", () => lines >= 1001)
+        yield* bottle.down
+        const { stdout } = yield* Fiber.join(fiber)
+        assert.include(stdout, `"host":"one.test"`)
+        assert.notInclude(stdout, "beyond.test")
+        assert.match(stdout, /"untold":1\}\}\n$/)
+        assert.notInclude(stdout, `"allowed"`)
       })
     )
   )
