@@ -129,12 +129,12 @@ const controlPrefix = /^(?:accept|access-control|content|if|proxy|sec|x-bottle|x
 
 /**
  * The one spelling of a header's name by which two are compared: servers that hand headers to programs as variables take a
- * dash and an underscore for the same.
+ * dash, an underscore, and some of them all that is neither letter nor digit, for the same.
  *
  * @since 0.1.0
  * @category conversions
  */
-export const headerKey = (name: string): string => name.toLowerCase().replaceAll("_", "-")
+export const headerKey = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "-")
 
 const isControl = (key: string): boolean => control.has(key) || controlPrefix.test(key)
 

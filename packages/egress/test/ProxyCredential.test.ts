@@ -110,11 +110,13 @@ describe("a credential that the proxy serves", () => {
           "X-Api-Key: guest",
           "x-API-key: guest",
           "X_Api_Key: guest",
+          "X.Api~Key: guest",
           "Api-Key: guest",
           "X-Goog-Api-Key: guest",
           "Cookie: session=guest",
           "X-HTTP-Method-Override: DELETE",
           "X-Original-URL: /admin",
+          "Destination: /admin",
           "Connection: x-api-key, close, host",
           "X-Version: 2023-06-01",
           "",
@@ -166,6 +168,12 @@ describe("a credential that the proxy serves", () => {
       assert.strictEqual(upstream.received.length, 5)
       assert.isTrue(upstream.received.every(({ rawHeaders, url }) => url === "/x" && rawHeaders.includes(VALUE)))
 
+      // A browser that goes through the proxy asks on behalf of whatever page it shows.
+      const page = { headers: { origin: "https://evil.test" } }
+      const foreign = yield* Client.request(proxy.address, url(hostOf(proxy)), page)
+      assert.deepStrictEqual([foreign.status, foreign.headers["x-bottle-refused"]], [400, "host-mismatch"])
+      assert.strictEqual(upstream.received.length, 5)
+
       for (const host of ["a.test", "10.0.0.1", "localhost.test"]) {
         assert.include((yield* Client.request(proxy.address, url(host))).headers["x-bottle-refused"], "no-rule", host)
       }
@@ -204,6 +212,11 @@ describe("a credential that the proxy serves", () => {
     ["Host: localhost:3128\r\n", "200"],
     ["Host: [::1]\r\n", "200"],
     ["Host: $HOST\r\nOrigin: http://localhost:5173\r\n", "200"],
+    ["Host: $HOST\r\nOrigin: http://127.0.0.1\r\n", "200"],
+    ["Host: 192.0.2.7:3128\r\nOrigin: http://192.0.2.7\r\n", "200"],
+    ["Host: 192.0.2.7:3128\r\nOrigin: http://192.0.2.8\r\n", "host-mismatch"],
+    ["Host: $HOST\r\nOrigin: http://203.0.113.5\r\n", "host-mismatch"],
+    ["Host: $HOST\r\nOrigin: http://localhost\r\nOrigin: http://203.0.113.5\r\n", "host-mismatch"],
     ["Host: $HOST\r\nOrigin: https://evil.test\r\n", "host-mismatch"],
     ["Host: $HOST\r\nOrigin: null\r\n", "host-mismatch"],
     ["Host: evil.test\r\n", "host-mismatch"],
@@ -314,6 +327,8 @@ describe("a credential that the proxy serves", () => {
           ...["X-Api-Key", VALUE],
           ...["x_api_key", "again"],
           ...["X-Echo", `key=${VALUE}`],
+          // A reader of URLs takes the tab out.
+          ...["Location", `/?key=${VALUE.slice(0, 5)}\t${VALUE.slice(5)}`],
           ...["Set-Cookie", "session=1"],
           ...["X-Bottle-Refused", "no"],
           ...["X-Request-Id", "1"],
@@ -325,7 +340,7 @@ describe("a credential that the proxy serves", () => {
       const { body, head } = yield* raw(proxy, "GET /credentials/api/x HTTP/1.1\r\nHost: $HOST\r\n\r\n")
       assert.strictEqual(body, "ok")
       assert.match(head, /^HTTP\/1\.1 200 *\r\nX-Request-Id: 1\r\nContent-Length: 2\r\nDate: /)
-      assert.notMatch(head, /sk-secret|x.api.key|x-echo|set-cookie|x-bottle/i)
+      assert.notMatch(head, /sk-secret|x.api.key|x-echo|set-cookie|x-bottle|location/i)
     })
   )
 

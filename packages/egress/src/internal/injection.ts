@@ -26,6 +26,7 @@ const identities: ReadonlySet<string> = new Set([
 
 /** By which some servers take a request for another one than was judged. */
 const overrides: ReadonlySet<string> = new Set([
+  "destination",
   "x-http-method",
   "x-http-method-override",
   "x-method-override",
@@ -84,13 +85,16 @@ const isEchoed = (value: Redacted.Redacted, text: string): boolean => {
 /** The end-to-end headers of an answer to a request for this path, without the credential and without sessions. */
 export const answered = ({ credential, value }: Held, path: string, headers: RawHeaders): Array<string> =>
   pairs(headers)
+    .map(
+      ([name, text]) => [name, name.toLowerCase() === "location" ? relocated(credential, path, text) : text] as const
+    )
     .filter(([name, text]) => {
       const key = Credentials.headerKey(name)
       return (
         key !== Credentials.headerKey(credential.header) && !sessions.has(key) && !isEchoed(value, `${name} ${text}`)
       )
     })
-    .flatMap(([name, text]) => [name, name.toLowerCase() === "location" ? relocated(credential, path, text) : text])
+    .flat()
 
 /** The reason phrase of an answer, unless it holds the credential. */
 export const reason = ({ value }: Held, phrase: string): string => (isEchoed(value, phrase) ? "" : phrase)

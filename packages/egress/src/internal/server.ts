@@ -85,6 +85,7 @@ const checkRequest = (
       const target = yield* Targets.ofAbsolute(method, url)
       yield* Targets.checkHost(rawHeaders, target.authority, request.httpVersion)
       const local = localOf(method, target)
+      if (local !== undefined) yield* Targets.checkOrigin(rawHeaders)
       wanted = local === undefined ? { _tag: "Host", target } : { _tag: "Credential", local }
     } else {
       yield* Targets.checkLocalHost(rawHeaders, request.httpVersion)

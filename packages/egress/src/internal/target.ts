@@ -112,10 +112,30 @@ export const ofLocal = (path: string): Local | undefined => {
 export const isLoopback = ({ host }: Authority): boolean =>
   host._tag === "Name" ? host.name === "localhost" : host.address === "127.0.0.1" || host.address === "::1"
 
-/** Whether an authority can be nobody's but this network's: an address, or `localhost`. Any other name is somebody's. */
-const isNameless = (text: string): boolean => {
-  const parsed = parseAuthority(text, 80)
-  return Either.isRight(parsed) && (parsed.right.host._tag === "Address" || isLoopback(parsed.right))
+/** The host of an authority that can be nobody's but this network's: an address, or `localhost`. Any other is somebody's. */
+const namelessIn = (text: string): Host.Host | undefined => {
+  const parsed = Either.getOrUndefined(parseAuthority(text, 80))
+  return parsed !== undefined && (parsed.host._tag === "Address" || isLoopback(parsed)) ? parsed.host : undefined
+}
+
+/**
+ * Whether no page of somebody else asks: one that says where it is from (`Origin`) is this machine's own, or from the very
+ * host that it asks. An address is no sign of either, as anybody's page can be at one.
+ */
+export const checkOrigin = (headers: RawHeaders): Either.Either<void, NotATarget> => {
+  const asked = namelessIn((Headers.values(headers, "host")[0] ?? "").trim())
+  const isOwn = (origin: string): boolean => {
+    const host = namelessIn(/^https?:\/\/(.*)$/i.exec(origin.trim())?.[1] ?? "")
+    if (host === undefined) return false
+    return isLoopback({ host, port: 80 }) || (asked !== undefined && Host.text(host) === Host.text(asked))
+  }
+  const stranger = Headers.values(headers, "origin").find((origin) => !isOwn(origin))
+  return stranger === undefined
+    ? Either.void
+    : refuse(
+        "host-mismatch",
+        `its Origin header says "${printableHost(stranger)}": a page of somebody else asks for it`
+      )
 }
 
 /**
@@ -127,18 +147,9 @@ export const checkLocalHost = (headers: RawHeaders, httpVersion: string): Either
   const [text] = hosts
   if (text === undefined && httpVersion !== "1.0") return refuse("host-mismatch", "it has no Host header")
   if (hosts.length > 1) return refuse("host-mismatch", "it has more than one Host header")
-  if (text !== undefined && !isNameless(text.trim())) {
+  if (text !== undefined && namelessIn(text.trim()) === undefined) {
     const detail = `its Host header says "${printableHost(text)}", which is not the address of the proxy`
     return refuse("host-mismatch", detail)
   }
-  const stranger = Headers.values(headers, "origin").find((origin) => {
-    const authority = /^https?:\/\/(.*)$/i.exec(origin.trim())?.[1]
-    return authority === undefined || !isNameless(authority)
-  })
-  return stranger === undefined
-    ? Either.void
-    : refuse(
-        "host-mismatch",
-        `its Origin header says "${printableHost(stranger)}": a page of somebody else asks for it`
-      )
+  return checkOrigin(headers)
 }
