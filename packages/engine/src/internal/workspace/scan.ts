@@ -1,13 +1,16 @@
 import * as Fs from "node:fs"
 import { WorkspaceTooLarge } from "../../WorkspaceError.js"
 import { type Entry, isSame } from "./entry.js"
-import { actingFor, guardedFor, hooksOf } from "./guarded.js"
+import { actingFor, guardedFor, type Known, namedBy, tellingIn } from "./guarded.js"
 import type { Limits } from "./limits.js"
+import * as Links from "./links.js"
 import type { Steps } from "./sliced.js"
 import * as Tree from "./tree.js"
 
 /** Linux opens no longer path. */
 const PATH_CHARS_MAX = 4000
+
+const LEADS_OUT = "it is a link that leads out of the directory"
 
 /** Where a repository says what its hooks are is a small file. */
 const CONFIGURATION_BYTES_MAX = 1024 * 1024
@@ -39,22 +42,16 @@ interface State {
   count: number
 }
 
-/** Whether a link's text stays beneath the tree's root, whatever is there. */
-const staysWithin = (path: string, target: string): boolean => {
-  if (target.startsWith("/")) return false
-  let depth = path.split("/").length - 1
-  for (const part of target.split("/")) {
-    if (part === "..") depth -= 1
-    else if (part !== "" && part !== ".") depth += 1
-    if (depth < 0) return false
-  }
-  return true
+/** Nobody but its owner writes to what could be written to by nobody else. */
+const modeOf = (stat: Fs.BigIntStats, known: Entry | undefined): number => {
+  const before = known === undefined || known._tag === "Link" ? 0 : known.mode
+  return Tree.permissionsOf(stat) & ~(0o022 & ~before)
 }
 
 function* file(directory: Tree.Directory, name: string, path: string, state: State): Steps<void> {
   const known = state.known.get(path)
   const stat = Tree.lstat(directory, name)
-  const mode = Tree.permissionsOf(stat)
+  const mode = modeOf(stat, known)
   if (known?._tag === "File" && known.stamp === Tree.stampOf(stat)) {
     state.found.set(path, { ...known, mode })
     return
@@ -65,6 +62,8 @@ function* file(directory: Tree.Directory, name: string, path: string, state: Sta
   }
   state.bytes += Number(stat.size)
   yield* Tree.withFile(directory, name, function* (fd, opened) {
+    // Between the two looks it may have become another one.
+    if (opened.ino !== stat.ino || opened.size > stat.size) throw new Tree.NotAFile("it changed while it was looked at")
     const hash = yield* Tree.digest(fd, Number(opened.size))
     const entry = { _tag: "File", path, mode, size: Number(opened.size), hash, stamp: Tree.stampOf(opened) } as const
     state.found.set(path, entry)
@@ -75,9 +74,9 @@ const link = (directory: Tree.Directory, name: string, path: string, state: Stat
   const target = Tree.readLink(directory, name)
   const known = state.known.get(path)
   if (target === null) state.refused.set(path, "where the link leads is no text")
-  else if (staysWithin(path, target) || (known?._tag === "Link" && known.target === target)) {
+  else if (Links.staysWithin(path, target) || (known?._tag === "Link" && known.target === target)) {
     state.found.set(path, { _tag: "Link", path, target })
-  } else state.refused.set(path, "it is a link that leads out of the directory")
+  } else state.refused.set(path, LEADS_OUT)
 }
 
 function* entry(directory: Tree.Directory, name: string, path: string, depth: number, state: State): Steps<void> {
@@ -94,7 +93,7 @@ function* entry(directory: Tree.Directory, name: string, path: string, depth: nu
   if (depth >= state.limits.depth) return void state.refused.set(path, "it is too deep")
   const below = Tree.openIn(directory, name)
   try {
-    state.found.set(path, { _tag: "Directory", path, mode: Tree.permissionsOf(stat) })
+    state.found.set(path, { _tag: "Directory", path, mode: modeOf(stat, state.known.get(path)) })
     yield* into(below, path, depth + 1, state)
   } finally {
     Tree.close(below)
@@ -127,8 +126,8 @@ function* into(directory: Tree.Directory, prefix: string, depth: number, state: 
   }
 }
 
-/** What the repository's own configuration has git run, as it was before a guest could change it. */
-function* hooksBefore(source: string): Steps<ReadonlyArray<string>> {
+/** What the repository's own configuration has git run or read, as it was before a guest could change it. */
+function* namedBefore(source: string): Steps<ReadonlyArray<string>> {
   try {
     const root = Tree.openRoot(source)
     try {
@@ -137,7 +136,7 @@ function* hooksBefore(source: string): Steps<ReadonlyArray<string>> {
         return yield* Tree.withFile(directory, "config", function* (fd) {
           const chunks: Array<Buffer> = []
           yield* Tree.digest(fd, CONFIGURATION_BYTES_MAX, (chunk) => chunks.push(Buffer.from(chunk)))
-          return hooksOf(Buffer.concat(chunks).toString())
+          return namedBy(Buffer.concat(chunks).toString(), source)
         })
       } finally {
         Tree.close(directory)
@@ -148,6 +147,29 @@ function* hooksBefore(source: string): Steps<ReadonlyArray<string>> {
   } catch {
     return []
   }
+}
+
+/** New links that lead out by way of others. */
+function* leadingOut(
+  found: ReadonlyMap<string, Entry>,
+  known: ReadonlyMap<string, Entry>
+): Steps<ReadonlyArray<string>> {
+  const out: Array<string> = []
+  for (const [path, one] of found) {
+    if (one._tag !== "Link" || isSame(one, known.get(path) ?? null)) continue
+    if (Links.follow(path, found).leadsOut) out.push(path)
+    yield
+  }
+  return out
+}
+
+/** What is guarded may be a link to something else of the tree, and that is what git runs then. */
+const behind = (source: string, entries: ReadonlyMap<string, Entry>, known: Known): ReadonlyArray<string> => {
+  const led = (path: string): ReadonlyArray<string> => Links.follow(path, entries, source).paths
+  const named = known.named.flatMap((path) => [path, ...led(path)])
+  const isGuarded = ({ _tag, path }: Entry): boolean =>
+    _tag === "Link" && guardedFor(path, { ...known, named }) !== null
+  return [...named, ...[...entries.values()].filter(isGuarded).flatMap(({ path }) => led(path))]
 }
 
 /** A guest may keep us out of the tree itself, which is ours. */
@@ -175,12 +197,17 @@ export function* changes(
     Tree.close(directory)
   }
   const { found, refused } = state
-  const hooks = yield* hooksBefore(source)
-  const surroundings = {
-    has: (path: string): boolean => known.has(path) || found.has(path),
-    had: (path: string): boolean => known.has(path),
-    hooks
+  for (const path of yield* leadingOut(found, known)) {
+    found.delete(path)
+    refused.set(path, LEADS_OUT)
   }
+  const telling = tellingIn([...known.keys(), ...found.keys()])
+  const repository: Known = {
+    has: (path) => telling.has(path),
+    had: (path) => known.has(path),
+    named: yield* namedBefore(source)
+  }
+  const surroundings: Known = { ...repository, named: behind(source, known, repository) }
   const paths = [...new Set([...known.keys(), ...found.keys(), ...refused.keys()])].toSorted()
   // What is beneath something that cannot be looked at is not known to be gone.
   const isHidden = (path: string): boolean => {
@@ -189,13 +216,16 @@ export function* changes(
     }
     return false
   }
-  return paths.flatMap((path): ReadonlyArray<Change> => {
+  const all: Array<Change> = []
+  for (const path of paths) {
     const before = known.get(path) ?? null
     const after = found.get(path) ?? null
     const why = refused.get(path) ?? null
-    if (why === null && (isSame(before, after) || isHidden(path))) return []
+    if (why === null && (isSame(before, after) || isHidden(path))) continue
     const isDirectory = (after ?? before)?._tag === "Directory"
     const guarded = isDirectory ? null : guardedFor(path, surroundings)
-    return [{ path, before, after, refused: why, guarded, acting: after === null ? null : actingFor(path) }]
-  })
+    all.push({ path, before, after, refused: why, guarded, acting: after === null ? null : actingFor(path) })
+    yield
+  }
+  return all
 }
