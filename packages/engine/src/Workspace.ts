@@ -308,7 +308,7 @@ export const contents = (
 ): Effect.Effect<Option.Option<Contents>> =>
   Effect.option(
     Sliced.run(function* () {
-      const root = Tree.openRoot(side === "after" ? tree : source)
+      const root = side === "after" ? Tree.openRoot(tree) : Tree.openReal(source)
       try {
         return Tree.inParent(root, path, (parent, name) => {
           const stat = Tree.lstat(parent, name)
@@ -403,9 +403,10 @@ export const apply = (
       const isAll = open.length === weighed.length
       if (dryRun) return { id, source: base.source, applied, removed: false }
       const due = open.flatMap(({ change, state }) => (state === "taken" ? [] : [change]))
+      const marks = new Map(force ? [] : open.map(({ change, mark }) => [change.path, mark]))
       const taking: Take.Taking = { taken: 0, path: base.source }
       yield* Effect.mapError(
-        Sliced.run(() => Take.take(Places.treeOf(place), base.source, due, taking)),
+        Sliced.run(() => Take.take({ tree: Places.treeOf(place), source: base.source, marks }, due, taking)),
         (cause) =>
           new WorkspaceNotTaken({
             id,

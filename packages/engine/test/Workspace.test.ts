@@ -9,10 +9,12 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Acquire from "../src/internal/workspace/acquire.js"
+import * as Guarded from "../src/internal/workspace/guarded.js"
 import * as Scan from "../src/internal/workspace/scan.js"
 import * as Sliced from "../src/internal/workspace/sliced.js"
 import * as Store from "../src/internal/workspace/store.js"
 import * as Take from "../src/internal/workspace/take.js"
+import * as Tree from "../src/internal/workspace/tree.js"
 import * as Prune from "../src/Prune.js"
 import * as Workspace from "../src/Workspace.js"
 import { type Contents, copied, files, planIn, read, write } from "./fixtures/workspaces.js"
@@ -198,6 +200,50 @@ describe("what a guest leaves in its copy", () => {
     )
   )
 
+  it.live("is refused where it is a link that leads out by way of another one, whichever is taken first", () =>
+    withCopy({ "x/y/z": "one", out: { link: "/etc" }, keep: { link: "x/../x" } }, (copy) =>
+      Effect.gen(function* () {
+        write(copy.tree, {
+          "x/y/up": { link: "../.." },
+          "x/y/fine": { link: "../../x/y/z" },
+          "x/y/loop": { link: "loop" },
+          "by-up": { link: "x/y/up/../secret" },
+          "by-out": { link: "x/y/by-out" },
+          "x/y/by-out": { link: "../../out/passwd" },
+          "later-up": { link: "later/../secret" }
+        })
+        const left = Object.entries(outcomes(yield* apply(copy, { force: true }))).filter(
+          ([, became]) => became === "left"
+        )
+        assert.deepStrictEqual(
+          left.map(([path]) => path),
+          ["by-out", "by-up", "later-up", "x/y/by-out"]
+        )
+        assert.strictEqual(Fs.readFileSync(`${copy.source}/x/y/fine`, "utf8"), "one")
+      })
+    )
+  )
+
+  it.live("gives others no leave to write, but where they had it", () =>
+    withCopy({ shared: "one", own: "one" }, (copy) =>
+      Effect.gen(function* () {
+        Fs.chmodSync(`${copy.source}/shared`, 0o666)
+        yield* copy.release
+        const again = yield* copied(copy.home, {})
+        write(again.tree, { shared: "two", new: "new", "d/e": "new" })
+        for (const path of ["shared", "own", "new", "d", "d/e"]) Fs.chmodSync(`${again.tree}/${path}`, 0o777)
+        assert.isTrue((yield* apply(again)).removed)
+        assert.deepStrictEqual(read(copy.source), {
+          d: "directory 755",
+          "d/e": "file 755 new",
+          new: "file 755 new",
+          own: "file 755 one",
+          shared: "file 777 two"
+        })
+      })
+    )
+  )
+
   it.live("never follows a link in place of a directory that is read", () =>
     withCopy({ "d/a": "one", "e/a": "one" }, (copy) =>
       Effect.gen(function* () {
@@ -310,6 +356,80 @@ describe("what a guest leaves in its copy", () => {
           assert.isTrue(forced.removed)
           assert.include(Fs.readFileSync(`${copy.source}/.git/config`, "utf8"), "evil")
         })
+    )
+  )
+})
+
+describe("what a repository names within it", () => {
+  const repository = (configuration: string): Contents => ({
+    ".git/HEAD": "ref",
+    ".git/objects": null,
+    ".git/config": configuration
+  })
+
+  it.live("is guarded as what git runs or reads: hooks and configuration, also behind links", () =>
+    withCopy(
+      {
+        ...repository("[core] hooksPath = ./tools/../links ; ours\n[include]\n\tpath = ../.gitconfig\n"),
+        ".git/hooks/pre-commit": { link: "../../scripts/run" },
+        "scripts/run": { link: "deep/run" },
+        "scripts/deep/run": "fine",
+        links: { link: "tools/hooks" },
+        "tools/hooks/pre-push": "fine",
+        ".gitconfig": "fine"
+      },
+      (copy) =>
+        Effect.gen(function* () {
+          Fs.rmSync(`${copy.tree}/links`)
+          write(copy.tree, {
+            ".gitconfig": "evil",
+            "links/pre-push": "evil",
+            "scripts/deep/run": "evil",
+            "scripts/other": "taken",
+            "tools/hooks/pre-push": "evil",
+            "tools/other": "taken"
+          })
+          assert.deepStrictEqual(outcomes(yield* apply(copy)), {
+            ".gitconfig": "left",
+            links: "taken",
+            "links/pre-push": "left",
+            "scripts/deep/run": "left",
+            "scripts/other": "taken",
+            "tools/hooks/pre-push": "left",
+            "tools/other": "taken"
+          })
+        })
+    )
+  )
+
+  it("is read of its configuration as git reads it", () => {
+    const named = (text: string) => Guarded.namedBy(text, "/home/me/work")
+    assert.deepStrictEqual(named('[core]\n\thooksPath = "a b/hooks"\n[includeIf "x"]\n\tPATH=inside'), [
+      "a b/hooks",
+      ".git/inside"
+    ])
+    assert.deepStrictEqual(named("[core]\n\thooksPath = /home/me/work/.husky/_\n"), [".husky"])
+    assert.deepStrictEqual(named("[core]\n\thooksPath = ~/hooks\n\thookspath = /usr/hooks\n\thookspath=../x\n"), [])
+  })
+
+  it.live("is no repository that is made of parts, taken one after the other", () =>
+    withCopy({ "a/HEAD": "ref", "b/config": "text", "b/objects": null, "c/commondir": "../b", "d/src": "x" }, (copy) =>
+      Effect.gen(function* () {
+        write(copy.tree, {
+          "a/config": "evil",
+          "a/Hooks/run": "evil",
+          "b/head": "ref",
+          "c/HEAD": "ref",
+          "d/HEAD": "no repository",
+          "e/hooks/run": "evil",
+          "e/HEAD": "ref"
+        })
+        const left = Object.entries(outcomes(yield* apply(copy))).filter(([, became]) => became === "left")
+        assert.deepStrictEqual(
+          left.map(([path]) => path),
+          ["a/Hooks/run", "a/config", "b/head", "c/HEAD", "e/HEAD", "e/hooks/run"]
+        )
+      })
     )
   )
 })
@@ -435,6 +555,77 @@ describe("taking changes back", () => {
     )
   )
 
+  it.live("goes on where a thing was to become another kind of thing, whenever that was interrupted", () =>
+    withCopy({ turned: "one", "folder/in/x": "one", other: "one", kept: "one" }, (copy) =>
+      Effect.gen(function* () {
+        const { source, tree } = copy
+        for (const root of [tree, source]) {
+          Fs.rmSync(`${root}/turned`)
+          Fs.rmSync(`${root}/folder`, { recursive: true })
+          Fs.rmSync(`${root}/other`)
+        }
+        // In the directory one is removed and not made again, and one is made.
+        write(tree, { "turned/x": "new", folder: "new", "other/x": "new" })
+        write(source, { folder: "new", other: "saved since" })
+        assert.strictEqual((yield* Effect.flip(apply(copy)))._tag, "WorkspaceConflict")
+        Fs.rmSync(`${source}/other`)
+        const { removed } = yield* apply(copy)
+        assert.isTrue(removed)
+        assert.deepStrictEqual(Object.keys(read(source)), ["folder", "kept", "other", "other/x", "turned", "turned/x"])
+      })
+    )
+  )
+
+  it.live("replaces and removes nothing that its user saved after it was looked at", () =>
+    withCopy({ a: "one", b: "one", c: "one", d: { link: "a" }, e: "one" }, ({ place, source, tree }) =>
+      Effect.gen(function* () {
+        Fs.rmSync(`${tree}/c`)
+        Fs.rmSync(`${tree}/d`)
+        write(tree, { a: "guest's", b: "guest's", d: { link: "b" }, new: "guest's" })
+        const { entries } = yield* Store.readBase(Path.dirname(tree), place.id)
+        const found = yield* Sliced.run(() => Scan.changes(tree, { base: entries, limits: Workspace.limits, source }))
+        const weighed = yield* Sliced.run(() => Take.weigh(source, found, 1000))
+        const marks = new Map(weighed.map(({ change, mark }) => [change.path, mark]))
+        const saved = { b: "saved", c: "saved", d: "saved", new: "saved" }
+        Fs.rmSync(`${source}/d`)
+        write(source, saved)
+        for (const change of found) {
+          const took = Sliced.run(() => Take.take({ tree, source, marks }, [change], { taken: 0, path: "" }))
+          if (change.path === "a") yield* took
+          else assert.instanceOf(yield* Effect.flip(took), Take.NotTaken)
+        }
+        for (const [path, text] of Object.entries({ ...saved, a: "guest's" })) {
+          assert.strictEqual(Fs.readFileSync(`${source}/${path}`, "utf8"), text)
+        }
+        assert.deepStrictEqual(Fs.readdirSync(source).toSorted(), ["a", "b", "c", "d", "e", "new"])
+      })
+    )
+  )
+
+  it.live("is done to the directory that was copied, and to none that a link has come to lead to", () =>
+    Temp.withTempDir((temporary) =>
+      Effect.gen(function* () {
+        const home = Fs.realpathSync(temporary)
+        write(home, { "own/here": null, link: { link: "own" }, "other/work": null })
+        const { place, source, tree } = yield* copied(`${home}/link`, { a: "one" })
+        assert.strictEqual((yield* run(Workspace.read(place))).source, `${home}/own/work`)
+        write(tree, { a: "two" })
+        Fs.renameSync(`${home}/own/work`, `${home}/own/moved`)
+        Fs.symlinkSync(`${home}/other/work`, `${home}/own/work`)
+        assert.strictEqual((yield* Effect.flip(run(Workspace.apply(place))))._tag, "HostFileFailed")
+        Fs.unlinkSync(`${home}/own/work`)
+        Fs.renameSync(`${home}/own/moved`, `${home}/own/work`)
+        // Also where it is a directory above it.
+        const above = { tree, source: `${home}/link/work` }
+        const error = yield* Effect.flip(Sliced.run(() => Take.take(above, [], { taken: 0, path: "" })))
+        assert.instanceOf(error, Tree.NotAFile)
+        assert.isTrue(Option.isNone(yield* Workspace.contents(above, "a", "here")))
+        assert.isTrue((yield* run(Workspace.apply(place))).removed)
+        assert.strictEqual(Fs.readFileSync(`${source}/a`, "utf8"), "two")
+      })
+    )
+  )
+
   it.live("takes part while the bottle is up, and then what was changed since", () =>
     withCopy({ a: "one" }, (copy) =>
       Effect.gen(function* () {
@@ -460,7 +651,7 @@ describe("taking changes back", () => {
         const found = yield* Sliced.run(() => Scan.changes(tree, { base: entries, limits: Workspace.limits, source }))
         write(tree, { b: "else" })
         const taking = { taken: 0, path: source }
-        const error = yield* Effect.flip(Sliced.run(() => Take.take(tree, source, found, taking)))
+        const error = yield* Effect.flip(Sliced.run(() => Take.take({ tree, source }, found, taking)))
         assert.instanceOf(error, Take.NotTaken)
         assert.deepStrictEqual(taking, { taken: 1, path: "b" })
         assert.deepStrictEqual(

@@ -18,7 +18,7 @@ const randomOf = (seed: number) => {
 const NAMES = ["a", "b", "c", "src", "new line\n", "Ünïcode", "-flag", "x.md"]
 const TEXTS = ["", "one\n", "two\nlines\n", "no end", "\0\u0001\xff", "x".repeat(5000)]
 const FILE_MODES = [0o644, 0o755, 0o600, 0o444]
-const DIRECTORY_MODES = [0o755, 0o700, 0o775]
+const DIRECTORY_MODES = [0o755, 0o700, 0o750]
 const TARGETS = ["a", "./b", "src/c", "nowhere"]
 
 type Random = ReturnType<typeof randomOf>

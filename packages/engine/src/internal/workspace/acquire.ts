@@ -123,10 +123,11 @@ const fill = (plan: LaunchPlan, source: string, limits: Limits) =>
     const place = Places.placeOf(plan.directories, plan.id)
     const tree = Places.treeOf(place)
     const owner = ownerOf(plan, yield* look(source))
+    const real = yield* Effect.try({ try: () => Fs.realpathSync(source), catch: Store.failedAt(source) })
     const copied = yield* Effect.mapError(
       Sliced.run(function* () {
         Fs.mkdirSync(tree, { mode: 0o700 })
-        return yield* Copy.tree(source, tree, { limits, owner })
+        return yield* Copy.tree(real, tree, { limits, owner })
       }),
       Store.failedAt(source)
     )
@@ -136,7 +137,7 @@ const fill = (plan: LaunchPlan, source: string, limits: Limits) =>
         Store.writeBase(place, {
           version: 1,
           id: plan.id,
-          source,
+          source: real,
           madeAt,
           skipped: copied.skipped,
           entries: copied.entries

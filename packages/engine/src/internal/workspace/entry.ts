@@ -20,6 +20,8 @@ export type Entry = typeof Entry.Type
 
 export type FileEntry = Extract<Entry, { readonly _tag: "File" }>
 
+export type LinkEntry = Extract<Entry, { readonly _tag: "Link" }>
+
 /** Whether two entries are the same thing, however they came about. */
 export const isSame = (left: Entry | null, right: Entry | null): boolean => {
   if (left === null || right === null) return left === right

@@ -1,14 +1,17 @@
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
-import { type Entry, type FileEntry, isSame } from "./entry.js"
+import { type Entry, type FileEntry, isSame, type LinkEntry } from "./entry.js"
 import type { Change } from "./scan.js"
 import type { Steps } from "./sliced.js"
 import * as Tree from "./tree.js"
 
 /** What is at a path of the directory that a copy was made of, or why that cannot be said. */
 export type Standing =
-  | { readonly _tag: "Is"; readonly entry: Entry | null }
+  | { readonly _tag: "Is"; readonly entry: Entry | null; readonly mark: string | null }
   | { readonly _tag: "Blocked"; readonly reason: string }
+
+/** What tells a file here from the one that was looked at; its user hides nothing. Another name of it changes its ctime. */
+const markOf = ({ ino, mtimeNs, size }: Fs.BigIntStats): string => `${ino}:${size}:${mtimeNs}`
 
 const isRoot = process.getuid?.() === 0
 
@@ -24,26 +27,27 @@ export function* standing(root: Tree.Directory, path: string, bytesMax: number):
       opened.push(directory)
     }
     const stat = Tree.lstatIfThere(directory, name)
-    if (stat === undefined) return { _tag: "Is", entry: null }
+    if (stat === undefined) return { _tag: "Is", entry: null, mark: null }
+    const mark = markOf(stat)
     const mode = Tree.permissionsOf(stat)
-    if (stat.isDirectory()) return { _tag: "Is", entry: { _tag: "Directory", path, mode } }
+    if (stat.isDirectory()) return { _tag: "Is", entry: { _tag: "Directory", path, mode }, mark }
     if (stat.isSymbolicLink()) {
       const target = Tree.readLink(directory, name)
       return target === null
         ? blocked("where the link here leads is no text")
-        : { _tag: "Is", entry: { _tag: "Link", path, target } }
+        : { _tag: "Is", entry: { _tag: "Link", path, target }, mark }
     }
     if (!stat.isFile()) return blocked(`here it is ${Tree.kindOf(stat)}`)
     if (stat.size > BigInt(bytesMax)) return blocked("the file here is too large to compare")
     const size = Number(stat.size)
     return yield* Tree.withFile(directory, name, function* (fd) {
       const hash = yield* Tree.digest(fd, size)
-      return { _tag: "Is", entry: { _tag: "File", path, mode, size, hash, stamp: "" } } satisfies Standing
+      return { _tag: "Is", entry: { _tag: "File", path, mode, size, hash, stamp: "" }, mark } satisfies Standing
     })
   } catch (cause) {
     if (cause instanceof Tree.NotAFile) return blocked(cause.message)
     const code = Tree.codeOf(cause)
-    if (code === "ENOENT") return { _tag: "Is", entry: null }
+    if (code === "ENOENT") return { _tag: "Is", entry: null, mark: null }
     if (code === "ELOOP" || code === "ENOTDIR") return blocked("a directory on the way to it is none here")
     if (code === "EACCES" || code === "EPERM") return blocked("you may not read it here")
     throw cause
@@ -55,6 +59,16 @@ export function* standing(root: Tree.Directory, path: string, bytesMax: number):
 /** A change whose file is not what was found before, or that cannot be made. */
 export class NotTaken extends Error {}
 
+/** What stood at each path when it was weighed; what is not in it may be anything. */
+export type Marks = ReadonlyMap<string, string | null>
+
+/** What its user saved after it was weighed is his. */
+const checkMark = (there: Fs.BigIntStats | undefined, path: string, marks: Marks): void => {
+  const mark = marks.get(path)
+  if (mark === undefined || there === undefined || there.isDirectory()) return
+  if (markOf(there) !== mark) throw new NotTaken("it was changed here while changes were taken")
+}
+
 /** Root gives what it makes to whoever has the directory; everybody else makes what is his own. */
 const give = (fd: number, parent: Tree.Directory, before: Fs.BigIntStats | undefined): void => {
   if (!isRoot) return
@@ -65,7 +79,13 @@ const give = (fd: number, parent: Tree.Directory, before: Fs.BigIntStats | undef
 const temporary = (): string => `.bottle-${randomBytes(6).toString("hex")}.tmp`
 
 /** The contents of a copy's file under another name, and then its own: whoever reads it sees the old or the new. */
-function* placeFile(copy: Tree.Directory, parent: Tree.Directory, name: string, entry: FileEntry): Steps<void> {
+function* placeFile(
+  copy: Tree.Directory,
+  parent: Tree.Directory,
+  name: string,
+  entry: FileEntry,
+  marks: Marks
+): Steps<void> {
   const partial = temporary()
   const target = Tree.at(parent, partial)
   const out = Fs.openSync(target, "wx", 0o600)
@@ -89,7 +109,9 @@ function* placeFile(copy: Tree.Directory, parent: Tree.Directory, name: string, 
     } finally {
       for (const directory of opened) Tree.close(directory)
     }
-    give(out, parent, Tree.lstatIfThere(parent, name))
+    const there = Tree.lstatIfThere(parent, name)
+    checkMark(there, entry.path, marks)
+    give(out, parent, there)
     Fs.fchmodSync(out, entry.mode)
     Fs.renameSync(target, Tree.at(parent, name))
     isPlaced = true
@@ -99,7 +121,7 @@ function* placeFile(copy: Tree.Directory, parent: Tree.Directory, name: string, 
   }
 }
 
-const placeLink = (parent: Tree.Directory, name: string, target: string): void => {
+const placeLink = (parent: Tree.Directory, name: string, { path, target }: LinkEntry, marks: Marks): void => {
   const partial = Tree.at(parent, temporary())
   Fs.symlinkSync(target, partial)
   try {
@@ -107,6 +129,7 @@ const placeLink = (parent: Tree.Directory, name: string, target: string): void =
       const owner = Fs.fstatSync(parent.fd)
       Fs.lchownSync(partial, owner.uid, owner.gid)
     }
+    checkMark(Tree.lstatIfThere(parent, name), path, marks)
     Fs.renameSync(partial, Tree.at(parent, name))
   } catch (cause) {
     Fs.rmSync(partial, { force: true })
@@ -140,11 +163,12 @@ const makesRoom = ({ after, before }: Change): boolean =>
   before !== null && (after === null || isDirectory(after) !== isDirectory(before))
 
 /** A directory that somebody has put something into stays. */
-const leave = (root: Tree.Directory, { after, before, path }: Change): void => {
+const leave = (root: Tree.Directory, { after, before, path }: Change, marks: Marks): void => {
   try {
     Tree.inParent(root, path, (parent, name) => {
       const stat = Tree.lstatIfThere(parent, name)
       if (stat === undefined) return
+      checkMark(stat, path, marks)
       if (isDirectory(before) && stat.isDirectory()) Fs.rmdirSync(Tree.at(parent, name))
       else if (!stat.isDirectory()) Fs.unlinkSync(Tree.at(parent, name))
     })
@@ -156,7 +180,7 @@ const leave = (root: Tree.Directory, { after, before, path }: Change): void => {
   }
 }
 
-function* place(copy: Tree.Directory, root: Tree.Directory, entry: Entry): Steps<void> {
+function* place(copy: Tree.Directory, root: Tree.Directory, entry: Entry, marks: Marks): Steps<void> {
   const [parents, name] = Tree.split(entry.path)
   const opened: Array<Tree.Directory> = []
   try {
@@ -168,8 +192,8 @@ function* place(copy: Tree.Directory, root: Tree.Directory, entry: Entry): Steps
       opened.push(parent)
     }
     if (entry._tag === "Directory") placeDirectory(parent, name)
-    else if (entry._tag === "Link") placeLink(parent, name, entry.target)
-    else yield* placeFile(copy, parent, name, entry)
+    else if (entry._tag === "Link") placeLink(parent, name, entry, marks)
+    else yield* placeFile(copy, parent, name, entry, marks)
   } finally {
     for (const directory of opened) Tree.close(directory)
   }
@@ -228,11 +252,11 @@ function* make(
   copy: Tree.Directory,
   root: Tree.Directory,
   changes: ReadonlyArray<Change>,
-  taking: Taking
+  { marks, taking }: { readonly marks: Marks; readonly taking: Taking }
 ): Steps<void> {
   for (const change of changes.filter(makesRoom).toSorted(inward)) {
     taking.path = change.path
-    leave(root, change)
+    leave(root, change, marks)
     if (change.after === null) taking.taken += 1
     yield
   }
@@ -240,7 +264,7 @@ function* make(
   for (const { after, path } of changes) {
     if (after === null) continue
     taking.path = path
-    yield* place(copy, root, after)
+    yield* place(copy, root, after, marks)
     taking.taken += 1
     yield
   }
@@ -248,16 +272,21 @@ function* make(
 
 /**
  * Makes the changes in the directory at `source`, of what is in the copy at `tree`. Each file is replaced at once; what
- * is taken already is taken again without harm.
+ * is taken already is taken again without harm. What was changed here since it was weighed is not replaced, as far as
+ * `marks` say how it was.
  */
-export function* take(tree: string, source: string, changes: ReadonlyArray<Change>, taking: Taking): Steps<void> {
+export function* take(
+  { marks = new Map(), source, tree }: { readonly tree: string; readonly source: string; readonly marks?: Marks },
+  changes: ReadonlyArray<Change>,
+  taking: Taking
+): Steps<void> {
   const copy = Tree.openRoot(tree)
   try {
-    const root = Tree.openRoot(source)
+    const root = Tree.openReal(source)
     try {
       const opened = opening(root, changes)
       try {
-        yield* make(copy, root, changes, taking)
+        yield* make(copy, root, changes, { marks, taking })
       } finally {
         for (const [path, mode] of opened) setModeIfThere(root, path, mode)
       }
@@ -281,6 +310,8 @@ export interface Weighed {
   /** `open` is to be taken; `taken` is so already; `conflict` was changed here; `blocked` cannot be replaced. */
   readonly state: "open" | "taken" | "conflict" | "blocked"
   readonly reason: string | null
+  /** What tells what is there now from what may be there later; null where nothing is. */
+  readonly mark: string | null
 }
 
 /** Whether everything in a directory that is to become something else is known to go. */
@@ -306,15 +337,27 @@ export function* weigh(
   changes: ReadonlyArray<Change>,
   bytesMax: number
 ): Steps<ReadonlyArray<Weighed>> {
-  const root = Tree.openRoot(source)
+  const root = Tree.openReal(source)
   const goes = new Set(changes.flatMap(({ after, path }) => (after === null ? [path] : [])))
   const weighed: Array<Weighed> = []
+  // What was a directory and is taken: nothing is beneath it any more.
+  const replaced = new Set<string>()
+  const isGone = (path: string): boolean => Tree.above(path).some((directory) => replaced.has(directory))
   try {
     for (const change of changes) {
       const now = yield* standing(root, change.path, bytesMax)
-      const add = (state: Weighed["state"], reason: string | null = null) => weighed.push({ change, state, reason })
-      if (now._tag === "Blocked") add("blocked", now.reason)
-      else if (isSame(now.entry, change.after)) add("taken")
+      const mark = now._tag === "Is" ? now.mark : null
+      const add = (state: Weighed["state"], reason: string | null = null) =>
+        weighed.push({ change, state, reason, mark })
+      if (now._tag === "Blocked") {
+        if (change.after === null && isGone(change.path)) add("taken")
+        else add("blocked", now.reason)
+      } else if (isSame(now.entry, change.after)) {
+        add("taken")
+        if (isDirectory(change.before) && !isDirectory(change.after)) replaced.add(change.path)
+      }
+      // It made room, and that was interrupted; or its user removed it, and has nothing to lose.
+      else if (now.entry === null && makesRoom(change)) add("open")
       else if (isDirectory(now.entry) && !isDirectory(change.after) && change.after !== null) {
         if (holdsOther(root, change.path, goes)) add("blocked", "here it is a directory that holds other files")
         else add(isSame(now.entry, change.before) ? "open" : "conflict")

@@ -38,6 +38,17 @@ const open = (path: string, shown: string): Directory => ({
 
 export const openRoot = (path: string): Directory => open(path, path)
 
+/**
+ * Opens a directory by the path that it really has. Where a link leads to it by now, it or what it is in was moved, and
+ * what the link leads to is another one.
+ */
+export const openReal = (path: string): Directory => {
+  const directory = openRoot(path)
+  if (!IS_PINNED || Fs.readlinkSync(`/proc/self/fd/${directory.fd}`) === path) return directory
+  close(directory)
+  throw new NotAFile("a link leads to it now, so that it is another directory")
+}
+
 export const openIn = (directory: Directory, name: string): Directory =>
   open(at(directory, name), `${directory.path}/${name}`)
 
@@ -47,6 +58,12 @@ export const close = ({ fd }: Directory): void => Fs.closeSync(fd)
 export const split = (path: string): readonly [parents: ReadonlyArray<string>, name: string] => {
   const parts = path.split("/")
   return [parts.slice(0, -1), parts.at(-1) ?? ""]
+}
+
+/** The directories that a path is in, the root of the tree not among them. */
+export const above = (path: string): ReadonlyArray<string> => {
+  const [parents] = split(path)
+  return parents.map((_, at) => parents.slice(0, at + 1).join("/"))
 }
 
 /** Uses the directory that a path beneath a root ends in; no part of the way is followed if it is a link. */
