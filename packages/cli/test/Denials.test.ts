@@ -1,36 +1,12 @@
 import * as Denials from "@bottle/cli/Denials"
 import * as Decision from "@bottle/egress/Decision"
-import { EgressEvent } from "@bottle/egress/EgressEvent"
 import * as Policy from "@bottle/egress/Policy"
 import { assert, describe, it } from "@effect/vitest"
-import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
-
-const denial = (fields: Partial<ConstructorParameters<typeof EgressEvent>[0]>): EgressEvent =>
-  new EgressEvent(
-    {
-      sequence: 1,
-      request: 1,
-      phase: "decision",
-      time: DateTime.unsafeMake(0),
-      method: "CONNECT",
-      host: "example.com",
-      port: 443,
-      address: null,
-      rule: null,
-      verdict: "deny",
-      reason: "no-rule",
-      detail: "no rule allows this host",
-      bytesUp: 0,
-      bytesDown: 0,
-      durationMillis: 0,
-      ...fields
-    },
-    { disableValidation: true }
-  )
+import { denied, type Fields } from "./fixtures/denied.js"
 
 /** What is said of example.com when its name turns out to have this address. */
-const answered = (answer: string): Parameters<typeof denial>[0] => {
+const answered = (answer: string): Fields => {
   const policy = Either.getOrThrow(Policy.make({ allow: ["example.com"] }))
   const allow = Decision.decide(policy, { host: "example.com", port: 443 })
   assert(allow._tag === "Allow")
@@ -39,7 +15,7 @@ const answered = (answer: string): Parameters<typeof denial>[0] => {
 }
 
 describe("Denials.toLine", () => {
-  const lines: ReadonlyArray<readonly [fields: Parameters<typeof denial>[0], line: string]> = [
+  const lines: ReadonlyArray<readonly [fields: Fields, line: string]> = [
     [{}, "bottle: refused example.com:443 (no rule allows it); allow it with --allow example.com"],
     [{ port: 8443 }, "bottle: refused example.com:8443 (no rule allows it); allow it with --allow example.com:8443"],
     [
@@ -80,30 +56,30 @@ describe("Denials.toLine", () => {
       "bottle: refused a bottle forged:80 (no rule allows it); allow it with --allow a bottle forged"
     ]
   ]
-  for (const [fields, line] of lines) it(line, () => assert.strictEqual(Denials.toLine(denial(fields)), line))
+  for (const [fields, line] of lines) it(line, () => assert.strictEqual(Denials.toLine(denied(fields)), line))
 })
 
 describe("Denials.makeFilter", () => {
   it("shows each host once", () => {
     const news = Denials.makeFilter()
-    assert.isDefined(news(denial({})))
-    assert.isUndefined(news(denial({ port: 80 })))
-    assert.isDefined(news(denial({ host: "other.example" })))
-    assert.isUndefined(news(denial({ host: "other.example" })))
+    assert.isDefined(news(denied({})))
+    assert.isUndefined(news(denied({ port: 80 })))
+    assert.isDefined(news(denied({ host: "other.example" })))
+    assert.isUndefined(news(denied({ host: "other.example" })))
   })
 
   it("names no flag that the command which tells it has not", () => {
-    const there = Denials.makeFilter({ bottle: "box-abc12" })(denial({}))
+    const there = Denials.makeFilter({ bottle: "box-abc12" })(denied({}))
     assert.strictEqual(
       there,
       "bottle: refused example.com:443 (no rule allows it); to decide on it: bottle policy watch box-abc12"
     )
-    assert.include(Denials.makeFilter()(denial({})) ?? "", "; allow it with --allow example.com")
+    assert.include(Denials.makeFilter()(denied({})) ?? "", "; allow it with --allow example.com")
   })
 
   it("stops when there are more than anybody reads, and says so once", () => {
     const news = Denials.makeFilter()
-    const lines = Array.from({ length: 1000 }, (_, index) => news(denial({ host: `h${index}.example` })))
+    const lines = Array.from({ length: 1000 }, (_, index) => news(denied({ host: `h${index}.example` })))
     const shown = lines.filter((line) => line !== undefined)
     assert.lengthOf(shown, 101)
     assert.include(shown.at(-1) ?? "", "more hosts than are shown")

@@ -1,7 +1,7 @@
 import { policyWatch } from "@bottle/cli/commands/PolicyWatch"
 import { Keyboard, type KeyEvent } from "@bottle/cli/Keyboard"
 import type { PolicyWatchRequest } from "@bottle/cli/requests/PolicyWatchRequest"
-import { EgressEvent } from "@bottle/egress/EgressEvent"
+import type { EgressEvent } from "@bottle/egress/EgressEvent"
 import * as Policy from "@bottle/egress/Policy"
 import { AllowRefused, BottleGone, type ControlError, ControlRefused } from "@bottle/engine/Control"
 import type { LaunchOptions } from "@bottle/engine/LaunchOptions"
@@ -17,26 +17,10 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Fs from "node:fs"
 import * as Fixture from "./fixtures/bottles.js"
+import { denied, type Fields } from "./fixtures/denied.js"
 
-const refusal = (sequence: number, over: Partial<EgressEvent> = {}): EgressEvent =>
-  new EgressEvent({
-    sequence,
-    request: sequence,
-    phase: "decision",
-    time: DateTime.unsafeMake(0),
-    method: "CONNECT",
-    host: "one.test",
-    port: 443,
-    address: null,
-    rule: null,
-    verdict: "deny",
-    reason: "no-rule",
-    detail: "no rule allows this host",
-    bytesUp: 0,
-    bytesDown: 0,
-    durationMillis: 0,
-    ...over
-  })
+const refusal = (sequence: number, over: Fields = {}): EgressEvent =>
+  denied({ sequence, request: sequence, host: "one.test", ...over })
 
 /** A bottle that is refused what is offered, and keeps what it is allowed. It goes down when it is told to. */
 const bottleOf = (home: string, options: Partial<LaunchOptions> = {}) =>
@@ -91,6 +75,22 @@ const until = (what: string, condition: () => boolean, each: Effect.Effect<unkno
       yield* turn
     }
     return yield* Effect.dieMessage(`never: ${what}`)
+  })
+
+type FakeBottle = Effect.Effect.Success<ReturnType<typeof bottleOf>>
+
+/** What is said to one decision. */
+const answered = (home: string, bottle: FakeBottle, decision: string) =>
+  Effect.gen(function* () {
+    let out = ""
+    const fiber = yield* Fixture.run(home, policyWatch(request), {
+      ...bottle.around,
+      stdin: Stream.make(Buffer.from(decision)),
+      onStdout: (text) => void (out = text)
+    }).pipe(Effect.fork)
+    yield* until("the answer", () => out.includes("\n"))
+    yield* bottle.down
+    return yield* Fiber.join(fiber)
   })
 
 describe("bottle policy watch, in lines", () => {
@@ -158,15 +158,7 @@ describe("bottle policy watch, in lines", () => {
         const file = `${home}/policy.json`
         Fs.writeFileSync(file, `{"allow": ["kept.test"]}`)
         const bottle = yield* bottleOf(home, { policyFile: file })
-        let out = ""
-        const fiber = yield* Fixture.run(home, policyWatch(request), {
-          ...bottle.around,
-          stdin: Stream.make(Buffer.from(`{"allow": "one.test:443", "for": "good"}`)),
-          onStdout: (text) => void (out = text)
-        }).pipe(Effect.fork)
-        yield* until("what was allowed", () => out.includes("\n"))
-        yield* bottle.down
-        const { stdout } = yield* Fiber.join(fiber)
+        const { stdout } = yield* answered(home, bottle, `{"allow": "one.test:443", "for": "good"}`)
         assert.deepStrictEqual(readLines(stdout)[0]?.["allowed"], { allow: "one.test:443", for: "good", file })
         assert.strictEqual(Fs.readFileSync(file, "utf8"), `{"allow": ["kept.test", "one.test:443"]}`)
         assert.deepStrictEqual(bottle.allowed(), ["one.test:443"])
@@ -182,15 +174,7 @@ describe("bottle policy watch, in lines", () => {
         Fs.mkdirSync(host)
         Fs.writeFileSync(policyFile, "{}")
         const bottle = yield* bottleOf(home, { policyFile, mounts: [{ host, guest: "/work", readonly: false }] })
-        let out = ""
-        const fiber = yield* Fixture.run(home, policyWatch(request), {
-          ...bottle.around,
-          stdin: Stream.make(Buffer.from(`{"allow": "one.test:443", "for": "good"}`)),
-          onStdout: (text) => void (out = text)
-        }).pipe(Effect.fork)
-        yield* until("the answer", () => out.includes("\n"))
-        yield* bottle.down
-        const { stdout } = yield* Fiber.join(fiber)
+        const { stdout } = yield* answered(home, bottle, `{"allow": "one.test:443", "for": "good"}`)
         assert.match(stdout, /"notAllowed":.*the guest can change it/)
         assert.strictEqual(Fs.readFileSync(policyFile, "utf8"), "{}")
         assert.deepStrictEqual(bottle.allowed(), [])
@@ -253,7 +237,7 @@ describe("bottle policy watch, in lines", () => {
 })
 
 describe("bottle policy watch, on a terminal", () => {
-  const onTerminal = (home: string, bottle: Effect.Effect.Success<ReturnType<typeof bottleOf>>) =>
+  const onTerminal = (home: string, bottle: FakeBottle) =>
     Effect.gen(function* () {
       const keys = yield* Queue.unbounded<KeyEvent>()
       let isOpen = false

@@ -1,36 +1,18 @@
 import * as Refusal from "@bottle/cli/Refusal"
-import { EgressEvent } from "@bottle/egress/EgressEvent"
+import type { EgressEvent } from "@bottle/egress/EgressEvent"
 import * as Policy from "@bottle/egress/Policy"
 import { assert, describe, it } from "@effect/vitest"
-import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
 import * as FastCheck from "fast-check"
+import { denied, type Fields } from "./fixtures/denied.js"
 
 const policy = Either.getOrThrow(
   Policy.make({ allow: ["api.example.com", "git.example:22", "*.corp.example"], deny: ["bad.example"] })
 )
 
-const event = (over: Partial<EgressEvent>): EgressEvent =>
-  new EgressEvent({
-    sequence: 1,
-    request: 1,
-    phase: "decision",
-    time: DateTime.unsafeMake(0),
-    method: "CONNECT",
-    host: "other.test",
-    port: 443,
-    address: null,
-    rule: null,
-    verdict: "deny",
-    reason: "no-rule",
-    detail: "no rule allows this host",
-    bytesUp: 0,
-    bytesDown: 0,
-    durationMillis: 0,
-    ...over
-  })
+const event = (over: Fields) => denied({ host: "other.test", ...over })
 
-const of = (over: Partial<EgressEvent>) => Refusal.of(event(over), policy)
+const of = (over: Fields) => Refusal.of(event(over), policy)
 
 describe("Refusal.of", () => {
   it("names the rule for this host and port alone, as it would be in force", () => {
@@ -42,7 +24,7 @@ describe("Refusal.of", () => {
   })
 
   it("adds nothing where a rule alone would not do, and says what would", () => {
-    const cases: ReadonlyArray<readonly [Partial<EgressEvent>, RegExp]> = [
+    const cases: ReadonlyArray<readonly [Fields, RegExp]> = [
       [{ host: "bad.example", reason: "denied-by-rule", rule: "bad.example" }, /denying wins/],
       // What it is refused for is the guest's bundle's word; the policy's own is asked.
       [{ host: "bad.example" }, /another rule/],
