@@ -10,11 +10,13 @@ import { EgressNotEnforced, EgressUnproven } from "@bottle/engine/ProofError"
 import { ProofRecord } from "@bottle/engine/ProofRecord"
 import type { BottleRecord } from "@bottle/engine/Record"
 import { Stage } from "@bottle/engine/Stage"
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Path from "node:path"
 import { Failure } from "./Failure.js"
+import * as Unwritable from "./Unwritable.js"
 
 /** What is kept of the refusals: a guest can make more of them than a disk can hold. */
 const DENIALS_MAX = 10_000
@@ -180,13 +182,10 @@ export const recordProof = (recorder: Recorder, error: unknown): void => {
   if (error instanceof EgressNotEnforced || error instanceof EgressUnproven) recorder.proof = error.record
 }
 
-const reasonOf = (error: { readonly _tag: string; readonly reason?: string }): string =>
-  error._tag === "SystemError" && error.reason !== undefined ? error.reason : error._tag
-
 const unwritable =
   (file: string) =>
-  (error: { readonly _tag: string; readonly reason?: string }): ReportUnwritable =>
-    new ReportUnwritable({ file, reason: reasonOf(error) })
+  (error: PlatformError): ReportUnwritable =>
+    new ReportUnwritable({ file, reason: Unwritable.reasonOf(error) })
 
 /**
  * Whether a report can be written there; asked before a launch, so that its record is not lost after it.

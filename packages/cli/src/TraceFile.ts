@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { SpanRecord } from "@bottle/engine/SpanRecord"
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -13,6 +14,7 @@ import { randomBytes } from "node:crypto"
 import * as Path from "node:path"
 import * as TraceEvents from "./TraceEvents.js"
 import * as TraceSpans from "./TraceSpans.js"
+import * as Unwritable from "./Unwritable.js"
 import { VERSION } from "./Version.js"
 
 /** What a keeper may add to a trace: it bounds itself, and need not be believed. */
@@ -37,13 +39,10 @@ export class TraceUnwritable extends Schema.TaggedError<TraceUnwritable>("@bottl
   }
 }
 
-const reasonOf = (error: { readonly _tag: string; readonly reason?: string }): string =>
-  error._tag === "SystemError" && error.reason !== undefined ? error.reason : error._tag
-
 const unwritable =
   (file: string) =>
-  (error: { readonly _tag: string; readonly reason?: string }): TraceUnwritable =>
-    new TraceUnwritable({ file, reason: reasonOf(error) })
+  (error: PlatformError): TraceUnwritable =>
+    new TraceUnwritable({ file, reason: Unwritable.reasonOf(error) })
 
 /**
  * A trace that is being taken.

@@ -178,7 +178,10 @@ describe("Trace.over", () => {
         assert.strictEqual(yield* over(`${directory}/${name}/trace.json`, command), 125)
         assert.strictEqual(yield* over(directory, command), 125)
         assert.strictEqual(ran, 0)
-        assert.include(told[0], `bottle: the trace ${directory}/${name}/trace.json cannot be written: NotFound\n`)
+        assert.include(
+          told[0],
+          `bottle: the trace ${directory}/${name}/trace.json cannot be written: there is no such directory\n`
+        )
         assert.include(told[1], "it is a directory")
       })
     )

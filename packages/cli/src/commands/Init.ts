@@ -21,6 +21,7 @@ import * as Printable from "../Printable.js"
 import * as ShellQuote from "../ShellQuote.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
+import * as Unwritable from "../Unwritable.js"
 
 /**
  * There is a manifest already, which is not overwritten.
@@ -75,17 +76,8 @@ export const InitDocument = Schema.Struct({
 
 const encode = lazy(() => Schema.encodeSync(Schema.parseJson(InitDocument)))
 
-const reasonOf = (error: PlatformError): string => {
-  if (error._tag !== "SystemError") return "its name cannot be one"
-  const reasons: Readonly<Record<string, string>> = {
-    PermissionDenied: "you may not write there",
-    NotFound: "there is no such directory",
-    BadResource: "a part of its path is no directory"
-  }
-  return reasons[error.reason] ?? "the file system refuses it"
-}
-
-const unwritable = (file: string) => (error: PlatformError) => new ManifestUnwritable({ file, reason: reasonOf(error) })
+const unwritable = (file: string) => (error: PlatformError) =>
+  new ManifestUnwritable({ file, reason: Unwritable.reasonOf(error) })
 
 /** The whole file at once, under its name only when it is complete; `isForced` where it may take another's place. */
 const write = (file: string, isForced: boolean) =>
