@@ -51,7 +51,7 @@ export const formatBytes = (bytes: number): string => {
 }
 
 /**
- * An age, or a time that is left, as people read it: `0s`, `42s`, `5m`, `3h`, `12d`. Never rounded up.
+ * An age, or a time that is left, as people read it: `0s`, `42s`, `5m`, `3h20m`, `12h`, `12d`. Never rounded up.
  *
  * @since 0.1.0
  * @category conversions
@@ -60,6 +60,10 @@ export const formatAge = (age: number): string => {
   const rounded = Math.max(0, age)
   if (rounded < units.m) return `${Math.floor(rounded / units.s)}s`
   if (rounded < units.h) return `${Math.floor(rounded / units.m)}m`
+  if (rounded < 10 * units.h) {
+    const minutes = Math.floor((rounded % units.h) / units.m)
+    return `${Math.floor(rounded / units.h)}h${minutes === 0 ? "" : `${minutes}m`}`
+  }
   if (rounded < 2 * units.d) return `${Math.floor(rounded / units.h)}h`
   return `${Math.floor(rounded / units.d)}d`
 }

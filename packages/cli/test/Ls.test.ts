@@ -49,9 +49,9 @@ describe("bottle ls", () => {
         ])
         const runtimes = Fixture.runtimesOf({ [agent.machine]: "running" })
         assert.deepStrictEqual((yield* list(home, {}, { bottles, runtimes })).stdout.split("\n"), [
-          "NAME         STATE  MACHINE  RUNTIME  EGRESS   AGE  TTL      COMMAND",
-          "build-abc12  up     missing  local    nothing  5m   1m idle  -",
-          "agent-abc12  up     running  local    2 rules  2h   1h       sh -c 'a b'",
+          "NAME         STATE  MACHINE  RUNTIME  EGRESS   AGE    TTL      COMMAND",
+          "build-abc12  up     missing  local    nothing  5m     1m idle  -",
+          "agent-abc12  up     running  local    2 rules  2h30m  1h       sh -c 'a b'",
           ""
         ])
         assert.strictEqual((yield* list(home, { idsOnly: true }, { bottles })).stdout, "build-abc12\nagent-abc12\n")
