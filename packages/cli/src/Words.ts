@@ -287,7 +287,8 @@ const missing = (
   if (lacking !== undefined) {
     const other = lacking.unless === undefined ? "" : `, or bottle ${subcommand} --${lacking.unless}`
     const tail = Flags.tails[subcommand] === "needed" ? " -- COMMAND" : ""
-    return refuse(`bottle ${subcommand} needs ${lacking.name}`, `${formOf(subcommand)}${tail}${other}`)
+    const choices = lacking.choices === undefined ? "" : `, which is one of ${lacking.choices.join(", ")}`
+    return refuse(`bottle ${subcommand} needs ${lacking.name}${choices}`, `${formOf(subcommand)}${tail}${other}`)
   }
   const flag = Flags.needed[subcommand]
   return flag === undefined || isGiven(given, flag.name)
