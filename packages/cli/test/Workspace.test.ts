@@ -97,7 +97,7 @@ describe("bottle apply", () => {
         assert.deepStrictEqual(yield* taken(home, { dryRun: true }), {
           code: 125,
           stdout: "left        A  .git  (it says where git looks for its directory)\nwould take  M  a\n",
-          stderr: `bottle: 1 change would be taken to ${work}; 1 left in the copy, see them: bottle diff demo-abc12\n`
+          stderr: `bottle: 1 change would be taken to ${work}; 1 left in the copy, see them: bottle diff demo-abc12, drop them: bottle apply --discard demo-abc12\n`
         })
         assert.strictEqual(Fs.readFileSync(`${work}/a`, "utf8"), "1\n")
         assert.strictEqual((yield* taken(home)).code, 125)

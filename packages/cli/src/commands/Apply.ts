@@ -92,7 +92,8 @@ const summaryOf = ({ changes, discarded, dryRun, id, removed, source }: ApplyDoc
   const left = changes.filter(({ outcome }) => outcome === "left").length
   const taken = changes.length - left
   const all = `${taken} ${taken === 1 ? "change" : "changes"} ${dryRun ? "would be" : taken === 1 ? "is" : "are"} taken to ${directory}`
-  if (left > 0) return `${all}; ${left} left in the copy, see them: bottle diff ${id}`
+  if (left > 0)
+    return `${all}; ${left} left in the copy, see them: bottle diff ${id}, drop them: bottle apply --discard ${id}`
   return removed ? `${all}; the copy is gone` : all
 }
 
