@@ -88,6 +88,20 @@ const noPrompt = ({ beginning: { agent } }: RunRequest) =>
 
 const isFailed = (exit: CommandExit): boolean => exit.exitCode !== 0 || exit.timedOut || exit.origin === "runtime"
 
+/** What a shell exits with where there is no such program. */
+const NOT_FOUND = 127
+
+/** The shell in the guest names the program, and cannot know how one gets there. */
+const tellNoProgram = ({ beginning: { agent }, format, quiet }: RunRequest, { code, origin }: Ending) =>
+  agent === null || code !== NOT_FOUND || origin !== "guest" || quiet || format === "json"
+    ? Effect.void
+    : Stdio.errorLine(
+        Failure.complaint(
+          `the guest has no program for --agent ${agent} (exit code ${NOT_FOUND})`,
+          "mount the directory that holds it (-v DIR:/opt/agent:ro), or name an image that has it"
+        )
+      )
+
 /** The bottle's record, which closes after everything else and says once if it cannot be complete. */
 const makeRecord = (request: RunRequest, recorder: Report.Recorder, plan: LaunchPlan, scope: Scope.Scope) =>
   Effect.gen(function* () {
@@ -286,6 +300,7 @@ const toItsEnd = (request: RunRequest) =>
           yield* recordEnd(recorder, ending)
           if (Exit.isFailure(result)) yield* Told.debug(result.cause, ending.failure)
           if (ending.failure !== null) yield* Told.tell(ending.failure, manner)
+          yield* tellNoProgram(request, ending)
           // A report that could not be written before the launch cannot be written after it.
           if (request.report !== null && ending.failure?.error !== "ReportUnwritable") {
             yield* writeReport(request.report, recorder, ending, startedAt).pipe(

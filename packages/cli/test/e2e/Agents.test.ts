@@ -75,6 +75,7 @@ const manifestOf = (port: number) => ({
         }
       }
     },
+    absent: { command: ["no-such-agent-is-here"] },
     codex: {
       extends: "codex",
       bottle: "dev",
@@ -122,6 +123,18 @@ describe("an agent that bottle knows", { timeout: TIMEOUT_MILLIS }, () => {
             )
             return id
           }
+
+          const absent = await home.bottle(
+            "run",
+            "--manifest",
+            home.path("bottle.json"),
+            "--agent",
+            "absent",
+            "--",
+            "x"
+          )
+          assert.strictEqual(absent.code, 127)
+          assert.include(absent.stderr, "bottle: the guest has no program for --agent absent (exit code 127)\ntry: ")
 
           const claude = await run("claude", ["mend it"])
           assert.strictEqual(project("a.txt"), "one\n")
