@@ -235,7 +235,7 @@ const block = ({ command, message, stderr }: Failure, look: Look): ReadonlyArray
 }
 
 const isSaid = (message: string, stderr: string): boolean =>
-  !stderr.includes("\n") && message.includes(stderr.replace(/^\s*error: /i, ""))
+  !stderr.includes("\n") && message.includes(stderr.replace(/^\s*error: /i, "").replace(/\.\.\.$/, ""))
 
 const VARIABLES_MAX = 2
 

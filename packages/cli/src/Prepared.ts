@@ -6,10 +6,11 @@
  */
 import * as Credentials from "@bottle/engine/Credentials"
 import type { Given } from "@bottle/engine/Launch"
+import { OptionRefused } from "@bottle/engine/LaunchError"
 import type { LaunchOptions } from "@bottle/engine/LaunchOptions"
 import type { LaunchPlan } from "@bottle/engine/LaunchPlan"
 import type { CommandExecutor } from "@effect/platform/CommandExecutor"
-import type { FileSystem } from "@effect/platform/FileSystem"
+import { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import { Invocation } from "./Invocation.js"
 import * as ManifestPlace from "./ManifestPlace.js"
@@ -28,10 +29,28 @@ export const options = (
   request: RunRequest
 ): Effect.Effect<
   LaunchOptions,
-  PolicyFile.PolicyFileError | ManifestPlace.ManifestInMount | ManifestPlace.ManifestUntrusted,
+  PolicyFile.PolicyFileError | ManifestPlace.ManifestInMount | ManifestPlace.ManifestUntrusted | OptionRefused,
   FileSystem
 > =>
-  Effect.zipRight(checkManifest(request), Effect.map(PolicyFile.applied(withWorked(request)), withWorkspace(request)))
+  checkThere(request).pipe(
+    Effect.zipRight(checkManifest(request)),
+    Effect.zipRight(Effect.map(PolicyFile.applied(withWorked(request)), withWorkspace(request)))
+  )
+
+/** A runtime would say it too, amid all else that it was told to create. */
+const checkThere = ({ options: { mounts = [] } }: RunRequest) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem
+    for (const { host } of mounts) {
+      if (yield* Effect.orElseSucceed(fs.exists(host), () => true)) continue
+      const reason = `there is no ${Printable.line(host)}`
+      return yield* new OptionRefused({
+        option: "mounts",
+        reason,
+        advice: "Check its name, or make the directory first."
+      })
+    }
+  })
 
 /** A workspace that is changed in place is judged as the writable mount that it is. */
 const withWorked = (request: RunRequest): RunRequest => {

@@ -214,6 +214,8 @@ describe("ManifestFile.read", () => {
           yield* prepared([flag, readOnly])
           assert.strictEqual((yield* Effect.flip(prepared([flag, writable])))._tag, "ManifestInMount")
         }
+        const absent = yield* Effect.flip(prepared(["-v", `${directory}:/a:ro`, "-v", "absent:/b"]))
+        assert.strictEqual(absent.message, `mounts: there is no ${directory}/absent`)
         Fs.rmSync(policy)
         assert.include((yield* Effect.flip(prepared(["--bottle", "dev"]))).message, "there is no such file")
       }).pipe(Effect.provide(NodeFileSystem.layer))
