@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import * as Fixture from "./fixtures/bottles.js"
 import { FakeScreen } from "./fixtures/screen.js"
 
 const invocation = (environment: Readonly<Record<string, string>>): typeof Invocation.Service => ({
@@ -170,6 +171,20 @@ describe("Progress on a terminal", () => {
     )
   })
 
+  it.effect("says what a slow stage waits for: its program and subcommand, and no name or value", () => {
+    const screen = new FakeScreen()
+    return inside(
+      { screen },
+      Effect.gen(function* () {
+        const progress = yield* Progress.make(text)
+        yield* progress.planned(Fixture.planOf("/home/me", "words", { env: [["WORD", "words"]] }))
+        yield* progress.notify(started("create"))
+        yield* TestClock.adjust("2 seconds")
+        assert.deepStrictEqual(screen.seen, ["  create     2.0 s  smolvm-local machine create"])
+      })
+    )
+  })
+
   it.effect("leaves the stage that failed, and not those that were cut off by it", () => {
     const screen = new FakeScreen()
     return inside(
@@ -326,6 +341,17 @@ describe("Progress elsewhere", () => {
       yield* progress.notify(started("start"))
       yield* TestClock.adjust("15 seconds")
       yield* progress.notify(slow)
+      yield* progress.planned(Fixture.planOf("/home/me", "words"))
+      yield* progress.notify(started("create"))
+      yield* TestClock.adjust("15 seconds")
+      // What is the command's begins here.
+      yield* progress.notify(started("proof"))
+      yield* progress.handOver
+      yield* TestClock.adjust("15 seconds")
+      const other = Effect.delay(Effect.void, "15 seconds").pipe(Progress.during("pruning", manner))
+      const fiber = yield* Effect.fork(other)
+      yield* TestClock.adjust("15 seconds")
+      yield* Fiber.join(fiber)
     })
 
   for (const [what, around] of [
@@ -339,7 +365,9 @@ describe("Progress elsewhere", () => {
         assert.deepStrictEqual(screen.writes, [
           "bottle: building the bundle's image, once ...\n",
           "bottle: still waiting for start ...\n",
-          "bottle: still removing machine bottle-x1 ...\n"
+          "bottle: still removing machine bottle-x1 ...\n",
+          "bottle: still waiting for create (smolvm-local machine create) ...\n",
+          "bottle: pruning ...\n"
         ])
       )
     })
