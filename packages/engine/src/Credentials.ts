@@ -135,6 +135,34 @@ const fileError =
 const WRITABLE_BY_OTHERS = 0o022
 const READABLE_BY_OTHERS = 0o044
 
+const STICKY = 0o1000
+
+/** Whoever can write to the file, or put another one in its place, has the guest use a key of somebody else. */
+const refuseOthers = (
+  file: string,
+  refuse: Refuse
+): Effect.Effect<void, CredentialUnavailable, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const failed = Effect.mapError(fileError(refuse, file))
+    const own = process.getuid?.() ?? 0
+    const real = yield* failed(fs.realPath(file))
+    for (const path of [...(yield* MountedPath.directoriesTo(file)), real]) {
+      const { mode, uid } = yield* failed(fs.stat(path))
+      const what = path === real ? shown(file) : `${shown(path)}, on the way to ${shown(file)}`
+      const holder = Option.getOrElse(uid, () => own)
+      if (holder !== own && holder !== 0) {
+        return yield* refuse(`another user owns ${what}`, "Keep the file in a directory of your own.")
+      }
+      // Of a directory such as /tmp nobody takes away what is another's.
+      if ((mode & WRITABLE_BY_OTHERS) === 0 || (path !== real && (mode & STICKY) !== 0)) continue
+      return yield* refuse(
+        `other users can write to ${what}`,
+        path === real ? `chmod 600 ${shown(file)}` : `chmod go-w ${shown(path)}`
+      )
+    }
+  })
+
 const fromFile = (
   name: string,
   path: string,
@@ -166,9 +194,7 @@ const fromFile = (
         "Keep the file outside of what the guest sees."
       )
     }
-    if ((info.mode & WRITABLE_BY_OTHERS) !== 0) {
-      return yield* refuse(`other users can write to ${shown(file)}`, `chmod 600 ${shown(file)}`)
-    }
+    yield* refuseOthers(file, refuse)
     if ((info.mode & READABLE_BY_OTHERS) !== 0 && onNotice !== undefined) {
       yield* onNotice({ _tag: "FileReadable", name, file })
     }

@@ -126,6 +126,33 @@ describe("a credential from a file", () => {
     )
   )
 
+  it.live("is refused where another user could put another file in its place, and not below /tmp", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const keys = `${directory}/keys`
+        Fs.mkdirSync(keys)
+        Fs.writeFileSync(`${keys}/key`, VALUE, { mode: 0o600 })
+        Fs.symlinkSync(`${keys}/key`, `${directory}/link`)
+        for (const mode of [0o700, 0o755, 0o1777]) {
+          Fs.chmodSync(keys, mode)
+          assert.strictEqual(yield* read({ file: `${directory}/link` }), VALUE)
+        }
+        for (const mode of [0o770, 0o707]) {
+          Fs.chmodSync(keys, mode)
+          assert.match(
+            yield* refusal({ file: `${directory}/link` }),
+            /other users can write to .*\/keys, on the way to .*\/link; chmod go-w .*\/keys$/
+          )
+        }
+        Fs.chmodSync(keys, 0o700)
+        // Nobody but root can give a file away.
+        if (process.getuid?.() !== 0) return
+        Fs.chownSync(`${keys}/key`, 34_567, 34_567)
+        assert.match(yield* refusal({ file: `${keys}/key` }), /another user owns .*\/keys\/key; Keep the file/)
+      })
+    )
+  )
+
   it.live("is refused where the guest could change it or read it, through every link", () =>
     Temp.withTempDir((directory) =>
       Effect.gen(function* () {
