@@ -28,9 +28,12 @@ export interface Way {
 
 /** Where a path leads; what is beneath `source`, where that is given, is of the tree too. */
 export const follow = (path: string, entries: ReadonlyMap<string, Entry>, source?: string): Way => {
-  const way = path.split("/").toReversed()
+  const parts = path.split("/")
+  // What is known to be there is in directories, not beneath links.
+  const sure = entries.has(path) ? parts.length - 1 : 0
+  const way = parts.slice(sure).toReversed()
   const paths: Array<string> = []
-  let at: Array<string> = []
+  let at = parts.slice(0, sure)
   for (let part = way.pop(); part !== undefined; part = way.pop()) {
     if (part === "" || part === ".") continue
     if (part === "..") {
