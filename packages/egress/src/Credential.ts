@@ -173,8 +173,14 @@ const parseHeader = (refuse: Refuse, header: string): Either.Either<string, Poli
     : Either.right(header.toLowerCase())
 }
 
-/** Whether a key would leave this machine and its networks in the clear. */
-const isInTheOpen = ({ host }: Host.Authority, pins: ReadonlyMap<string, Host.Address>): boolean => {
+/**
+ * Whether what is sent there in the clear may leave this machine and its networks: `pins` are the addresses of names, and
+ * any other name may lead anywhere.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isInTheOpen = ({ host }: Host.Authority, pins: ReadonlyMap<string, Host.Address> = new Map()): boolean => {
   const address = host._tag === "Address" ? host : pins.get(host.name)
   return address === undefined || Address.kind(address) === "public"
 }

@@ -141,13 +141,24 @@ const parsePins = (listed: Listed<string>): Either.Either<Policy["pins"], Policy
 
 const parseCredentials = (
   entries: Readonly<Record<string, CredentialEntry>>,
-  pins: Policy["pins"]
+  { pins, upstream }: Pick<Policy, "pins" | "upstream">
 ): Either.Either<Policy["credentials"], PolicyError> => {
   const credentials = new Map<string, Credential>()
   const variables = new Map<string, string>()
   for (const [name, entry] of Object.entries(entries)) {
     const parsed = Credentials.parse(name, entry, pins)
     if (Either.isLeft(parsed)) return Either.left(parsed.left)
+    // The proxy reads what goes through it, and an address that is not public is another one there.
+    if (parsed.right.upstream.scheme === "http" && upstream !== null && Credentials.isInTheOpen(upstream)) {
+      return refuser(
+        "credentials",
+        `credentials.${name}.upstream`,
+        entry.upstream
+      )(
+        "credential-upstream",
+        "plain http shows the key to the upstream proxy, which is at no address of these networks"
+      )
+    }
     for (const key of ["baseUrlVariable", "placeholderVariable"] as const) {
       const variable = parsed.right[key]
       if (variable === null) continue
@@ -175,7 +186,7 @@ const parseAll = (lists: {
     const deny = yield* parseRules(lists.deny, Rules.parseDeny)
     const pins = yield* parsePins(lists.resolve)
     const upstream = lists.upstream === undefined ? null : yield* parseUpstream(lists.upstream, "upstream")
-    const credentials = yield* parseCredentials(lists.credentials, pins)
+    const credentials = yield* parseCredentials(lists.credentials, { pins, upstream })
     return { allow: [...allow.values()], deny: [...deny.values()], pins, upstream, credentials }
   })
 

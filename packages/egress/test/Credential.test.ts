@@ -182,6 +182,23 @@ describe("a credential", () => {
     )
   })
 
+  it("does not go in the clear through an upstream proxy that may be anywhere", () => {
+    const parsed = (proxy: string, upstream: string) =>
+      Policy.fromDocument({ upstream: proxy }, { credentials: { api: { ...entry, upstream } } })
+    for (const [proxy, upstream] of [
+      ["http://10.0.0.1:3128", "http://10.0.0.2"],
+      ["http://127.0.0.1:3128", "http://10.0.0.2"],
+      ["http://proxy.example:3128", "https://api.example"]
+    ] as const) {
+      assert.isTrue(Either.isRight(parsed(proxy, upstream)), proxy)
+    }
+    for (const proxy of ["http://8.8.8.8:3128", "http://proxy.example:3128"]) {
+      const refused = Either.flip(parsed(proxy, "http://10.0.0.2"))
+      assert.isTrue(Either.isRight(refused))
+      assert.include(Either.getOrThrow(refused).message, "plain http shows the key to the upstream proxy")
+    }
+  })
+
   it("takes the place of the document's one when it is said beside it", () => {
     const beside = { a: { ...entry, upstream: "https://b.example" } }
     const made = Either.getOrThrow(

@@ -22,7 +22,7 @@ const whole = {
   ],
   deny: ["uploads.example", { cidr: "10.9.0.0/16" }, { host: "*.example", methods: ["PUT"] }],
   resolve: { "pinned.example": "10.0.0.1" },
-  upstream: "http://proxy.example:3128",
+  upstream: "http://10.0.0.9:3128",
   credentials: {
     anthropic: {
       source: { env: "ANTHROPIC_API_KEY" },
