@@ -90,7 +90,8 @@ describe("a manifest's text", () => {
     ['{"bottles": {"dev": {"image": alpine}}}', "the manifest:1:31: something that is no JSON stands here"],
     ['{\n  "bottle": "dev"\n  "bottles": {}}', "the manifest:3:3: a comma is expected here"],
     ['{"bottle": "dev', "the manifest:1:12: a text is not closed"],
-    ["/*", "the manifest:1:1: it holds nothing"],
+    ["dev: {}", "the manifest:1:1: something that is no JSON stands here"],
+    ["/*", "the manifest:1:1: a comment is not closed"],
     ["{} /*", "the manifest:1:4: a comment is not closed"],
     ["{} {}", "the manifest:1:4: the manifest ended before this"],
     ['{"bottle": "a",\r\n "bottle": "b"}', 'the manifest:2:2: the key "bottle" stands twice in one object'],
@@ -127,6 +128,12 @@ describe("a manifest's keys", () => {
       bottle('{"limits": {"memory": "2G"}}'),
       'the manifest:1:33: bottles.dev.limits.memory: the key "memory" is not known here',
       'Write "mem"'
+    ],
+    [bottle('{"mem": "2G"}'), 'the manifest:1:22: bottles.dev.mem: the key "mem" is not known here', 'Write "limits"'],
+    [
+      bottle('{"allow": ["a.example"]}'),
+      'the manifest:1:22: bottles.dev.allow: the key "allow" is not known here',
+      'Write "policy"'
     ],
     [
       bottle('{"mounts": [{"host": "/a", "guest": "/b", "readnly": true}]}'),

@@ -12,24 +12,28 @@ export interface Explained {
   readonly refusal: Refusal
 }
 
-// What people write who know docker and compose, or the key by another name.
-const otherKeys: Readonly<Record<string, string>> = {
-  memory: "mem",
-  cpu: "cpus",
-  volumes: "mounts",
-  volume: "mounts",
-  environment: "env",
-  source: "host",
-  target: "guest",
-  from: "pack",
-  working_dir: "workdir",
-  cwd: "workdir",
-  resources: "limits",
-  name: "bottle",
-  network: "policy",
-  egress: "policy",
-  box: "bottle",
-  boxes: "bottles"
+// What people write who know docker and compose, the key by another name, or the flag: the first that is a key here.
+const otherKeys: Readonly<Record<string, ReadonlyArray<string>>> = {
+  memory: ["mem", "limits"],
+  mem: ["limits"],
+  cpu: ["cpus", "limits"],
+  cpus: ["limits"],
+  volumes: ["mounts"],
+  volume: ["mounts"],
+  environment: ["env"],
+  source: ["host"],
+  target: ["guest"],
+  from: ["pack"],
+  working_dir: ["workdir"],
+  cwd: ["workdir"],
+  resources: ["limits"],
+  name: ["bottle"],
+  network: ["policy"],
+  egress: ["policy"],
+  allow: ["policy"],
+  deny: ["policy"],
+  box: ["bottle"],
+  boxes: ["bottles"]
 }
 
 const isObject = (value: unknown): value is object =>
@@ -109,8 +113,8 @@ const outOfBounds = (actual: unknown, { example, what }: Expected): Refusal => {
 
 const unknownKey = (key: string, within: AST.AST): Refusal => {
   const keys = keysOf(within)
-  const known = Object.hasOwn(otherKeys, key) ? otherKeys[key] : undefined
-  const near = known !== undefined && keys.includes(known) ? known : Nearest.nearest(key.toLowerCase(), keys)
+  const others = Object.hasOwn(otherKeys, key) ? otherKeys[key] : undefined
+  const near = others?.find((other) => keys.includes(other)) ?? Nearest.nearest(key.toLowerCase(), keys)
   const advice = near === undefined ? `Its keys are ${keys.join(", ")}` : `Write "${near}"`
   return { reason: "key-unknown", detail: `the key "${printable(key, 64)}" is not known here`, advice }
 }

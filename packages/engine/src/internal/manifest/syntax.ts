@@ -111,12 +111,12 @@ export const read = (source: string): Either.Either<Read, ManifestInvalid> => {
   }
   const errors: Array<Jsonc.ParseError> = []
   const root = Jsonc.parseTree(text, errors, { allowTrailingComma: true, disallowComments: false })
-  const [error] = errors
-  if (root === undefined) return refuse(0, [], { reason: "not-json", detail: "it holds nothing", advice: ADVICE })
+  const error = errors.find(({ error }) => root !== undefined || Jsonc.printParseErrorCode(error) !== "ValueExpected")
   if (error !== undefined) {
     const detail = mistakes[Jsonc.printParseErrorCode(error.error)] ?? "it is no JSON"
     return refuse(error.offset, [], { reason: "not-json", detail, advice: ADVICE })
   }
+  if (root === undefined) return refuse(0, [], { reason: "not-json", detail: "it holds nothing", advice: ADVICE })
   const lost = lostKey(root)
   if (lost !== undefined) {
     const { isTwice, key } = lost
@@ -131,6 +131,8 @@ export const read = (source: string): Either.Either<Read, ManifestInvalid> => {
   }
   const offsetOf = (path: Path): number | null => {
     const node = Jsonc.findNodeAtLocation(root, [...path])
+    // A host is one key here, and several words in a path that was read from a text: what it stands in is near.
+    if (node === undefined && path.length > 0) return offsetOf(path.slice(0, -1))
     const isKeyed = node?.parent?.type === "property"
     return (isKeyed ? node?.parent?.offset : node?.offset) ?? null
   }
