@@ -26,7 +26,8 @@ const shown = (path: string): string => Printable.line(path, PATH_CHARS_MAX)
  */
 export type ManifestFileError = ManifestUnreadable | ManifestUntrusted | ManifestInvalid
 
-const readText = (file: string): Effect.Effect<string, ManifestFileError, FileSystem.FileSystem> =>
+/** Asked first: of a device nobody is to change whose it is, and who may write to it. */
+const checkKind = (file: string): Effect.Effect<void, ManifestUnreadable, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const { size, type } = yield* Effect.mapError(fs.stat(file), unreadable(file))
@@ -37,7 +38,6 @@ const readText = (file: string): Effect.Effect<string, ManifestFileError, FileSy
       const reason = `it is longer than ${limits.bytes} bytes`
       return yield* new ManifestUnreadable({ file, reason, advice: "Keep policies in files of their own" })
     }
-    return yield* Effect.mapError(fs.readFileString(file), unreadable(file))
   })
 
 /**
@@ -51,13 +51,14 @@ export const read = (
   uid: number = process.getuid?.() ?? 0
 ): Effect.Effect<ManifestRead, ManifestFileError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
+    yield* checkKind(file)
     yield* checkTrust(file, uid)
-    const text = yield* readText(file)
+    const fs = yield* FileSystem.FileSystem
+    const text = yield* Effect.mapError(fs.readFileString(file), unreadable(file))
     const manifest = yield* Effect.mapError(
       ManifestText.parse(text, presets),
       (error) => new ManifestInvalid({ ...error, file: shown(file) })
     )
-    const fs = yield* FileSystem.FileSystem
     const real = yield* Effect.mapError(fs.realPath(file), unreadable(file))
     return { manifest, file, directory: Path.dirname(real) }
   })

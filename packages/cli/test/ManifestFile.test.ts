@@ -118,6 +118,12 @@ describe("ManifestFile.read", () => {
       const pipe = Path.join(directory, "pipe.json")
       execFileSync("mkfifo", ["-m", "600", pipe])
       assert.strictEqual((yield* refused(pipe))[1], `${pipe}: it is not a file`)
+      // Whom it belongs to, and who may write to it, is nothing to be mended.
+      assert.deepStrictEqual(yield* refused("/dev/null"), [
+        "ManifestUnreadable",
+        "/dev/null: it is not a file",
+        "Name a regular file"
+      ])
       Fs.writeFileSync(file, " ".repeat(1024 * 1024 + 1))
       assert.strictEqual((yield* refused(file))[0], "ManifestUnreadable")
     }).pipe(Effect.provide(NodeFileSystem.layer))
