@@ -3,6 +3,7 @@ import * as Temp from "@bottle/testing/Temp"
 import * as Wait from "@bottle/testing/Wait"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { execFileSync } from "node:child_process"
@@ -168,6 +169,23 @@ describe("a copy", () => {
 })
 
 describe("what a guest leaves in its copy", () => {
+  it.live("is never opened where it became a pipe or a link, nor waited for", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        write(home, { file: "text", link: { link: "file" } })
+        execFileSync("mkfifo", [`${home}/pipe`])
+        const root = Tree.openRoot(home)
+        const reading = (name: string) =>
+          Effect.either(Sliced.run(() => Tree.withFile(root, name, (fd) => Tree.digest(fd, 100))))
+        const [pipe, link, file] = yield* Effect.all([reading("pipe"), reading("link"), reading("file")])
+        Tree.close(root)
+        assert.instanceOf(pipe._tag === "Left" ? pipe.left : null, Tree.NotAFile)
+        assert.strictEqual(link._tag === "Left" ? Tree.codeOf(link.left) : null, "ELOOP")
+        assert.isTrue(Either.isRight(file))
+      })
+    )
+  )
+
   it.live("is refused where it is a pipe, a socket, or a link that leads out; what is beside it is taken", () =>
     withCopy({ keep: { link: "/etc/hosts" }, turned: { link: "inside" } }, (copy) =>
       Effect.gen(function* () {
@@ -553,6 +571,36 @@ describe("taking changes back", () => {
         assert.isTrue(Object.values(read(copy.source)).every((text) => text.endsWith("guest")))
       })
     )
+  )
+
+  it.live(
+    "makes a directory with what is in it of a file or a link, and the other way around, and follows no link",
+    () =>
+      withCopy({ file: "one", link: { link: "aside" }, "aside/x": "mine", "folder/in/x": "one" }, (copy) =>
+        Effect.gen(function* () {
+          const { source, tree } = copy
+          for (const path of ["file", "link", "folder"]) Fs.rmSync(`${tree}/${path}`, { recursive: true })
+          write(tree, { "file/in/x": "new", "link/x": "new", folder: "new" })
+          // One that is no directory, for a reason of its user's, stays in the way.
+          write(tree, { "aside/new/x": "new" })
+          write(source, { "aside/new": "mine" })
+          assert.strictEqual((yield* Effect.flip(apply(copy)))._tag, "WorkspaceConflict")
+          Fs.unlinkSync(`${source}/aside/new`)
+          assert.isTrue((yield* apply(copy)).removed)
+          assert.deepStrictEqual(read(source), {
+            aside: "directory 755",
+            "aside/new": "directory 755",
+            "aside/new/x": "file 644 new",
+            "aside/x": "file 644 mine",
+            file: "directory 755",
+            "file/in": "directory 755",
+            "file/in/x": "file 644 new",
+            folder: "file 644 new",
+            link: "directory 755",
+            "link/x": "file 644 new"
+          })
+        })
+      )
   )
 
   it.live("goes on where a thing was to become another kind of thing, whenever that was interrupted", () =>

@@ -342,15 +342,20 @@ export function* weigh(
   const weighed: Array<Weighed> = []
   // What was a directory and is taken: nothing is beneath it any more.
   const replaced = new Set<string>()
-  const isGone = (path: string): boolean => Tree.above(path).some((directory) => replaced.has(directory))
+  // What is to be a directory and is none yet: nothing is beneath it now.
+  const turning = new Set<string>()
+  const isBelow = (path: string, some: ReadonlySet<string>): boolean =>
+    some.size > 0 && Tree.above(path).some((directory) => some.has(directory))
   try {
     for (const change of changes) {
       const now = yield* standing(root, change.path, bytesMax)
       const mark = now._tag === "Is" ? now.mark : null
+      if (makesRoom(change) && isDirectory(change.after)) turning.add(change.path)
       const add = (state: Weighed["state"], reason: string | null = null) =>
         weighed.push({ change, state, reason, mark })
       if (now._tag === "Blocked") {
-        if (change.after === null && isGone(change.path)) add("taken")
+        if (change.after === null && isBelow(change.path, replaced)) add("taken")
+        else if (change.before === null && isBelow(change.path, turning)) add("open")
         else add("blocked", now.reason)
       } else if (isSame(now.entry, change.after)) {
         add("taken")
