@@ -23,7 +23,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 
@@ -115,9 +114,6 @@ describe("ManifestFile.read", () => {
         "ManifestUnreadable",
         `${directory}: it is not a file`
       ])
-      const pipe = Path.join(directory, "pipe.json")
-      execFileSync("mkfifo", ["-m", "600", pipe])
-      assert.strictEqual((yield* refused(pipe))[1], `${pipe}: it is not a file`)
       // Whom it belongs to, and who may write to it, is nothing to be mended.
       assert.deepStrictEqual(yield* refused("/dev/null"), [
         "ManifestUnreadable",
