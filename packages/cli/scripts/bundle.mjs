@@ -3,7 +3,7 @@ import * as fs from "node:fs"
 import { builtinModules } from "node:module"
 import * as path from "node:path"
 import { rolldown } from "rolldown"
-import { bundles, current, head, imageFiles, root } from "./stamp.mjs"
+import { bundles, current, head, imageFiles, reference, root } from "./stamp.mjs"
 
 const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]))
 
@@ -52,12 +52,9 @@ const bundle = async (one, stamp) => {
   return code.length
 }
 
-// What a failure names as the place to read on is beside the programs, wherever they are copied to.
-const reference = "docs/reference/errors.md"
-replace(path.join(root, "packages/cli/dist", reference), fs.readFileSync(path.join(root, reference)), 0o644)
-
 // Taken before anything is read: a source that changes while its bundle is made leaves a bundle that is stale.
 const stamp = current()
+replace(reference.to, fs.readFileSync(reference.from), 0o644)
 for (const one of bundles) {
   const size = await bundle(one, stamp)
   if (!process.argv.includes("--quiet")) console.log(`${path.relative(root, one.file)} ${Math.round(size / 1024)} kB`)

@@ -11,6 +11,12 @@ const packages = path.join(root, "packages")
 const MARK = "// stamp: "
 const HEAD_BYTES = 256
 
+/** What a failure names as the place to read on, which is beside the programs wherever they are copied to. */
+export const reference = {
+  from: path.join(root, "docs/reference/errors.md"),
+  to: path.join(packages, "cli/dist/docs/reference/errors.md")
+}
+
 /** What is bundled: one file for each program, from its package's own entry. */
 export const bundles = [
   { entry: path.join(packages, "cli/src/bin.ts"), file: path.join(packages, "cli/dist/bottle.mjs") },
@@ -39,7 +45,7 @@ const walk = (at, found) => {
 }
 
 const inputs = () => {
-  const found = [path.join(root, "pnpm-lock.yaml")]
+  const found = [path.join(root, "pnpm-lock.yaml"), reference.from]
   for (const { image } of bundles) if (image !== undefined) found.push(image.dockerfile)
   walk(path.join(packages, "cli/scripts"), found)
   for (const name of fs.readdirSync(packages)) {
@@ -84,7 +90,8 @@ const read = (file) => {
 /** Whether every bundle was made from the sources as they are now. */
 export const isFresh = () => {
   const stamp = current()
-  return bundles.every(
-    (bundle) => read(bundle.file) === stamp && imageFiles(bundle).every(({ to }) => fs.existsSync(to))
+  return (
+    fs.existsSync(reference.to) &&
+    bundles.every((bundle) => read(bundle.file) === stamp && imageFiles(bundle).every(({ to }) => fs.existsSync(to)))
   )
 }

@@ -233,6 +233,11 @@ describe("DeadMansHandle", () => {
       const gone = yield* scene
       const exiting = yield* startOwner({ ...gone, mode: "exits" }, gone.directory)
       yield* until(isThere(gone.told), "recovery")
+      // The recovery may be quicker than the news of the end here.
+      yield* until(
+        Effect.sync(() => exiting.exitCode !== null),
+        "the end of the owner"
+      )
       assert.strictEqual(exiting.exitCode, 3)
 
       const closed = yield* scene

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url))
 
-const copied = ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", ".dev"]
+const copied = ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", ".dev", "docs/reference/errors.md"]
 
 /** A checkout of its own, installed but not built. */
 class Checkout {
