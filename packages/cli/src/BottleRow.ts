@@ -28,6 +28,7 @@ const Left = Schema.Struct({
  * - `machine.state`: the runtime's word for it, `missing` where it knows none; null where it did not answer, and for
  *   bottles that are down
  * - `rules`: how many rules allow something; null where that cannot be read
+ * - `credentials`: the APIs that it reaches by a credential of its bundle; null where that cannot be read
  * - `ageMillis`: since it was claimed, or since its record began
  * - `command`: what the bottle lives for; null where it is for nothing in particular, or that is not known any more
  * - `exit`: how it ended, of bottles that are down; `code` is null where that is not known
@@ -85,6 +86,9 @@ export const BottleRow = Schema.Struct({
   rules: Schema.NullOr(Schema.Int).annotations({
     description: "How many rules allow something; null where that is not known"
   }),
+  credentials: Schema.NullOr(Schema.Array(Schema.String)).annotations({
+    description: "The credentials of its bundle, by which it reaches their APIs; null where that is not known"
+  }),
   since: Schema.NullOr(Schema.DateTimeUtc).annotations({
     description: "When it was claimed, or its record began: ISO 8601 in UTC"
   }),
@@ -123,6 +127,9 @@ export const BottleRow = Schema.Struct({
  * @category models
  */
 export type BottleRow = typeof BottleRow.Type
+
+const credentialsOf = (plan: LaunchPlan | null): BottleRow["credentials"] =>
+  plan === null ? null : Object.keys(plan.egress.credentials ?? {})
 
 const runtimeOf = (runtime: LaunchPlan["runtime"]): NonNullable<BottleRow["runtime"]> => ({
   kind: runtime.kind,
@@ -168,6 +175,7 @@ export const fromListed = (
     machine: machine === undefined ? null : { name: machine, state: around.machine },
     runtime: runtime === undefined ? null : { kind: runtime.kind, program: runtime.program, version: runtime.version },
     rules: status?.rules ?? (plan === null ? null : (plan.egress.allow?.length ?? 0)),
+    credentials: status?.credentials ?? credentialsOf(plan),
     since: claim?.claimedAt ?? null,
     ageMillis: claim === null ? null : since(claim.claimedAt.epochMillis, around.nowMillis),
     ttlMillis: claim?.ttlMillis ?? null,
@@ -200,6 +208,7 @@ export const fromRecord = (record: StoredRecord, nowMillis: number): BottleRow =
     machine: null,
     runtime: plan === null ? null : runtimeOf(plan.runtime),
     rules: plan === null ? null : (plan.egress.allow?.length ?? 0),
+    credentials: credentialsOf(plan),
     since: record.madeAt,
     ageMillis: since(record.madeAt.epochMillis, nowMillis),
     ttlMillis: null,
@@ -246,10 +255,14 @@ export const stateText = ({ exit, owner, silence, state }: BottleRow): string =>
  * @since 0.1.0
  * @category conversions
  */
-export const egressText = ({ rules }: BottleRow): string => {
+export const egressText = ({ credentials, rules }: BottleRow): string => {
   if (rules === null) return "?"
-  return rules === 0 ? "nothing" : `${rules} rule${rules === 1 ? "" : "s"}`
+  const counts = [counted(rules, "rule"), counted(credentials?.length ?? 0, "key")].filter((text) => text !== "")
+  return counts.length === 0 ? "nothing" : counts.join(", ")
 }
+
+const counted = (count: number, what: string): string =>
+  count === 0 ? "" : `${count} ${what}${count === 1 ? "" : "s"}`
 
 /**
  * What is left of a bottle's times: until it goes down by itself whatever happens, and until it does when nothing does.

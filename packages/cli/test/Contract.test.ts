@@ -153,6 +153,7 @@ const row: (typeof ListDocument.Encoded)["bottles"][number] = {
   machine: { name: `bottle-${id}`, state: "running" },
   runtime: { kind: "local", program: "smolvm-local", version: "1.9.3" },
   rules: 2,
+  credentials: ["anthropic"],
   since: time,
   ageMillis: 61_000,
   ttlMillis: 3_600_000,

@@ -35,7 +35,8 @@ describe("bottle ls", () => {
   it.live("shows bottles in columns, the newest first", () =>
     Temp.withTempDir((home) =>
       Effect.gen(function* () {
-        const agent = Fixture.planOf(home, "agent", { allow: ["a.example", "b.example"] })
+        const api = { source: { env: "KEY" }, header: "x-api-key", upstream: "https://api.example" }
+        const agent = Fixture.planOf(home, "agent", { allow: ["a.example", "b.example"], credentials: { api } })
         const build = Fixture.planOf(home, "build")
         const bottles = Fixture.bottlesOf([
           Fixture.listedOf(agent, {
@@ -49,9 +50,9 @@ describe("bottle ls", () => {
         ])
         const runtimes = Fixture.runtimesOf({ [agent.machine]: "running" })
         assert.deepStrictEqual((yield* list(home, {}, { bottles, runtimes })).stdout.split("\n"), [
-          "NAME         STATE  MACHINE  RUNTIME  EGRESS   AGE    TTL      COMMAND",
-          "build-abc12  up     missing  local    nothing  5m     1m idle  -",
-          "agent-abc12  up     running  local    2 rules  2h30m  1h       sh -c 'a b'",
+          "NAME         STATE  MACHINE  RUNTIME  EGRESS          AGE    TTL      COMMAND",
+          "build-abc12  up     missing  local    nothing         5m     1m idle  -",
+          "agent-abc12  up     running  local    2 rules, 1 key  2h30m  1h       sh -c 'a b'",
           ""
         ])
         assert.strictEqual((yield* list(home, { idsOnly: true }, { bottles })).stdout, "build-abc12\nagent-abc12\n")
@@ -62,6 +63,7 @@ describe("bottle ls", () => {
         assert.strictEqual(second?.ttlLeftMillis, HOUR)
         assert.deepStrictEqual(second?.command, ["sh", "-c", "a b"])
         assert.strictEqual(second?.rules, 2)
+        assert.deepStrictEqual([first?.credentials, second?.credentials], [[], ["api"]])
       })
     )
   )

@@ -75,6 +75,7 @@ export type ReleaseFailure = typeof ReleaseFailure.Type
  * - `main`: the command that the bottle lives for; its `exit` is `null` while it runs, and it takes input where it is
  *   `interactive`
  * - `rules`: how many entries of its policy allow something
+ * - `credentials`: the names of those that its bundle holds
  * - `committing`: its machine is stopped, since its disk is being made into a pack
  * - `closing`: why it goes down; `null` while it is up
  *
@@ -94,6 +95,7 @@ export class Status extends Schema.Class<Status>("@bottle/engine/Status")({
   idleLeftMillis: Schema.NullOr(Schema.Number),
   sessions: Schema.Int,
   rules: Schema.Int,
+  credentials: Schema.Array(Schema.String),
   main: Schema.NullOr(
     Schema.Struct({
       command: Schema.Array(Schema.String),

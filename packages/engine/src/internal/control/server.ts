@@ -144,6 +144,7 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
 
     const status = Effect.gen(function* () {
       const left = yield* options.left ?? Effect.succeed({ ttlLeftMillis: null, idleLeftMillis: null })
+      const policy = yield* bottle.policy
       return new Status({
         version: 1,
         id,
@@ -155,7 +156,8 @@ const make = (options: ServeOptions): Effect.Effect<Server, never, Scope.Scope> 
         idleMillis: about.idleMillis,
         ...left,
         sessions,
-        rules: (yield* bottle.policy).allow.length,
+        rules: policy.allow.length,
+        credentials: [...policy.credentials.keys()],
         main:
           options.main === undefined
             ? null
