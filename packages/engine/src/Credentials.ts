@@ -20,7 +20,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Path from "node:path"
-import { CredentialMissing } from "./LaunchError.js"
+import { CredentialMissing, OptionRefused } from "./LaunchError.js"
 import type { Mount } from "./LaunchOptions.js"
 import type { LaunchPlan } from "./LaunchPlan.js"
 import * as MountedPath from "./MountedPath.js"
@@ -405,6 +405,29 @@ export const take = (
     }),
     (entries) => new Map(entries)
   )
+
+/**
+ * Refuses a secret that is the value of a credential, under whatever name the guest would have it.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const refuseShared = (
+  secrets: ReadonlyMap<string, Redacted.Redacted>,
+  credentials: ReadonlyMap<string, Redacted.Redacted>
+): Effect.Effect<void, OptionRefused> => {
+  const names = new Map([...credentials].map(([name, value]) => [Redacted.value(value), name]))
+  for (const [variable, value] of secrets) {
+    const name = names.get(Redacted.value(value))
+    if (name === undefined) continue
+    return new OptionRefused({
+      option: "env",
+      reason: `${variable} would give the guest the value that the credential ${name} keeps from it`,
+      advice: `Leave out ${variable}, or the credential ${name}.`
+    })
+  }
+  return Effect.void
+}
 
 /**
  * The host's variables that hold secrets of a plan: those that only the guest is given, and those that a credential's

@@ -135,6 +135,7 @@ export const launch = (
   Effect.gen(function* () {
     const secrets = yield* takeSecrets(decided, given)
     const credentials = yield* Credentials.take(decided, given.credentials)
+    yield* Credentials.refuseShared(secrets, credentials)
     const hidden = Credentials.hiddenVariables(decided)
     const nonce = yield* Ledger.makeNonce
     const handle = yield* DeadMansHandle

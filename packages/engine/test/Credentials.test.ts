@@ -316,6 +316,19 @@ describe("the credentials of a plan", () => {
     })
   )
 
+  it.effect("are no secrets of its guest by another name", () =>
+    Effect.gen(function* () {
+      const credentials = new Map([["api", Redacted.make(VALUE)]])
+      const secret = (value: string) => new Map([["TOKEN", Redacted.make(value)]])
+      yield* Credentials.refuseShared(secret(`${VALUE}-other`), credentials)
+      const refused = yield* Effect.flip(Credentials.refuseShared(secret(VALUE), credentials))
+      assert.strictEqual(
+        refused.message,
+        "env: TOKEN would give the guest the value that the credential api keeps from it"
+      )
+    })
+  )
+
   it.live("are not read from what the guest sees, and a workspace is that, also where it is a copy", () =>
     Temp.withTempDir((directory) =>
       Effect.gen(function* () {

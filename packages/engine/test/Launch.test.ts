@@ -624,6 +624,24 @@ describe("Launch", () => {
     })
   )
 
+  it.live("starts nothing where a secret has the value of a credential", () =>
+    Temp.withTempDir((directory) => {
+      const api = { source: { env: "API_KEY" }, header: "x-api-key", upstream: "https://api.example" } as const
+      const options = { source: { _tag: "Bare" }, secrets: ["TOKEN"], credentials: { api } } as const
+      return onStage(directory, { options, replies: () => [] }, (stage) =>
+        Effect.gen(function* () {
+          const values = (name: string) => new Map([[name, Redacted.make("the-same-value")]])
+          const given = { secrets: values("TOKEN"), credentials: values("api") }
+          const error = yield* Effect.flip(Effect.scoped(Launch.launch(stage.plan, given)))
+          assert.strictEqual(
+            error.message,
+            "env: TOKEN would give the guest the value that the credential api keeps from it"
+          )
+        })
+      )
+    })
+  )
+
   it.live("starts nothing without the value of a secret", () =>
     Temp.withTempDir((directory) =>
       onStage(directory, { options: { source: { _tag: "Bare" }, secrets: ["TOKEN"] }, replies: () => [] }, (stage) =>
