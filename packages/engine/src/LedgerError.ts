@@ -21,7 +21,7 @@ export class LedgerFailed extends Schema.TaggedError<LedgerFailed>("@bottle/engi
   }
   /** What to do next. */
   get suggestion(): string {
-    return "Check that the directory is yours, that it can be written, and that the disk is not full."
+    return "Check that the directory is yours, that it can be written, and that the disk is not full: bottle doctor does."
   }
 }
 
