@@ -10,13 +10,11 @@ import { EgressNotEnforced, EgressUnproven } from "@bottle/engine/ProofError"
 import { ProofRecord } from "@bottle/engine/ProofRecord"
 import type { BottleRecord } from "@bottle/engine/Record"
 import { Stage } from "@bottle/engine/Stage"
-import type { PlatformError } from "@effect/platform/Error"
-import * as FileSystem from "@effect/platform/FileSystem"
+import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Path from "node:path"
 import { Failure } from "./Failure.js"
-import * as Unwritable from "./Unwritable.js"
+import * as OutputFile from "./OutputFile.js"
 
 /** What is kept of the refusals: a guest can make more of them than a disk can hold. */
 const DENIALS_MAX = 10_000
@@ -184,42 +182,27 @@ export const recordProof = (recorder: Recorder, error: unknown): void => {
 
 const unwritable =
   (file: string) =>
-  (error: PlatformError): ReportUnwritable =>
-    new ReportUnwritable({ file, reason: Unwritable.reasonOf(error) })
+  (reason: string): ReportUnwritable =>
+    new ReportUnwritable({ file, reason })
 
 /**
- * Whether a report can be written there; asked before a launch, so that its record is not lost after it.
+ * Whether a report can be written there, and where that is; asked before a launch, so that its record is not lost after
+ * it.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const check = (file: string): Effect.Effect<void, ReportUnwritable, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const there = yield* fs.stat(file).pipe(Effect.option)
-    if (there._tag === "Some") {
-      if (there.value.type === "Directory") return yield* new ReportUnwritable({ file, reason: "it is a directory" })
-      return yield* fs.access(file, { writable: true }).pipe(Effect.mapError(unwritable(file)))
-    }
-    yield* fs.access(Path.dirname(file), { writable: true }).pipe(Effect.mapError(unwritable(file)))
-  })
+export const check = (file: string): Effect.Effect<OutputFile.Place, ReportUnwritable, FileSystem> =>
+  Effect.mapError(OutputFile.locate(file), unwritable(file))
 
 /**
- * Writes a report, readable by its owner only. A file appears whole or not at all; what is not a regular file (a pipe,
- * `/dev/stderr`) is written to, never replaced.
+ * Writes a report, as `OutputFile.write` does.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const write = (file: string, report: Report): Effect.Effect<void, ReportUnwritable, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const text = `${JSON.stringify(yield* Effect.orDie(Schema.encode(Report)(report)), null, 2)}\n`
-    const there = yield* fs.stat(file).pipe(Effect.option)
-    if (there._tag === "Some" && there.value.type !== "File") return yield* fs.writeFileString(file, text)
-    const aside = `${file}.${report.plan?.id ?? report.startedAt.epochMillis}.tmp`
-    yield* fs.writeFileString(aside, text, { mode: 0o600, flag: "wx" }).pipe(
-      Effect.zipRight(fs.rename(aside, file)),
-      Effect.onError(() => Effect.ignore(fs.remove(aside, { force: true })))
-    )
-  }).pipe(Effect.mapError(unwritable(file)))
+export const write = (place: OutputFile.Place, report: Report): Effect.Effect<void, ReportUnwritable, FileSystem> =>
+  Effect.orDie(Schema.encode(Report)(report)).pipe(
+    Effect.flatMap((document) => OutputFile.write(place, `${JSON.stringify(document, null, 2)}\n`)),
+    Effect.mapError(unwritable(place.file))
+  )

@@ -4,17 +4,14 @@
  * @since 0.1.0
  */
 import type { SpanRecord } from "@bottle/engine/SpanRecord"
-import type { PlatformError } from "@effect/platform/Error"
-import * as FileSystem from "@effect/platform/FileSystem"
+import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Tracer from "effect/Tracer"
-import { randomBytes } from "node:crypto"
-import * as Path from "node:path"
+import * as OutputFile from "./OutputFile.js"
 import * as TraceEvents from "./TraceEvents.js"
 import * as TraceSpans from "./TraceSpans.js"
-import * as Unwritable from "./Unwritable.js"
 import { VERSION } from "./Version.js"
 
 /** What a keeper may add to a trace: it bounds itself, and need not be believed. */
@@ -39,27 +36,21 @@ export class TraceUnwritable extends Schema.TaggedError<TraceUnwritable>("@bottl
   }
 }
 
-const unwritable =
-  (file: string) =>
-  (error: PlatformError): TraceUnwritable =>
-    new TraceUnwritable({ file, reason: Unwritable.reasonOf(error) })
-
 /**
  * A trace that is being taken.
  *
  * - `check`: whether its file can be written
  * - `hear`: takes a span of the keeper's
- * - `write`: writes all that there is by now, readable by its owner only. A file appears whole or not at all; what is not
- *   a regular file is written to, never replaced
+ * - `write`: writes all that there is by now, as `OutputFile.write` does
  *
  * @since 0.1.0
  * @category models
  */
 export interface Trace {
   readonly tracer: Tracer.Tracer
-  readonly check: Effect.Effect<void, TraceUnwritable, FileSystem.FileSystem>
+  readonly check: Effect.Effect<void, TraceUnwritable, FileSystem>
   readonly hear: (span: SpanRecord) => Effect.Effect<void>
-  readonly write: Effect.Effect<void, TraceUnwritable, FileSystem.FileSystem>
+  readonly write: Effect.Effect<void, TraceUnwritable, FileSystem>
 }
 
 /**
@@ -72,50 +63,28 @@ export const make = (file: string, name: string): Trace => {
   const collector = TraceSpans.make()
   const keeper: Array<SpanRecord> = []
   let unheard = 0
+  let place: OutputFile.Place | null = null
+  const unwritable = (reason: string) => new TraceUnwritable({ file, reason })
+  const located = Effect.mapError(OutputFile.locate(file), unwritable)
   return {
     tracer: collector.tracer,
-    check: check(file),
+    check: Effect.map(located, (found) => void (place = found)),
     hear: (span) =>
       Effect.sync(() => {
         if (keeper.length < KEEPER_SPANS_MAX) keeper.push(span)
         else unheard += 1
       }),
-    write: Effect.flatMap(Clock.currentTimeNanos, (now) =>
-      write(
-        file,
-        TraceEvents.render(
-          [
-            { name, ...collector.remembered() },
-            { name: "bottle-keeper", spans: keeper, dropped: unheard }
-          ],
-          { nowMicros: Number(now / 1000n), program: `bottle ${VERSION}` }
-        )
+    write: Effect.gen(function* () {
+      const now = yield* Clock.currentTimeNanos
+      const document = TraceEvents.render(
+        [
+          { name, ...collector.remembered() },
+          { name: "bottle-keeper", spans: keeper, dropped: unheard }
+        ],
+        { nowMicros: Number(now / 1000n), program: `bottle ${VERSION}` }
       )
-    )
+      const text = `${JSON.stringify(document)}\n`
+      yield* Effect.mapError(OutputFile.write(place ?? (yield* located), text), unwritable)
+    })
   }
 }
-
-const check = (file: string): Effect.Effect<void, TraceUnwritable, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const there = yield* fs.stat(file).pipe(Effect.option)
-    if (there._tag === "Some" && there.value.type === "Directory") {
-      return yield* new TraceUnwritable({ file, reason: "it is a directory" })
-    }
-    yield* fs
-      .access(there._tag === "Some" ? file : Path.dirname(file), { writable: true })
-      .pipe(Effect.mapError(unwritable(file)))
-  })
-
-const write = (file: string, document: TraceEvents.TraceDocument) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const text = `${JSON.stringify(document)}\n`
-    const there = yield* fs.stat(file).pipe(Effect.option)
-    if (there._tag === "Some" && there.value.type !== "File") return yield* fs.writeFileString(file, text)
-    const aside = `${file}.${randomBytes(6).toString("hex")}.tmp`
-    yield* fs.writeFileString(aside, text, { mode: 0o600, flag: "wx" }).pipe(
-      Effect.zipRight(fs.rename(aside, file)),
-      Effect.onError(() => Effect.ignore(fs.remove(aside, { force: true })))
-    )
-  }).pipe(Effect.mapError(unwritable(file)))

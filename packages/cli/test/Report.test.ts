@@ -30,8 +30,7 @@ describe("Report.write", () => {
       const directory = yield* Temp.directory
       const file = `${directory}/r.json`
       Fs.writeFileSync(file, "what was there, and open to all", { mode: 0o666 })
-      yield* Report.check(file)
-      yield* Report.write(file, report)
+      yield* Report.write(yield* Report.check(file), report)
       assert.strictEqual(Fs.statSync(file).mode & 0o777, 0o600)
       const read = Schema.decodeUnknownSync(Schema.parseJson(Report.Report))(Fs.readFileSync(file, "utf8"))
       assert.deepStrictEqual(read, report)
@@ -50,8 +49,7 @@ describe("Report.write", () => {
         reader.stdout.on("data", (chunk) => (text += String(chunk)))
         reader.on("close", () => resolve(text))
       })
-      yield* Report.check(pipe)
-      yield* Report.write(pipe, report)
+      yield* Report.write(yield* Report.check(pipe), report)
       const text = yield* Effect.promise(() => output)
       assert.strictEqual(JSON.parse(text).exit.code, 42)
       assert.isTrue(Fs.statSync(pipe).isFIFO())
@@ -64,9 +62,47 @@ describe("Report.write", () => {
       for (const file of [`${directory}/no/r.json`, directory]) {
         const early = yield* Effect.flip(Report.check(file))
         assert.strictEqual(early.file, file)
-        yield* Effect.flip(Report.write(file, report))
       }
+      const gone = yield* Report.check(`${directory}/gone.json`)
+      Fs.mkdirSync(gone.file)
+      yield* Effect.flip(Report.write(gone, report))
+      Fs.rmdirSync(gone.file)
       assert.deepStrictEqual(Fs.readdirSync(directory), [])
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+})
+
+describe("what a guest puts where a report goes", () => {
+  it.scopedLive("is replaced and not written to, be it a pipe that nobody reads or a link", () =>
+    Effect.gen(function* () {
+      const directory = yield* Temp.directory
+      const other = `${directory}/other.json`
+      Fs.writeFileSync(other, "mine")
+      for (const put of [
+        (file: string) => ChildProcess.execFileSync("mkfifo", [file]),
+        (file: string) => Fs.symlinkSync("/dev/full", file),
+        (file: string) => Fs.symlinkSync(other, file)
+      ]) {
+        const place = yield* Report.check(`${directory}/r.json`)
+        Fs.rmSync(place.file, { force: true })
+        put(place.file)
+        yield* Report.write(place, report)
+        assert.isTrue(Fs.lstatSync(place.file).isFile())
+      }
+      assert.strictEqual(Fs.readFileSync(other, "utf8"), "mine")
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.scopedLive("is not followed where it is a link in the place of the directory", () =>
+    Effect.gen(function* () {
+      const directory = yield* Temp.directory
+      for (const name of ["out", "elsewhere"]) Fs.mkdirSync(`${directory}/${name}`)
+      const place = yield* Report.check(`${directory}/out/r.json`)
+      Fs.renameSync(`${directory}/out`, `${directory}/aside`)
+      Fs.symlinkSync("elsewhere", `${directory}/out`)
+      const refused = yield* Effect.flip(Report.write(place, report))
+      assert.include(refused.reason, "not the one that it was")
+      assert.deepStrictEqual(Fs.readdirSync(`${directory}/elsewhere`), [])
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 })

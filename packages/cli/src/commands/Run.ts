@@ -27,6 +27,7 @@ import { usage } from "../FlagValues.js"
 import * as GuestCommand from "../GuestCommand.js"
 import { Interruption } from "../Interruption.js"
 import { Invocation } from "../Invocation.js"
+import type * as OutputFile from "../OutputFile.js"
 import * as Prepared from "../Prepared.js"
 import * as Progress from "../Progress.js"
 import * as Reloading from "../Reloading.js"
@@ -228,11 +229,11 @@ const settle = (
 const recordEnd = ({ record }: Report.Recorder, { code, failure, origin, timedOut }: Ending): Effect.Effect<void> =>
   record === null ? Effect.void : record.ended({ code, origin, timedOut, error: failure?.error ?? null })
 
-const writeReport = (file: string, recorder: Report.Recorder, ending: Ending, startedAt: DateTime.Utc) =>
+const writeReport = (place: OutputFile.Place, recorder: Report.Recorder, ending: Ending, startedAt: DateTime.Utc) =>
   Effect.gen(function* () {
     const now = yield* DateTime.now
     yield* Report.write(
-      file,
+      place,
       new Report.Report({
         version: 1,
         startedAt,
@@ -271,9 +272,10 @@ const toItsEnd = (request: RunRequest) =>
     const startedAt = yield* DateTime.now
     const recorder = Report.makeRecorder()
     const notify = observe(request, recorder)
+    let place: OutputFile.Place | null = null
     const work = (recordScope: Scope.Scope, progress: Progress.Progress) =>
       Effect.gen(function* () {
-        if (request.report !== null) yield* Report.check(request.report)
+        if (request.report !== null) place = yield* Report.check(request.report)
         const tty = yield* GuestCommand.chooseTty(request.tty)
         if (request.isConversation && !tty && !request.interactive) return yield* noPrompt(request)
         const choice = yield* RuntimeChoice.choose(request.runtime, yield* Invocation)
@@ -303,7 +305,8 @@ const toItsEnd = (request: RunRequest) =>
           yield* tellNoProgram(request, ending)
           // A report that could not be written before the launch cannot be written after it.
           if (request.report !== null && ending.failure?.error !== "ReportUnwritable") {
-            yield* writeReport(request.report, recorder, ending, startedAt).pipe(
+            const found = place === null ? Report.check(request.report) : Effect.succeed(place)
+            yield* Effect.flatMap(found, (file) => writeReport(file, recorder, ending, startedAt)).pipe(
               Effect.catchAll((error) => Told.tell(Failure.fromError(error), manner))
             )
           }
