@@ -131,6 +131,18 @@ describe("a copy", () => {
     )
   )
 
+  it.live("is not made where another user could put something else in its place", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        write(home, { "work/a": "one", "state/workspaces": null })
+        Fs.chmodSync(`${home}/state/workspaces`, 0o777)
+        assert.strictEqual((yield* Effect.flip(copied(home, null)))._tag, "HostFileFailed")
+        Fs.chmodSync(`${home}/state/workspaces`, 0o755)
+        yield* (yield* copied(home, null)).release
+      })
+    )
+  )
+
   it.live("is refused where something bears its name already, which stays", () =>
     withCopy({ a: "one" }, (copy) =>
       Effect.gen(function* () {
@@ -258,6 +270,41 @@ describe("what a guest leaves in its copy", () => {
           own: "file 755 one",
           shared: "file 777 two"
         })
+      })
+    )
+  )
+
+  it.live("is refused where all of it is more than is read back, though each file is not", () =>
+    Temp.withTempDir((home) =>
+      Effect.gen(function* () {
+        write(home, { a: "four", b: "four" })
+        const limits = { ...Workspace.limits, bytes: 7 }
+        const found = yield* Sliced.run(() => Scan.changes(home, { base: [], limits, source: home }))
+        assert.deepStrictEqual(
+          found.map(({ path, refused }) => [path, refused]),
+          [
+            ["a", null],
+            ["b", "it is larger than what is read back"]
+          ]
+        )
+      })
+    )
+  )
+
+  it.live.skipIf(isRoot)("is not taken for gone where it cannot be looked at (root may read all)", () =>
+    withCopy({ "d/e/a": "one" }, (copy) =>
+      Effect.gen(function* () {
+        Fs.chmodSync(`${copy.tree}/d`, 0)
+        const application = yield* apply(copy)
+        assert.deepStrictEqual(outcomes(application), { d: "left" })
+        assert.strictEqual(Fs.readFileSync(`${copy.source}/d/e/a`, "utf8"), "one")
+        Fs.chmodSync(`${copy.tree}/d`, 0o755)
+        yield* run(Workspace.discard(copy.place))
+        Fs.chmodSync(copy.source, 0)
+        const error = yield* Effect.flip(copied(copy.home, null))
+        Fs.chmodSync(copy.source, 0o755)
+        assert.strictEqual(error._tag, "WorkspaceUnusable")
+        assert.include(error.message, "you may not read it")
       })
     )
   )
@@ -419,6 +466,23 @@ describe("what a repository names within it", () => {
         })
     )
   )
+
+  it("is guarded under whatever name a file system takes for its own", () => {
+    const guarded = (path: string) =>
+      Guarded.guardedFor(path, { has: () => false, had: () => false, named: [] }) !== null
+    for (const path of [
+      ".g\u200cit/config",
+      ".\uff27IT/Hooks/x",
+      ".git/config.worktree",
+      "a.git/commondir",
+      ".HG/hgrc"
+    ]) {
+      assert.isTrue(guarded(path), path)
+    }
+    for (const path of [".gitx/config", ".git/HEAD", "config.worktree", ".jj/config", "hg/hgrc"]) {
+      assert.isFalse(guarded(path), path)
+    }
+  })
 
   it("is read of its configuration as git reads it", () => {
     const named = (text: string) => Guarded.namedBy(text, "/home/me/work")
@@ -646,6 +710,34 @@ describe("taking changes back", () => {
           assert.strictEqual(Fs.readFileSync(`${source}/${path}`, "utf8"), text)
         }
         assert.deepStrictEqual(Fs.readdirSync(source).toSorted(), ["a", "b", "c", "d", "e", "new"])
+      })
+    )
+  )
+
+  it.live.skipIf(!isRoot)("is whoever's the directory is, or the file was (only root makes what is another's)", () =>
+    withCopy({ a: "one", b: "one" }, (copy) =>
+      Effect.gen(function* () {
+        const { source } = copy
+        Fs.chownSync(source, 34_567, 34_568)
+        Fs.chownSync(`${source}/a`, 34_569, 34_570)
+        yield* copy.release
+        const again = yield* copied(copy.home, {})
+        for (const path of [again.tree, `${again.tree}/a`, `${again.tree}/b`]) {
+          assert.strictEqual(Fs.statSync(path).uid, 34_567)
+        }
+        write(again.tree, { a: "two", b: "two", "new/x": "new", "new/l": { link: "x" } })
+        assert.isTrue((yield* apply(again)).removed)
+        const owners = ["a", "b", "new", "new/x", "new/l"].map((path) => {
+          const { gid, uid } = Fs.lstatSync(`${source}/${path}`)
+          return [path, uid, gid]
+        })
+        assert.deepStrictEqual(owners, [
+          ["a", 34_569, 34_570],
+          ["b", 0, 0],
+          ["new", 34_567, 34_568],
+          ["new/x", 34_567, 34_568],
+          ["new/l", 34_567, 34_568]
+        ])
       })
     )
   )

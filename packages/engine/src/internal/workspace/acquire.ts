@@ -47,17 +47,20 @@ const mayHave = (uid: number): boolean =>
     .map((line) => line.trim().split(/\s+/).map(Number))
     .some(([first = 0, , count = 0]) => first <= uid && uid < first + count)
 
+const unusable: Readonly<Record<string, string>> = { ENOENT: "it is not there", EACCES: "you may not read it" }
+
 const look = (source: string): Effect.Effect<Fs.Stats, WorkspaceUnusable> =>
   Effect.gen(function* () {
+    const code = (cause: unknown): string => codeOf(cause) ?? "unknown"
     const stat = yield* Effect.try({
       try: () => Fs.statSync(source),
-      catch: (cause) =>
-        new WorkspaceUnusable({
-          source,
-          reason: codeOf(cause) === "ENOENT" ? "it is not there" : (codeOf(cause) ?? "unknown")
-        })
+      catch: (cause) => new WorkspaceUnusable({ source, reason: unusable[code(cause)] ?? code(cause) })
     })
     if (!stat.isDirectory()) return yield* new WorkspaceUnusable({ source, reason: "it is no directory" })
+    yield* Effect.try({
+      try: () => Fs.accessSync(source, Fs.constants.R_OK | Fs.constants.X_OK),
+      catch: (cause) => new WorkspaceUnusable({ source, reason: unusable[code(cause)] ?? code(cause) })
+    })
     return stat
   })
 

@@ -155,15 +155,12 @@ function* into(
   }
   for (const name of names) {
     const path = place.path === "" ? name : `${place.path}/${name}`
-    const had = state.entries.length
     try {
       yield* entry(directory, name, { path, target: `${place.target}/${name}`, depth: place.depth }, state)
     } catch (cause) {
       const reason = skippedFor(cause)
       if (reason === undefined) throw cause
       Fs.rmSync(`${place.target}/${name}`, { recursive: true, force: true })
-      // What is not in the copy must not be found to be gone from it.
-      state.entries.length = had
       state.skipped.push({ path, reason })
     }
     yield
