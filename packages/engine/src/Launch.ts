@@ -13,6 +13,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
@@ -96,8 +97,38 @@ export const plan = (
     const mayBeContainer = settings.container != null && (options.bundle ?? "container") === "container"
     const routes = mayBeContainer ? yield* hostRoutes : []
     const realPaths = yield* realPathsOf(options, settings.directories)
-    return yield* LaunchPlan.make({ id, options, capabilities, program: smolvm.program, settings, routes, realPaths })
+    const plan = yield* LaunchPlan.make({
+      id,
+      options,
+      capabilities,
+      program: smolvm.program,
+      settings,
+      routes,
+      realPaths
+    })
+    if (settings.runtime === "local" && settings.superuser) yield* checkOwners(options)
+    return plan
   }).pipe(Span.around("bottle.plan"))
+
+/** The runtime would refuse it too, amid all else that it was told to create. */
+const checkOwners = ({
+  mounts = [],
+  workspace
+}: LaunchOptions): Effect.Effect<void, OptionRefused, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const shown = workspace?.mode === "rw" ? [{ option: "workspace", host: workspace.source }] : []
+    const writable = mounts.flatMap(({ host, readonly }) => (readonly ? [] : [{ option: "mounts", host }]))
+    for (const { host, option } of [...writable, ...shown]) {
+      const info = yield* Effect.option(fs.stat(host))
+      if (Option.isNone(info) || !Option.contains(info.value.uid, 0)) continue
+      return yield* new OptionRefused({
+        option,
+        reason: `${host} belongs to root, and no machine of the local runtime acts as root`,
+        advice: "Give a copy (--workspace DIR), show it read-only (:ro), or chown it to another user."
+      })
+    }
+  })
 
 const realPathsOf = (
   { mounts = [], workspace }: LaunchOptions,

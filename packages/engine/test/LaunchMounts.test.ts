@@ -21,16 +21,24 @@ const withHost = (use: (home: string) => Effect.Effect<void, unknown>) =>
     return use(home)
   })
 
-const planned = (home: string, host: string, readonly: boolean, runtime: "smolvm" | "local" = "smolvm") => {
+const planned = (home: string, host: string, readonly: boolean, runtime: "smolvm" | "local" = "smolvm") =>
+  plannedAt(home, `${home}/${host}`, { readonly, runtime })
+
+const plannedAt = (
+  home: string,
+  host: string,
+  around: { readonly readonly: boolean; readonly runtime: "smolvm" | "local"; readonly superuser?: boolean }
+) => {
+  const { readonly, runtime, superuser = false } = around
   const directories = new Directories({
     cache: `${home}/own/cache/bottle`,
     state: `${home}/own/state/bottle`,
     run: `${home}/own/run/bottle`
   })
-  return Launch.plan({ ...bare, mounts: [{ host: `${home}/${host}`, guest: "/w", readonly }] }).pipe(
+  return Launch.plan({ ...bare, mounts: [{ host, guest: "/w", readonly }] }).pipe(
     Effect.provide(NodeFileSystem.layer),
     Effect.provide(Smolvm.layer({ program: "smolvm", env: {} })),
-    Effect.provideService(Engine.Engine, { ...settings, directories, runtime }),
+    Effect.provideService(Engine.Engine, { ...settings, directories, runtime, superuser }),
     Effect.provide(CommandScript.layer([{ match: ["smolvm", "--version"], stdout: "smolvm 1.9.3\n", times: "any" }]))
   )
 }
@@ -62,6 +70,22 @@ describe("Launch.plan", () => {
       )
     )
   }
+
+  it.effect("refuses what is root's to write to where nothing may act as root, and takes it read-only", () =>
+    withHost((home) =>
+      Effect.gen(function* () {
+        const at = { readonly: false, runtime: "local", superuser: true } as const
+        const error = yield* Effect.flip(plannedAt(home, "/usr", at))
+        assert.strictEqual(
+          error.message,
+          "mounts: /usr belongs to root, and no machine of the local runtime acts as root"
+        )
+        yield* plannedAt(home, "/usr", { ...at, readonly: true })
+        yield* plannedAt(home, "/usr", { ...at, superuser: false })
+        yield* plannedAt(home, "/usr", { ...at, runtime: "smolvm" })
+      })
+    )
+  )
 
   for (const host of ["own", "disk", "disk/run", "own/run/bottle/demo-abc12"]) {
     it.effect(`refuses the sockets of bottles to a guest of the host's kernel, also read-only: ${host}`, () =>

@@ -100,7 +100,7 @@ describe("npm start", () => {
       assert.deepStrictEqual(changed, { code: 0, stdout: "0.1.0-changed\n", stderr: "bottle: building ...\n" })
 
       // Relative paths mean the directory that the user is in.
-      const plan = await checkout.start(["plan", "-v", "share:/share", "--format", "json"])
+      const plan = await checkout.start(["plan", "-v", "share:/share:ro", "--format", "json"])
       assert.strictEqual(plan.code, 0, plan.stderr)
       assert.strictEqual(JSON.parse(plan.stdout).guest.mounts[0].host, "/usr/share")
       const failed = await checkout.start(["run", "--nope"])
