@@ -79,7 +79,7 @@ export class NameUnknown extends Schema.TaggedError<NameUnknown>("@bottle/engine
   get suggestion(): string {
     const { file, kind, known, near } = this
     if (near !== null) return `--${kind} ${near}`
-    if (known.length > 0) return `There is ${known.slice(0, 8).join(", ")}`
+    if (known.length > 0) return `--${kind} with one of ${known.slice(0, 8).join(", ")}`
     return file === null ? "bottle init writes a manifest" : `Write it below "${kind}s" there`
   }
 }

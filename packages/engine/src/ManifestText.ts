@@ -166,7 +166,7 @@ const unknownName = (read: Syntax.Read, path: Path, kind: "bottle" | "agent", kn
   const near = Nearest.nearest(name.toLowerCase(), known)
   const names = known.slice(0, 8).join(", ")
   const advice =
-    near !== undefined ? `Write "${near}"` : known.length > 0 ? `There is ${names}` : `Write it below "${kind}s"`
+    near !== undefined ? `Write "${near}"` : known.length > 0 ? `Write one of ${names}` : `Write it below "${kind}s"`
   const detail = `there is no ${kind} "${printable(name, 64)}"`
   return Either.left(read.refuse(path, { reason: "reference", detail, advice }))
 }

@@ -285,7 +285,7 @@ describe("a manifest's names", () => {
     })
     assert.strictEqual(refused('{"bottle": "constructor"}').advice, 'Write it below "bottles"')
     taken(agent('{"command": ["x"], "bottle": "dev"}'))
-    assert.strictEqual(refused(agent('{"command": ["x"], "bottle": "prod"}')).advice, "There is dev")
+    assert.strictEqual(refused(agent('{"command": ["x"], "bottle": "prod"}')).advice, "Write one of dev")
     taken(agent('{"extends": "claude"}'))
     assert.strictEqual(refused(agent('{"extends": "cluade"}')).advice, 'Write "claude"')
     assert.strictEqual(refused(agent('{"extends": "toString"}')).reason, "value")

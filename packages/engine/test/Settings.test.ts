@@ -172,7 +172,7 @@ describe("Settings.compose", () => {
     ])
     assert.deepStrictEqual(refused({ agent: "xyz" }), [
       '--agent "xyz": /etc/me/bottle.json has no agent of that name',
-      "There is claude, mine, plain"
+      "--agent with one of claude, mine, plain"
     ])
     assert.deepStrictEqual(refused({ agent: "cluade" }, null), [
       '--agent "cluade": no agent has that name, and there is no manifest',
