@@ -163,7 +163,7 @@ describe.concurrent("failures", () => {
       await assertFails(home, ["--image", "./no-rootfs"], 125, /^bottle: .*no-rootfs/)
       await assertFails(home, ["--image", "alpine:3.20"], 125, /^bottle: .*alpine:3\.20/)
       await assertFails(home, ["--from", "no.smolmachine"], 125, /^bottle: .*no\.smolmachine/)
-      await assertFails(home, ["-v", "./no-directory:/x"], 125, /^bottle: .*no-directory/)
+      await assertFails(home, ["-v", "./no-directory:/x"], 2, /^bottle: -v: there is no \S+no-directory$/m)
     }))
 
   for (const step of ["machine create", "machine start"] as const) {
