@@ -15,7 +15,7 @@ import * as Unwritable from "./Unwritable.js"
  * Where a document goes, as it was found before the launch.
  *
  * - `directory`: where the file's own leads by every link
- * - `stream`: which pipe or device the file is; `null` where it is a regular one, or none yet
+ * - `stream`: which pipe, device or open file it is; `null` where it is a file of that name, or none yet
  *
  * @since 0.1.0
  * @category models
@@ -25,6 +25,9 @@ export interface Place {
   readonly directory: string
   readonly stream: string | null
 }
+
+/** Where names lead to what is open already: `/dev/stderr`, `/dev/fd/3`, whatever that is. */
+const isDescriptor = /^\/dev$|^\/proc\//
 
 const identityOf = ({ dev, ino }: FileSystem.File.Info): string => `${dev} ${Option.getOrElse(ino, () => -1)}`
 
@@ -46,13 +49,14 @@ export const locate = (file: string): Effect.Effect<Place, string, FileSystem.Fi
     if (there?.type === "BlockDevice") return yield* Effect.fail("it is a disk")
     const written = there === null ? Path.dirname(file) : file
     yield* Effect.mapError(fs.access(written, { writable: true }), Unwritable.reasonOf)
-    const isStream = there !== null && there.type !== "File"
-    return { file, directory: yield* directoryOf(fs, file), stream: isStream ? identityOf(there) : null }
+    const directory = yield* directoryOf(fs, file)
+    const isStream = there !== null && (there.type !== "File" || isDescriptor.test(directory))
+    return { file, directory, stream: isStream ? identityOf(there) : null }
   })
 
 /**
- * Writes the document, readable by its owner only. A file appears whole or not at all; what was no regular file before
- * the launch, and is the same one still, is written to and never replaced.
+ * Writes the document, readable by its owner only. A file appears whole or not at all; what was a stream before the
+ * launch, and is the same one still, is written to and never replaced.
  *
  * @since 0.1.0
  * @category constructors
@@ -65,7 +69,7 @@ export const write = (
     const fs = yield* FileSystem.FileSystem
     const there = yield* Effect.option(fs.stat(file))
     if (stream !== null && Option.exists(there, (info) => identityOf(info) === stream)) {
-      return yield* Effect.mapError(fs.writeFileString(file, text), Unwritable.reasonOf)
+      return yield* Effect.mapError(fs.writeFileString(file, text, { flag: "a" }), Unwritable.reasonOf)
     }
     if ((yield* directoryOf(fs, file)) !== directory) {
       return yield* Effect.fail("its directory is not the one that it was before the launch")

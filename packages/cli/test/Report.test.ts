@@ -56,6 +56,19 @@ describe("Report.write", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
+  it.scopedLive("goes on with what is open already, whatever that leads to", () =>
+    Effect.gen(function* () {
+      const directory = yield* Temp.directory
+      const log = Fs.openSync(`${directory}/log`, "w")
+      Fs.writeSync(log, "before\n")
+      yield* Report.write(yield* Report.check(`/dev/fd/${log}`), report)
+      Fs.closeSync(log)
+      const [first = "", ...rest] = Fs.readFileSync(`${directory}/log`, "utf8").split("\n")
+      assert.strictEqual(first, "before")
+      assert.strictEqual(JSON.parse(rest.join("\n")).exit.code, 42)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
   it.scopedLive("says before a launch what would be refused after it, and leaves nothing behind", () =>
     Effect.gen(function* () {
       const directory = yield* Temp.directory
