@@ -1,6 +1,7 @@
 import * as Stdio from "@bottle/cli/Stdio"
 import * as Trace from "@bottle/cli/Trace"
 import * as TraceEvents from "@bottle/cli/TraceEvents"
+import * as TraceFile from "@bottle/cli/TraceFile"
 import * as TraceSpans from "@bottle/cli/TraceSpans"
 import type { SpanRecord } from "@bottle/engine/SpanRecord"
 import * as Temp from "@bottle/testing/Temp"
@@ -153,6 +154,21 @@ describe("Trace.over", () => {
         assert.deepStrictEqual(Fs.readdirSync(directory), ["trace.json"])
       })
     )
+  )
+
+  it.live("keeps no more of a keeper's spans than that is to send", () =>
+    Temp.withTempDir((directory) =>
+      Effect.gen(function* () {
+        const trace = TraceFile.make(`${directory}/trace.json`, "bottle up")
+        yield* Effect.forEach(
+          Array.from({ length: 5001 }, (_, at) => span(at, null, at, 1)),
+          trace.hear
+        )
+        yield* trace.write
+        const { otherData }: TraceEvents.TraceDocument = JSON.parse(Fs.readFileSync(`${directory}/trace.json`, "utf8"))
+        assert.strictEqual(otherData.dropped, 1)
+      })
+    ).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
   it.live("writes after an interruption too", () =>
