@@ -17,9 +17,11 @@ const DIFF_TIMEOUT_MILLIS = 2000
 /** Where a file is binary its beginning mostly says so. */
 const PROBE_BYTES = 8000
 
-// Controls but for the tab, format characters (direction marks, zero widths), half characters, letters without ink.
-// oxlint-disable-next-line no-control-regex -- they are what this is about
-const unsafe = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029\u115f\u1160\u3164\uffa0\p{Cf}\p{Cs}]/gu
+// Controls but for the tab, format characters (direction marks, zero widths), half characters, and what has no ink:
+// letters, joiners, the empty braille pattern, selectors that hide a text in another.
+const unsafe =
+  // oxlint-disable-next-line no-control-regex -- they are what this is about
+  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029\u115f\u1160\u2800\u3164\uffa0\p{Cf}\p{Cs}]|\u034f|\u17b4|\u17b5|[\u{e0100}-\u{e01ef}]/gu
 
 /**
  * A guest's text on one line, all of it: what would steer a terminal or cannot be seen stands as its code.

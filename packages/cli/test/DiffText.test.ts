@@ -55,6 +55,26 @@ describe("compare", () => {
   })
 })
 
+describe("visible", () => {
+  it("shows what has no ink, and leaves letters of every script and pictures as they are", () => {
+    for (const hidden of [
+      "\u034f",
+      "\u17b4",
+      "\u17b5",
+      "\u2800",
+      "\u200b",
+      "\u3164",
+      "\u{e0100}",
+      "\u{e01ef}",
+      "\u{e0041}"
+    ]) {
+      assert.strictEqual(DiffText.visible(`a${hidden}b`), `a\\u{${hidden.codePointAt(0)?.toString(16)}}b`)
+    }
+    const plain = "Ünï 漢字 \u0e44\u0e17\u0e22 e\u0301 \u2764\ufe0f"
+    assert.strictEqual(DiffText.visible(plain), plain)
+  })
+})
+
 describe("render", () => {
   it("writes a change as git does, with what there is to say of it", () => {
     const difference = DiffText.compare(contents("1\n"), contents("2\n"))

@@ -20,6 +20,15 @@ import type { DiffRequest } from "../requests/WorkspaceRequest.js"
 import * as Stdio from "../Stdio.js"
 import * as Told from "../Told.js"
 
+const DiffChange = Schema.Struct({
+  ...Workspace.Change.fields,
+  added: Schema.NullOr(Schema.Int).annotations({ description: "Lines that are new; null for what is no text" }),
+  removed: Schema.NullOr(Schema.Int).annotations({ description: "Lines that are gone; null for what is no text" }),
+  patch: Schema.NullOr(Schema.String).annotations({
+    description: "What differs, as text; null under --stat, and for what is no text"
+  })
+})
+
 /**
  * What `diff --format json` prints.
  *
@@ -36,19 +45,16 @@ export const DiffDocument = Schema.Struct({
   source: Schema.String.annotations({ description: "The directory that was copied" }),
   tree: Schema.String.annotations({ description: "The copy; what is in it was written by a guest" }),
   up: Schema.Boolean.annotations({ description: "Whether the bottle is up, and may change more" }),
-  changes: Schema.Array(
-    Schema.Struct({
-      ...Workspace.Change.fields,
-      added: Schema.NullOr(Schema.Int).annotations({ description: "Lines that are new; null for what is no text" }),
-      removed: Schema.NullOr(Schema.Int).annotations({ description: "Lines that are gone; null for what is no text" }),
-      patch: Schema.NullOr(Schema.String).annotations({
-        description: "What differs, as text; null under --stat, and for what is no text"
-      })
-    })
-  ).annotations({ description: "What is not as it was when the copy was made, sorted by path" })
+  changes: Schema.Array(DiffChange).annotations({
+    description: "What is not as it was when the copy was made, sorted by path"
+  })
 })
 
 const encode = lazy(() => Schema.encodeSync(Schema.parseJson(DiffDocument)))
+const encodeChange = lazy(() => Schema.encodeSync(Schema.parseJson(DiffChange)))
+
+/** What comes after the changes. */
+const END = "]}"
 
 /**
  * A change of contents is compared with what is here; one of a mode, a link or a directory says all by itself, and one
@@ -91,22 +97,24 @@ const writeText = (all: Workspace.Changes, { stat }: DiffRequest) =>
     yield* Stdio.errorLine(`bottle: ${summary} in the copy of ${Printable.line(all.source)}${upText}`)
   })
 
+/** One change after the other: what a guest wrote may be more than one text can be long. */
 const writeJson = (all: Workspace.Changes, { stat }: DiffRequest) =>
   Effect.gen(function* () {
-    const changes = yield* Effect.forEach(all.changes, (change) =>
-      Effect.map(differenceOf(all, change), (difference) => {
-        const lines = difference?._tag === "Lines" ? difference : null
-        return {
-          ...change,
-          added: lines?.added ?? null,
-          removed: lines?.removed ?? null,
-          patch: stat || lines === null ? null : DiffText.render(change, difference).join("\n")
-        }
+    const { stdout } = yield* Stdio.Stdio
+    const empty = encode({ version: 1, id: all.id, source: all.source, tree: all.tree, up: all.isUp, changes: [] })
+    yield* stdout(Buffer.from(empty.slice(0, -END.length)))
+    for (const [at, change] of all.changes.entries()) {
+      const difference = yield* differenceOf(all, change)
+      const lines = difference?._tag === "Lines" ? difference : null
+      const text = encodeChange({
+        ...change,
+        added: lines?.added ?? null,
+        removed: lines?.removed ?? null,
+        patch: stat || lines === null ? null : DiffText.render(change, difference).join("\n")
       })
-    )
-    yield* Stdio.outputText(
-      encode({ version: 1, id: all.id, source: all.source, tree: all.tree, up: all.isUp, changes })
-    )
+      yield* stdout(Buffer.from(at === 0 ? text : `,${text}`))
+    }
+    yield* Stdio.outputText(END)
   })
 
 const print = (request: DiffRequest) =>
