@@ -156,6 +156,7 @@ describe("Words.read", () => {
     [["up", "--report", "x"], "unknown flag --report | bottle run has it"],
     [["up", "--ttl"], "--ttl needs a value | --ttl 2h"],
     [["shell"], "bottle shell needs NAME | bottle shell NAME"],
+    [["completion"], "bottle completion needs SHELL, which is one of bash, zsh, fish | bottle completion SHELL"],
     [["shell", "a", "--", "ls"], "bottle shell runs no command of yours | leave out -- and what follows it"],
     [["shell", "a", "-t"], "unknown flag -t | bottle run and bottle exec have it"],
     [["attach"], "bottle attach needs NAME | bottle attach NAME"],

@@ -99,7 +99,7 @@ const tellNoProgram = ({ beginning: { agent }, format, quiet }: RunRequest, { co
     : Stdio.errorLine(
         Failure.complaint(
           `the guest has no program for --agent ${agent} (exit code ${NOT_FOUND})`,
-          "mount the directory that holds it (-v DIR:/opt/agent:ro), or name an image that has it"
+          "mount its directory (-v DIR:/opt/agent:ro -e PATH=/opt/agent:/usr/bin:/bin), or use an --image"
         )
       )
 

@@ -76,7 +76,7 @@ describe.concurrent("the command's streams and exit", () => {
     inHome(ordinary, async (home) => {
       const told = await home.bottle("run", "--", "echo", "x")
       assert.strictEqual(told.stdout.toString(), "x\n")
-      assert.match(told.stderr, /^bottle: smolvm is not on PATH, .*namespaces, shared kernel\n$/)
+      assert.match(told.stderr, /^bottle: no smolvm on PATH: .*namespaces, shared kernel\)\n$/)
       const quiet = await home.bottle("run", "-q", "--", "echo", "x")
       assert.strictEqual(quiet.stderr, "")
       const chosen = await home.bottle("run", "--runtime", "local", "--", "echo", "x")
