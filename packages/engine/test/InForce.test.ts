@@ -1,4 +1,5 @@
 import * as Policy from "@bottle/egress/Policy"
+import { limits } from "@bottle/egress/PolicyDocument"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -26,6 +27,16 @@ describe("the policy in force", () => {
       // What is in force already changes nothing.
       yield* inForce.allow(["d.example"])
       assert.strictEqual(put.length, 3)
+    })
+  )
+
+  it.effect("takes no more rules than a policy may have", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: limits.rules - 1 }, (_, at) => `h${at}.example`)
+      const inForce = yield* InForce.make(policyOf(...names), () => Effect.void)
+      yield* inForce.allow(["last.example"])
+      assert.strictEqual((yield* Effect.flip(inForce.allow(["more.example"]))).reason, "too-many")
+      assert.strictEqual((yield* inForce.policy).allow.length, limits.rules)
     })
   )
 
