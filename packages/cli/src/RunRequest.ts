@@ -315,7 +315,7 @@ const variablesOf = (
       return Either.left(
         usage(
           `${Settings.originText(origin)}.env.${name}: your environment has no ${value.from}`,
-          `export ${value.from} first, or -e ${name}=value`
+          `export ${value.from} first`
         )
       )
     }
