@@ -13,6 +13,20 @@ import { fileURLToPath } from "node:url"
 
 const dist = (name: string): string => fileURLToPath(new URL(`../../../${name}`, import.meta.url))
 
+/** What is below a directory. Of what is being taken down meanwhile, a directory can be gone before it is read. */
+const entriesBelow = (directory: string): ReadonlyArray<Fs.Dirent> => {
+  for (let left = WALKS_MAX; ; left -= 1) {
+    try {
+      return Fs.readdirSync(directory, { recursive: true, withFileTypes: true })
+    } catch (error) {
+      if (left <= 1 || !(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error
+    }
+  }
+}
+
+/** As often as directories may go while they are looked at. */
+const WALKS_MAX = 100
+
 /** A sweep ends within this, by a runtime that answers. */
 const SWEEP_MILLIS = 20_000
 
@@ -215,7 +229,7 @@ export class Home {
 
   /** Every file, socket and lock below the home directory; directories do not count, and neither do records. */
   files(): ReadonlyArray<string> {
-    return Fs.readdirSync(this.path("home"), { recursive: true, withFileTypes: true })
+    return entriesBelow(this.path("home"))
       .filter((entry) => !entry.isDirectory())
       .map((entry) => Path.join(entry.parentPath, entry.name))
       .filter((file) => !file.startsWith(`${this.records}/`))
