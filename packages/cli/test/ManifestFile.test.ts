@@ -31,10 +31,10 @@ const uid = process.getuid?.() ?? 0
 describe("ManifestPlace", () => {
   const environment = { HOME: "/home/me" }
   const of = (flag: string | null, env: Readonly<Record<string, string>>) =>
-    ManifestPlace.of(Option.fromNullable(flag), { cwd: "/work", environment: env })
+    ManifestPlace.of(Option.fromNullable(flag), { cwd: "/srv/project", environment: env })
 
   it("is what the line names, else the user's own configuration directory", () => {
-    assert.deepStrictEqual(of("my.json", environment), { file: "/work/my.json", isNamed: true })
+    assert.deepStrictEqual(of("my.json", environment), { file: "/srv/project/my.json", isNamed: true })
     assert.deepStrictEqual(of(null, environment), { file: "/home/me/.config/bottle/bottle.json", isNamed: false })
     const xdg = { ...environment, XDG_CONFIG_HOME: "/etc/me" }
     assert.deepStrictEqual(of(null, xdg), { file: "/etc/me/bottle/bottle.json", isNamed: false })

@@ -27,9 +27,9 @@ const manifest: Manifest = {
       bundle: "process",
       topology: "socket",
       limits: { cpus: 2, mem: "2G" },
-      workdir: "/work",
+      workdir: "/project",
       env: { LANG: "C.UTF-8", TOKEN: { from: "TOKEN" } },
-      mounts: [{ host: "~/src", guest: "/work" }],
+      mounts: [{ host: "~/src", guest: "/project" }],
       policy: { allow: ["a.example"] },
       ttl: "2h",
       idle: "30m",
@@ -89,8 +89,8 @@ describe("a launch and its manifest", () => {
         resolve: [],
         env: [["LANG", "C.UTF-8"]],
         secrets: ["TOKEN"],
-        mounts: [{ host: "/home/me/src", guest: "/work", readonly: false }],
-        workdir: "/work",
+        mounts: [{ host: "/home/me/src", guest: "/project", readonly: false }],
+        workdir: "/project",
         cpus: 2,
         memMib: 2048,
         bundle: "process",
@@ -130,7 +130,7 @@ describe("a launch and its manifest", () => {
     Effect.gen(function* () {
       const line =
         "run --from dev.smolmachine --cpus 4 --mem 512 -w /src --timeout 5s --runtime local --bundle container " +
-        "--topology address --policy p.json -e LANG=de -e TOKEN=open -e OTHER -v ./a:/work/ -v ./b:/b --allow c.example -- true"
+        "--topology address --policy p.json -e LANG=de -e TOKEN=open -e OTHER -v ./a:/project/ -v ./b:/b --allow c.example -- true"
       const { options, policyFile, runtime, timeoutMillis } = yield* request(...line.split(" "))
       assert.deepStrictEqual(
         [options.source, options.cpus, options.memMib, options.workdir, timeoutMillis, runtime, policyFile],
@@ -151,7 +151,7 @@ describe("a launch and its manifest", () => {
       ])
       assert.deepStrictEqual(options.secrets, ["OTHER"])
       assert.deepStrictEqual(options.mounts, [
-        { host: "/home/me/project/a", guest: "/work/", readonly: false },
+        { host: "/home/me/project/a", guest: "/project/", readonly: false },
         { host: "/home/me/project/b", guest: "/b", readonly: false }
       ])
       assert.deepStrictEqual(options.allow, ["c.example"])

@@ -61,14 +61,14 @@ describe("PolicyEdit.save", () => {
   it.live("writes no file that the guest could change, and one beside it", () =>
     Temp.withTempDir((directory) =>
       Effect.gen(function* () {
-        Fs.mkdirSync(`${directory}/work`)
+        Fs.mkdirSync(`${directory}/shared`)
         Fs.mkdirSync(`${directory}/own`)
-        const mount = { host: `${directory}/work`, guest: "/work", readonly: false }
-        const refused = yield* Effect.flip(PolicyEdit.save(`${directory}/work/p.json`, "a.example:443", [mount]))
+        const mount = { host: `${directory}/shared`, guest: "/shared", readonly: false }
+        const refused = yield* Effect.flip(PolicyEdit.save(`${directory}/shared/p.json`, "a.example:443", [mount]))
         assert.match(refused.message, /the guest can change it/)
-        assert.deepStrictEqual(Fs.readdirSync(`${directory}/work`), [])
+        assert.deepStrictEqual(Fs.readdirSync(`${directory}/shared`), [])
         yield* PolicyEdit.save(`${directory}/own/p.json`, "a.example:443", [mount])
-        yield* PolicyEdit.save(`${directory}/work/q.json`, "a.example:443", [{ ...mount, readonly: true }])
+        yield* PolicyEdit.save(`${directory}/shared/q.json`, "a.example:443", [{ ...mount, readonly: true }])
       })
     ).pipe(Effect.provide(NodeFileSystem.layer))
   )

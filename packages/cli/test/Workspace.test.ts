@@ -10,15 +10,15 @@ import * as Fixture from "./fixtures/bottles.js"
 
 const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex")
 
-/** The copy of `<home>/work` that a bottle that is down has left, as a launch writes it, and what its guest made of it. */
+/** The copy of `<home>/source` that a bottle that is down has left, as a launch writes it, and what its guest made of it. */
 const copyOf = (home: string, before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>>) => {
   const { directories, id } = Fixture.planOf(home, "demo")
   const place = `${directories.state}/workspaces/${id}`
   Fs.mkdirSync(`${place}/tree`, { recursive: true })
-  Fs.mkdirSync(`${home}/work`)
+  Fs.mkdirSync(`${home}/source`)
   Fs.mkdirSync(`${directories.state}/records/${id}`, { recursive: true })
   Fs.writeFileSync(`${directories.state}/records/${id}/plan.json`, "{}")
-  for (const [path, text] of Object.entries(before)) Fs.writeFileSync(`${home}/work/${path}`, text, { mode: 0o644 })
+  for (const [path, text] of Object.entries(before)) Fs.writeFileSync(`${home}/source/${path}`, text, { mode: 0o644 })
   for (const [path, text] of Object.entries(after)) Fs.writeFileSync(`${place}/tree/${path}`, text, { mode: 0o644 })
   const entries = Object.entries(before).map(([path, text]) => ({
     _tag: "File",
@@ -28,9 +28,9 @@ const copyOf = (home: string, before: Readonly<Record<string, string>>, after: R
     hash: hashOf(text),
     stamp: ""
   }))
-  const base = { version: 1, id, source: `${home}/work`, madeAt: 1, skipped: [], entries }
+  const base = { version: 1, id, source: `${home}/source`, madeAt: 1, skipped: [], entries }
   Fs.writeFileSync(`${place}/base.json`, JSON.stringify(base))
-  return { id, place, work: `${home}/work` }
+  return { id, place, work: `${home}/source` }
 }
 
 const shown = (home: string, more: { readonly stat?: boolean; readonly format?: "text" | "json" } = {}, around = {}) =>

@@ -80,7 +80,7 @@ const manifest: Manifest = {
       image: "./rootfs",
       limits: { cpus: 2, mem: "2G" },
       policy: "policies/dev.json",
-      mounts: [{ host: "~/src", guest: "/work/", readonly: true }],
+      mounts: [{ host: "~/src", guest: "/project/", readonly: true }],
       runtime: "~/bin/smolvm",
       ttl: "2h",
       idle: "30m",
@@ -121,7 +121,7 @@ describe("Settings.compose", () => {
       ttlMillis: "7200000 bottles.dev",
       idleMillis: "1800000 bottles.dev",
       timeoutMillis: "90000 bottles.dev",
-      "mounts /work": '{"host":"/home/me/src","guest":"/work/","readonly":true} bottles.dev'
+      "mounts /project": '{"host":"/home/me/src","guest":"/project/","readonly":true} bottles.dev'
     })
     assert.deepStrictEqual(shown(composed(manifest, { bottle: "packed" }).settings), {
       source: '{"_tag":"Pack","path":"/home/me/dev.smolmachine"} bottles.packed',

@@ -291,24 +291,6 @@ describe("what a guest leaves in its copy", () => {
     )
   )
 
-  it.live.skipIf(isRoot)("is not taken for gone where it cannot be looked at (root may read all)", () =>
-    withCopy({ "d/e/a": "one" }, (copy) =>
-      Effect.gen(function* () {
-        Fs.chmodSync(`${copy.tree}/d`, 0)
-        const application = yield* apply(copy)
-        assert.deepStrictEqual(outcomes(application), { d: "left" })
-        assert.strictEqual(Fs.readFileSync(`${copy.source}/d/e/a`, "utf8"), "one")
-        Fs.chmodSync(`${copy.tree}/d`, 0o755)
-        yield* run(Workspace.discard(copy.place))
-        Fs.chmodSync(copy.source, 0)
-        const error = yield* Effect.flip(copied(copy.home, null))
-        Fs.chmodSync(copy.source, 0o755)
-        assert.strictEqual(error._tag, "WorkspaceUnusable")
-        assert.include(error.message, "you may not read it")
-      })
-    )
-  )
-
   it.live("never follows a link in place of a directory that is read", () =>
     withCopy({ "d/a": "one", "e/a": "one" }, (copy) =>
       Effect.gen(function* () {
@@ -601,22 +583,6 @@ describe("taking changes back", () => {
         assert.isTrue((yield* apply(copy)).removed)
       })
     )
-  )
-
-  it.live.skipIf(isRoot)(
-    "says what could not be taken, and goes on there when that is mended (root may write anywhere)",
-    () =>
-      withCopy({ a: "one", "d/b": "one", z: "one" }, (copy) =>
-        Effect.gen(function* () {
-          write(copy.tree, { a: "two", z: "two" })
-          Fs.chmodSync(copy.source, 0o555)
-          const error = yield* Effect.flip(apply(copy))
-          assert.strictEqual(error._tag, "WorkspaceNotTaken")
-          Fs.chmodSync(copy.source, 0o755)
-          assert.isTrue((yield* apply(copy)).removed)
-          assert.strictEqual(Fs.readFileSync(`${copy.source}/z`, "utf8"), "two")
-        })
-      )
   )
 
   it.live("that is interrupted leaves no half of a file, and is run again", () =>

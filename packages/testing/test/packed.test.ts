@@ -30,20 +30,6 @@ const printed = (name: string): string | undefined =>
     Fs.readFileSync(Path.join(examples, "README.md"), "utf8")
   )?.[1]
 
-const installed = (directory: string, name: string): string => Path.join(directory, "node_modules/@bottle", name)
-
-const filesBelow = (directory: string): ReadonlyArray<string> =>
-  Fs.readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => Path.join(entry.parentPath, entry.name))
-
-/** The packages that a compiled module or a declaration imports. */
-const imported = (text: string): ReadonlyArray<string> =>
-  [...text.matchAll(/^(?:(?:import|export|\}).* from |import )"([^."].*)";?$|\bimport\("([^."][^"]*)"\)/gm)]
-    .map(([, statement, type]) => statement ?? type ?? "")
-    .filter((module) => !module.startsWith("node:"))
-    .map((module) => module.split("/", module.startsWith("@") ? 2 : 1).join("/"))
-
 describe("the packages, packed and installed outside the workspace", () => {
   const project = Layer.scoped(Packed, Project.make({ packs: packages, installs: libraries }))
   layer(project, { timeout: 3 * BOUND_MILLIS, excludeTestServices: true })((it) => {
@@ -66,15 +52,9 @@ describe("the packages, packed and installed outside the workspace", () => {
       Effect.gen(function* () {
         const { directory } = yield* Packed
         for (const name of libraries) {
-          const manifest: Partial<Record<"dependencies" | "peerDependencies", Record<string, string>>> = JSON.parse(
-            Fs.readFileSync(Path.join(installed(directory, name), "package.json"), "utf8")
-          )
-          const listed = { ...manifest.dependencies, ...manifest.peerDependencies }
+          const listed = Project.listedBy(directory, name)
           for (const range of Object.values(listed)) assert.match(range, /^\^?\d+\.\d+\.\d+$/, name)
-          const found = filesBelow(Path.join(installed(directory, name), "dist"))
-            .filter((path) => /\.(js|d\.ts)$/.test(path))
-            .flatMap((path) => imported(Fs.readFileSync(path, "utf8")))
-          assert.deepStrictEqual([...new Set(found)].sort(), Object.keys(listed).sort(), name)
+          assert.deepStrictEqual(Project.importedBy(directory, name), Object.keys(listed).sort(), name)
         }
       })
     )
@@ -85,7 +65,7 @@ describe("the packages, packed and installed outside the workspace", () => {
         Effect.gen(function* () {
           const { directory, run } = yield* Packed
           const specifiers = libraries.flatMap((name) =>
-            Fs.readdirSync(Path.join(installed(directory, name), "dist"))
+            Fs.readdirSync(Path.join(Project.installedAt(directory, name), "dist"))
               // A program runs when it is loaded.
               .filter((file) => file.endsWith(".js") && !/^bin\.js$/.test(file))
               .map((file) => `@bottle/${name}/${file.replace(".js", "")}`)

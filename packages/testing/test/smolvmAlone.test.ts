@@ -17,19 +17,6 @@ const BOUND_MILLIS = 60_000
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-const installed = (directory: string, name: string): string => Path.join(directory, "node_modules/@bottle", name)
-
-const filesBelow = (directory: string): ReadonlyArray<string> =>
-  Fs.readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => Path.join(entry.parentPath, entry.name))
-
-/** The modules of other packages that a compiled module or a declaration imports. */
-const imported = (text: string): ReadonlyArray<string> =>
-  [...text.matchAll(/^(?:(?:import|export|\}).* from |import )"([^."].*)";?$|\bimport\("([^."][^"]*)"\)/gm)].map(
-    ([, statement, type]) => statement ?? type ?? ""
-  )
-
 /** A program of a guide: its module, and what it prints; a module that prints nothing is for others to import. */
 interface Shown {
   readonly module: string
@@ -44,7 +31,7 @@ const shownIn = (page: string): ReadonlyArray<Shown> =>
 
 /** The modules that programs may import. */
 const publicModules = (directory: string): ReadonlyArray<string> =>
-  Fs.readdirSync(Path.join(installed(directory, "smolvm"), "dist"))
+  Fs.readdirSync(Path.join(Project.installedAt(directory, "smolvm"), "dist"))
     .filter((name) => name.endsWith(".d.ts"))
     .map((name) => name.replace(".d.ts", ""))
 
@@ -83,7 +70,8 @@ describe("the package, packed and installed alone", () => {
       Effect.gen(function* () {
         const { directory } = yield* Alone
         for (const name of ["process", "smolvm"]) {
-          const read = (file: string): string => Fs.readFileSync(Path.join(installed(directory, name), file), "utf8")
+          const read = (file: string): string =>
+            Fs.readFileSync(Path.join(Project.installedAt(directory, name), file), "utf8")
           assert.strictEqual(read("LICENSE"), Fs.readFileSync(here("../../../LICENSE"), "utf8"))
           const manifest: Record<string, unknown> = JSON.parse(read("package.json"))
           assert.strictEqual(manifest["license"], "MIT")
@@ -115,20 +103,10 @@ describe("the package, packed and installed alone", () => {
     it.effect("imports what it lists, and nothing else", () =>
       Effect.gen(function* () {
         const { directory } = yield* Alone
-        for (const name of ["process", "smolvm"]) {
-          const root = installed(directory, name)
-          const manifest: Partial<Record<"dependencies" | "peerDependencies", Record<string, string>>> = JSON.parse(
-            Fs.readFileSync(Path.join(root, "package.json"), "utf8")
-          )
-          const listed = { ...manifest.dependencies, ...manifest.peerDependencies }
+        for (const name of PACKAGES) {
+          const listed = Project.listedBy(directory, name)
           for (const range of Object.values(listed)) assert.match(range, /^\^?\d+\.\d+\.\d+$/)
-          const found = new Set<string>()
-          for (const file of filesBelow(Path.join(root, "dist")).filter((path) => /\.(js|d\.ts)$/.test(path))) {
-            for (const module of imported(Fs.readFileSync(file, "utf8"))) {
-              if (!module.startsWith("node:")) found.add(module.split("/", module.startsWith("@") ? 2 : 1).join("/"))
-            }
-          }
-          assert.deepStrictEqual([...found].sort(), Object.keys(listed).sort())
+          assert.deepStrictEqual(Project.importedBy(directory, name), Object.keys(listed).sort())
         }
       })
     )
